@@ -1,0 +1,185 @@
+"""Decoded events of one stream, from structs to columns; and which of them a second look must judge."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any, Final
+
+import numpy as np
+from msgspec import UNSET, Raw, Struct
+from msgspec.structs import astuple
+from numpy.typing import NDArray
+
+from stream_monitor.capture import cloudevents
+from stream_monitor.capture import columns as capture_columns
+from stream_monitor.capture.columns import Columns, Values
+from stream_monitor.capture.convert import column, only_numbers
+from stream_monitor.capture.envelope import is_event_id
+from stream_monitor.capture.native import Bounds, fallback_time
+from stream_monitor.capture.parse import DEPTH_MAX, is_plain
+from stream_monitor.capture.prediction import outputs_of, prediction_column
+from stream_monitor.capture.schema import Kind, Role, Schema, StreamKey
+from stream_monitor.capture.shape import EVENT, FEATURES, PREDICTION, SHALLOW, Event, Shape
+from stream_monitor.capture.times import UNREAD, read_times
+
+Messages = Sequence[capture_columns.Raw]
+_ID_CHARS_SURE: Final = 64
+"""So many characters are never more than 256 bytes."""
+_RAW_OPENINGS_MAX: Final = DEPTH_MAX - 2
+"""An ignored value stands at most two levels deep in its message."""
+_NOTHING: Final = (None, None, None, None)
+
+
+@dataclass(eq=False, slots=True)
+class Chunk:
+    """Events of one stream and one shape, in the order of their rows; rows[i] is the index of events[i] in the batch."""
+
+    schema: Schema
+    shape: Shape
+    rows: list[int] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Envelopes:
+    """A chunk's n envelopes, taken apart.
+
+    event_ids: n, None where there is none anywhere; time_ms: int64[n], `UNREAD` where it is none or unreadable.
+    unknown_fields: the learned fields that are there, over all n.
+    """
+
+    event_ids: Sequence[str | None]
+    time_ms: NDArray[np.int64]
+    predictions: Sequence[Any]
+    statuses: Sequence[str | None]
+    shallow: tuple[Sequence[Any], ...]
+    ignored: tuple[Sequence[Any], ...]
+    unknown_fields: int
+
+
+def envelopes_of(chunk: Chunk, messages: Messages) -> Envelopes:
+    """Take a chunk of at least one event apart; headers and Kafka timestamps stand in for absent ids and times."""
+    fields = dict(zip(chunk.shape.fields, zip(*map(_tuple, chunk.events), strict=True), strict=True))
+    ids, times = fields["event_id"], fields["time"]
+    if None in ids:
+        pairs = zip(ids, chunk.rows, strict=True)
+        ids = tuple(cloudevents.attribute(messages[row], cloudevents.ID) if value is None else value for value, row in pairs)
+    if None in times:
+        pairs = zip(times, chunk.rows, strict=True)
+        times = tuple(fallback_time(messages[row]) if value is None else value for value, row in pairs)
+    ignored = tuple(_learned(chunk, fields))
+    return Envelopes(
+        event_ids=ids,
+        time_ms=times_of(times),
+        predictions=fields["prediction"],
+        statuses=fields["status"],
+        shallow=tuple(fields[name] for name in SHALLOW),
+        ignored=ignored,
+        unknown_fields=sum(len(values) - values.count(UNSET) for values in ignored),
+    )
+
+
+def doubtful(envelopes: Envelopes, bounds: Bounds) -> set[int]:
+    """Positions of the events that the typed decode took and the contract may refuse: the slow path must judge them."""
+    time_ms = envelopes.time_ms
+    doubts: set[int] = set(np.flatnonzero((time_ms < bounds.earliest_ms) | (time_ms > bounds.latest_ms)).tolist())
+    doubts.update(_doubtful_ids(envelopes.event_ids))
+    doubts.update(_doubtful_predictions(envelopes.predictions, envelopes.statuses))
+    for values in envelopes.shallow:
+        doubts.update(_doubtful_raws(values, object_only=True))
+    for values in envelopes.ignored:
+        doubts.update(_doubtful_raws(values, object_only=False))
+    return doubts
+
+
+def columns_of(stream: StreamKey, chunks: Sequence[tuple[Chunk, Envelopes]], positive_class: str | None) -> Columns:
+    """The columns of one stream's chunks, one after the other; there is at least one event."""
+    schema = chunks[0][0].schema
+    features = [_joined(parts) for parts in zip(*(_features(chunk) for chunk, _ in chunks), strict=True)]
+    outputs = outputs_of(_joined([envelopes.predictions for _, envelopes in chunks]))
+    ready = iter(features)
+    values: list[Values] = []
+    for wanted in schema.columns:
+        if wanted.role is Role.FEATURE:
+            entries = next(ready)
+            values.append(only_numbers(entries) if wanted.kind is Kind.NUMERIC else column(entries, wanted.kind))
+        else:
+            values.append(prediction_column(outputs, wanted, positive_class))
+    return Columns(
+        stream=stream,
+        schema=schema,
+        rows=np.array(_joined([chunk.rows for chunk, _ in chunks]), dtype=np.int64),
+        time_ms=np.concatenate([envelopes.time_ms for _, envelopes in chunks]),
+        values=tuple(values),
+        event_ids=_joined([envelopes.event_ids for _, envelopes in chunks]),
+        unknown_fields=sum(envelopes.unknown_fields for _, envelopes in chunks),
+    )
+
+
+def times_of(values: Sequence[str | int | None]) -> NDArray[np.int64]:
+    """int64[n]: strings read, integers as they are; `UNREAD` for None, for strings that are no time and for integers beyond int64."""
+    kinds = set(map(type, values))
+    if kinds == {str}:
+        return read_times(values)  # type: ignore[arg-type]  # every type was looked at
+    times = np.fromiter((_integer(value) for value in values), dtype=np.int64, count=len(values))
+    if str in kinds:
+        texts = [i for i, value in enumerate(values) if type(value) is str]
+        times[texts] = read_times([str(values[i]) for i in texts])
+    return times
+
+
+def _tuple(event: Event) -> tuple[Any, ...]:
+    return astuple(event)  # type: ignore[arg-type]  # every Event is a struct
+
+
+def _integer(value: str | int | None) -> int:
+    return value if type(value) is int and -(2**62) < value < 2**62 else UNREAD
+
+
+def _joined(parts: Sequence[Sequence[Any]]) -> Sequence[Any]:
+    return parts[0] if len(parts) == 1 else list(chain.from_iterable(parts))
+
+
+def _features(chunk: Chunk) -> list[Sequence[Any]]:
+    """The values of each feature of the schema, in its order."""
+    by_slot = list(zip(*[astuple(event.features) for event in chunk.events], strict=True))
+    return [by_slot[slot] for slot in chunk.shape.feature_slots]
+
+
+def _learned(chunk: Chunk, fields: dict[str, tuple[Any, ...]]) -> Iterable[tuple[Any, ...]]:
+    """The n entries of each learned name: UNSET where it is absent."""
+    for i, (scope, _) in enumerate(chunk.shape.learned):
+        if scope == EVENT:
+            yield fields[f"u{i}"]
+        elif scope == FEATURES:
+            yield tuple(getattr(event.features, f"u{i}") for event in chunk.events)
+        elif scope == PREDICTION:
+            yield tuple(getattr(event.prediction, f"u{i}", UNSET) for event in chunk.events)
+
+
+def _doubtful_ids(ids: Sequence[str | None]) -> Iterable[int]:
+    if None not in ids and "" not in ids and max(map(len, ids)) <= _ID_CHARS_SURE:  # type: ignore[arg-type]  # None was looked for
+        return ()
+    return [i for i, text in enumerate(ids) if text is None or not is_event_id(text)]
+
+
+def _doubtful_predictions(predictions: Sequence[Any], statuses: Sequence[str | None]) -> Iterable[int]:
+    """Neither a prediction nor an error; or an object of which every member is null."""
+    if None in predictions:
+        yield from (i for i, value in enumerate(predictions) if value is None and statuses[i] != "error")
+    if any(issubclass(kind, Struct) for kind in set(map(type, predictions))):
+        outputs = outputs_of(predictions)
+        parts = zip(*outputs, strict=True)
+        yield from (i for i, part in enumerate(parts) if part == _NOTHING and predictions[i] is not None)
+
+
+def _doubtful_raws(values: Sequence[Any], object_only: bool) -> Iterable[int]:
+    if values.count(UNSET) == len(values):
+        return ()
+    return [i for i, value in enumerate(values) if isinstance(value, Raw) and not _is_harmless(bytes(value), object_only)]
+
+
+def _is_harmless(value: bytes, object_only: bool) -> bool:
+    if object_only and not value.startswith(b"{") and value != b"null":
+        return False
+    return is_plain(value, _RAW_OPENINGS_MAX)

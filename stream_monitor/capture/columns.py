@@ -1,0 +1,62 @@
+"""Decoded events as a struct of arrays."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_monitor.capture.schema import Schema, StreamKey
+
+
+class Raw(Protocol):
+    """A message as it came, in the shape of `confluent_kafka.Message`."""
+
+    def topic(self) -> str: ...
+    def partition(self) -> int: ...
+    def offset(self) -> int: ...
+    def key(self) -> bytes | None: ...
+    def value(self) -> bytes | None: ...
+    def timestamp(self) -> tuple[int, int]:
+        """(type, milliseconds since the epoch); type 0 means that there is no timestamp."""
+        ...
+
+    def headers(self) -> list[tuple[str, bytes]] | None: ...
+
+
+class _Invalid(StrEnum):
+    INVALID = "\x00invalid"
+
+
+INVALID: Final = _Invalid.INVALID
+"""Stands in a categorical column for a value of the wrong type; compare with `is`."""
+
+Values = NDArray[np.float64] | list[str | None]
+"""One column of n values.
+
+Numeric: float64[n]; NaN is missing, +inf is invalid (wrong type, infinite, beyond float64).
+Categorical and boolean: n strings (booleans as "true" and "false", numbers in their shortest JSON form); None is missing, `INVALID` is invalid.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """n events of one stream, in the order in which they came.
+
+    rows: int64[n], each event's index in the batch of messages; time_ms: int64[n], event time;
+    values: one entry per column of `schema`, in its order; event_ids: n strings;
+    unknown_fields: how many fields (top level and features) the schema does not know, over all n events.
+    """
+
+    stream: StreamKey
+    schema: Schema
+    rows: NDArray[np.int64]
+    time_ms: NDArray[np.int64]
+    values: tuple[Values, ...]
+    event_ids: Sequence[str] = field(default=())
+    unknown_fields: int = 0
+
+    def __len__(self) -> int:
+        return len(self.rows)

@@ -1,0 +1,166 @@
+"""The msgspec types of one stream's events: what makes the fast path fast.
+
+Every feature is a typed slot, so a well-formed message becomes Python values in one call, and a bad one is an exception of its own.
+Names that the schema does not know are errors to msgspec until they are learned: then they are slots too, skipped and counted.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, Literal, NamedTuple, Protocol, cast
+
+import msgspec
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+
+from stream_monitor.capture.parse import is_plain
+from stream_monitor.capture.schema import Kind, Schema
+
+Scalar = str | int | float | bool | None
+_FEATURE: Final = {Kind.NUMERIC: float | None, Kind.BOOLEAN: bool | None, Kind.CATEGORICAL: Scalar}
+_IGNORED: Final = Raw | UnsetType
+"""Skipped by the decoder, which checks its syntax alone; UNSET where it is absent."""
+NAME_BYTES_MAX: Final = 256
+"""A longer unknown name is not learned: learned names stay in memory for good."""
+
+EVENT = ""
+FEATURES = "features"
+PREDICTION = "prediction"
+SHALLOW: Final = ("resources", "attributions", "metadata")
+"""Objects whose members nothing reads yet: only that they are objects is checked."""
+
+
+class Name(NamedTuple):
+    """An unknown field: which object it stood in (`EVENT`, `FEATURES` or `PREDICTION`), and its name there."""
+
+    scope: str
+    name: str
+
+
+class Event(Protocol):
+    """One decoded event; further attributes hold the rest of the contract's fields and the learned ones."""
+
+    event_id: str | None
+    model: str | None
+    version: str | None
+    time: str | int | None
+    features: Struct
+    prediction: Any
+    status: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The types for one set of learned names, and where things stand in them.
+
+    event, features, prediction: the structs; fields: the event struct's attributes in order.
+    feature_slots: for each feature of the schema, in order, its position in the features struct.
+    learned: the unknown names that have slots; `u0`, `u1`, … are their attributes.
+    strict: whether names that are not learned are errors; otherwise they are skipped and not counted.
+    """
+
+    decode: Callable[[bytes], Event]
+    event: type[Struct]
+    features: type[Struct]
+    prediction: type[Struct]
+    fields: tuple[str, ...]
+    feature_slots: tuple[int, ...]
+    learned: tuple[Name, ...]
+    strict: bool
+
+
+class _Slot(NamedTuple):
+    attribute: str
+    name: str
+    type: Any
+    default: Any = None
+
+
+def shape_of(schema: Schema, learned: Sequence[Name], strict: bool, seen: Mapping[str, Collection[str]]) -> Shape:
+    """The types for a schema's events.
+
+    seen: per scope, the names of an example message in its order. Slots stand in that order: msgspec finds the next field at once where
+    a message's order is the struct's, and searches them all where it is not.
+    """
+    order = {scope: {name: position for position, name in enumerate(names)} for scope, names in seen.items()}
+
+    def struct(scope: str, slots: list[_Slot]) -> type[Struct]:
+        return _struct(scope or "event", slots + _learned_slots(scope, learned), order.get(scope, {}), strict)
+
+    features = struct(FEATURES, [_Slot(f"f{i}", column.name, _FEATURE[column.kind]) for i, column in enumerate(schema.features)])
+    prediction = struct(PREDICTION, _PREDICTION_SLOTS)
+    event = struct(
+        EVENT, [*_EVENT_SLOTS, _Slot("features", "features", features, ...), _Slot("prediction", "prediction", Scalar | prediction)]
+    )
+    slots = {attribute: slot for slot, attribute in enumerate(features.__struct_fields__)}
+    return Shape(
+        decode=_decode(event, schema, strict),
+        event=event,
+        features=features,
+        prediction=prediction,
+        fields=event.__struct_fields__,
+        feature_slots=tuple(slots[f"f{i}"] for i in range(len(schema.features))),
+        learned=tuple(learned),
+        strict=strict,
+    )
+
+
+def can_learn(name: str) -> bool:
+    """Whether a struct can have a slot of this name: msgspec takes no quotes, backslashes and control characters; and no giants."""
+    return len(name.encode("utf-8", "replace")) <= NAME_BYTES_MAX and _is_writable(name)
+
+
+_PREDICTION_SLOTS: Final = [
+    _Slot("label", "label", Scalar),
+    _Slot("score", "score", float | None),
+    _Slot("scores", "scores", dict[str, float | None] | None),
+    _Slot("value", "value", float | None),
+]
+
+_EVENT_SLOTS: Final = [
+    _Slot("event_id", "event_id", Annotated[str, Meta(min_length=1)] | None),
+    _Slot("model", "model", str | None),
+    _Slot("version", "version", str | None),
+    _Slot("time", "time", str | int | None),
+    _Slot("label", "label", Scalar),
+    _Slot("latency_ms", "latency_ms", Annotated[float, Meta(ge=0)] | None),
+    _Slot("status", "status", Literal["ok", "error"] | None),
+    _Slot("error", "error", str | None),
+    *(_Slot(name, name, _IGNORED, UNSET) for name in SHALLOW),
+]
+
+FIELDS: Final = frozenset({FEATURES, PREDICTION, *(slot.name for slot in _EVENT_SLOTS)})
+"""The contract's fields."""
+
+
+def _learned_slots(scope: str, learned: Sequence[Name]) -> list[_Slot]:
+    return [_Slot(f"u{i}", known.name, _IGNORED, UNSET) for i, known in enumerate(learned) if known.scope == scope]
+
+
+def _struct(title: str, slots: list[_Slot], order: Mapping[str, int], strict: bool) -> type[Struct]:
+    ordered = sorted(slots, key=lambda slot: order.get(slot.name, len(order)))
+    # A name that msgspec cannot take keeps a slot for the slow path to fill; `_decode` then refuses everything.
+    rename = {slot.attribute: slot.name for slot in slots if _is_writable(slot.name)}
+    fields = [(slot.attribute, slot.type) if slot.default is ... else (slot.attribute, slot.type, slot.default) for slot in ordered]
+    return msgspec.defstruct(title, cast(Any, fields), rename=rename, forbid_unknown_fields=strict, kw_only=True, gc=False)
+
+
+def _decode(event: type[Struct], schema: Schema, strict: bool) -> Callable[[bytes], Event]:
+    decode = cast(Callable[[bytes], Event], msgspec.json.Decoder(event).decode)
+    if not all(_is_writable(column.name) for column in schema.features):
+        return refuse
+    if strict:
+        return decode
+
+    def checked(value: bytes) -> Event:
+        # What is skipped here is never looked at again, so text and depth are checked over the whole.
+        return decode(value) if is_plain(value) else refuse(value)
+
+    return checked
+
+
+def refuse(value: bytes) -> Event:
+    """The fast path of a stream that has none: every message takes the slow one."""
+    raise msgspec.DecodeError
+
+
+def _is_writable(name: str) -> bool:
+    return not any(character in '"\\' or character < " " for character in name)
