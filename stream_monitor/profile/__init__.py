@@ -1,0 +1,4 @@
+"""Step 2, what we keep: one mergeable summary of events.
+
+Read `layout` (where counts stand), `profile` (the summary and its merge), `kernels` (how columns become counts), `codec` (bytes).
+"""

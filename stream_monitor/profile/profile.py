@@ -1,0 +1,71 @@
+"""The one mergeable summary. A window is merged profiles, the baseline is a profile, drift is a distance between two."""
+
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_monitor.profile.layout import Layout
+
+SAMPLES_MAX: Final = 16
+"""Sample events kept per profile: enough that a bin with a fifth of the traffic is missed in 1 of 35 windows; about 1 KB encoded."""
+MOMENT_SCALE: Final = 2**20
+"""Moments are sums of whole multiples of 2^-20, so that they merge exactly in any order."""
+MOMENT_CLIP: Final = 2.0**10
+"""Standardised values are clipped here: 2^33 such values still fit into an int64."""
+SQUARE_SCALE: Final = 2**10
+"""Squares reach 2^20 at the clip; at 2^-10 they fit as the sums do."""
+
+
+class Sample(NamedTuple):
+    """One event kept as an example: a pseudo-random priority, where its message is, and its code in every column."""
+
+    priority: int
+    topic: str
+    partition: int
+    offset: int
+    codes: bytes
+    """uint16[C], little endian."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Profile:
+    """A summary of `events` events on one baseline's layout (C columns, B counts).
+
+    counts: int64[B], each column's part sums to `events`.
+    moments: int64[2, C], for numeric columns the sums of z (in 2^-20) and of z squared (in 2^-10) over finite values,
+    where z = (x - mean) / sd by the baseline, clipped to +-2^10; zero for the others.
+    samples: the events with the `SAMPLES_MAX` lowest priorities, in order.
+
+    Profiles of one layout form a commutative monoid under `merge`, exactly: everything is an integer or a sorted set.
+    """
+
+    events: int
+    counts: NDArray[np.int64]
+    moments: NDArray[np.int64]
+    samples: tuple[Sample, ...] = field(default=())
+
+    @classmethod
+    def empty(cls, layout: Layout) -> Self:
+        """The summary of no events: the zero of `merge`."""
+        return cls(0, np.zeros(layout.total, dtype=np.int64), np.zeros((2, layout.columns), dtype=np.int64))
+
+    def merge(self, other: "Profile") -> "Profile":
+        """The summary of both sides' events. Both must have the same layout."""
+        return Profile(
+            self.events + other.events,
+            self.counts + other.counts,
+            self.moments + other.moments,
+            tuple(sorted(self.samples + other.samples)[:SAMPLES_MAX]),
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Profile) and (
+            self.events == other.events
+            and self.samples == other.samples
+            and np.array_equal(self.counts, other.counts)
+            and np.array_equal(self.moments, other.moments)
+        )
+
+    __hash__ = None  # type: ignore[assignment]  # arrays inside
