@@ -1,0 +1,80 @@
+"""What a person may say about training data."""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from stream_monitor.baseline.binning import BINS_DEFAULT, BINS_MAX
+from stream_monitor.capture.schema import PREDICTION, Kind
+from stream_monitor.errors import InputError
+
+CATEGORIES_MAX: Final = 100
+"""Categories with a code of their own; beyond that a category is too rare to be told from noise."""
+COLUMNS_MAX: Final = 1_000
+"""Judged columns of a model: 1,000 numeric ones make profiles of about 24,000 counts."""
+
+Task = Literal["binary", "multiclass", "regression"]
+
+
+@dataclass(frozen=True, slots=True)
+class BuildOptions:
+    """How to build a baseline; names are those of columns or features.
+
+    time, target: columns that are no features; prediction, score: columns that hold the model's output (default: by the names of
+    the native event); include: only these features (None: all); drop: never these; categorical, numeric: overrule inference;
+    model: only this model's events; task: says what the prediction is; positive_class: its entry of `scores` is the score.
+    Errors: InputError where two of them contradict each other.
+    """
+
+    bins: int = BINS_DEFAULT
+    categories_max: int = CATEGORIES_MAX
+    time: str | None = None
+    target: str | None = None
+    prediction: str | None = None
+    score: str | None = None
+    include: tuple[str, ...] | None = None
+    drop: tuple[str, ...] = ()
+    categorical: tuple[str, ...] = ()
+    numeric: tuple[str, ...] = ()
+    model: str | None = None
+    task: Task | None = None
+    positive_class: str | None = None
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.bins <= BINS_MAX:
+            raise InputError(f"--bins {self.bins}: must be from 2 to {BINS_MAX}")
+        both = set(self.categorical) & set(self.numeric)
+        if both:
+            raise InputError(f"`{min(both)}` is named by both --categorical and --numeric; take one")
+        once = [name for name in (self.time, self.target, self.prediction, self.score) if name is not None]
+        twice = [name for name in once if once.count(name) > 1]
+        if twice:
+            raise InputError(f"`{twice[0]}` is named by two of --time, --target, --prediction and --score; take one")
+
+    def forced(self, *names: str) -> Kind | None:
+        """The kind that a column known by any of these names must have."""
+        if any(name in self.categorical for name in names):
+            return Kind.CATEGORICAL
+        if any(name in self.numeric for name in names):
+            return Kind.NUMERIC
+        if PREDICTION in names and self.task is not None:
+            return Kind.NUMERIC if self.task == "regression" else Kind.CATEGORICAL
+        return None
+
+    def wanted(self, feature: str) -> bool:
+        """Whether a feature is to be judged."""
+        apart = (self.time, self.target, self.prediction, self.score, *self.drop)
+        return feature not in apart and (self.include is None or feature in self.include)
+
+    def named(self) -> dict[str, str]:
+        """Every column that the options name, and the flag that does."""
+        flags: dict[str, tuple[str | None, ...]] = {
+            "--time": (self.time,),
+            "--target": (self.target,),
+            "--prediction": (self.prediction,),
+            "--score": (self.score,),
+            "features.include": self.include or (),
+            "--drop": self.drop,
+            "--categorical": self.categorical,
+            "--numeric": self.numeric,
+        }
+        return {name: flag for flag, names in flags.items() for name in names if name is not None}
