@@ -1,0 +1,91 @@
+"""Window scores as people see them: one row per closed window, feature and detector; times as text, floats rounded.
+
+Rounding belongs here and in `alert`, never before a decision.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple
+
+import msgspec
+
+from stream_monitor.capture.schema import StreamKey
+from stream_monitor.detect.finding import Score
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_DIGITS: Final = 6
+_encoder: Final = msgspec.json.Encoder(order="deterministic")
+
+
+class WindowRef(NamedTuple):
+    """A window that was judged: [start_ms, end_ms) in event time, and how many events it holds."""
+
+    start_ms: int
+    end_ms: int
+    events: int
+
+
+class Span(msgspec.Struct, frozen=True):
+    """A window as it is published."""
+
+    start: str
+    end: str
+    events: int
+
+    @classmethod
+    def of(cls, window: WindowRef) -> "Span":
+        """The same, with times as text."""
+        return cls(utc(window.start_ms), utc(window.end_ms), window.events)
+
+
+class WindowScore(msgspec.Struct, frozen=True):
+    """One row of the windows topic and of `windows.jsonl`."""
+
+    model: str
+    version: str | None
+    segment: dict[str, str]
+    window: Span
+    revision: int
+    feature: str | None
+    detector: str
+    score: float | None
+    threshold: float | None
+    p_value: float | None
+    status: str
+
+    def to_json(self) -> bytes:
+        """One line of JSON without its end; the same bytes for equal rows."""
+        return _encoder.encode(self)
+
+
+def window_scores(
+    stream: StreamKey, segment: Mapping[str, str], window: WindowRef, revision: int, scores: Iterable[Score]
+) -> list[WindowScore]:
+    """The rows of one window, in the scores' order. revision: 1 at its first close, one more for each time it was revised."""
+    span, names = Span.of(window), dict(segment)
+    return [
+        WindowScore(
+            stream.model,
+            stream.version,
+            names,
+            span,
+            revision,
+            score.key.feature,
+            score.key.detector,
+            rounded(score.score),
+            rounded(score.threshold),
+            rounded(score.p_value),
+            score.status.value,
+        )
+        for score in scores
+    ]
+
+
+def utc(time_ms: int) -> str:
+    """RFC 3339 in UTC with milliseconds, e.g. `2026-11-22T06:00:00.000Z`. time_ms: within the years 1 to 9999."""
+    return (_EPOCH + timedelta(milliseconds=time_ms)).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+
+
+def rounded(value: float | None) -> float | None:
+    """To 6 significant digits; None stays None."""
+    return None if value is None else float(f"{value:.{_DIGITS}g}")
