@@ -1,0 +1,4 @@
+"""Step 7, the pure path: bytes to profiles (`summarise`), profiles to window scores and alerts (`step`). Nothing here knows Kafka.
+
+Read `plan` (config and baselines made ready), `summarise` (phase 1), `step` (phase 2), `saved` (its state as bytes).
+"""

@@ -1,0 +1,123 @@
+"""Files instead of Kafka: each file is one source partition, all advance in step by event time, through the same `step`.
+
+There is no clock here: time is the latest event time that was read. Where live running compares an event with the worker's clock,
+a replay lets a jump into the future move the watermark only when enough events confirm it (`Frontier`).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_monitor.capture.columns import Columns, Raw
+from stream_monitor.capture.reject import Reject
+from stream_monitor.pipeline.plan import Plan
+from stream_monitor.pipeline.step import Outputs, State, step
+from stream_monitor.pipeline.summarise import summarise
+from stream_monitor.profile import codec
+from stream_monitor.window.progress import Progress, SourceProgress
+
+CONFIRMING_EVENTS: Final = 100
+"""So many events beyond a jump show that time went on and not that one clock was wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Some consecutive rows of one file, decoded. `columns[…].rows` and the rejects' rows index `messages`."""
+
+    messages: Sequence[Raw]
+    columns: Sequence[Columns]
+    rejects: Sequence[Reject] = ()
+
+
+@dataclass(slots=True)
+class Frontier:
+    """How far one source's event time has come; `time_ms` is None until the first event is believed."""
+
+    future_max_ms: int
+    time_ms: int | None = None
+    ahead: list[int] = field(default_factory=list)
+    """Sorted event times beyond a jump; fewer than `CONFIRMING_EVENTS` after each `saw`."""
+
+    def saw(self, times_ms: NDArray[np.int64]) -> None:
+        """Take in event times, in any order."""
+        if self.time_ms is not None:
+            times_ms = times_ms[times_ms > self.time_ms]
+        self.ahead = sorted([*self.ahead, *times_ms.tolist()])
+        taken = 0
+        while taken < len(self.ahead) and (self._continues(self.ahead[taken]) or len(self.ahead) - taken >= CONFIRMING_EVENTS):
+            self.time_ms = self.ahead[taken]
+            taken += 1
+        del self.ahead[:taken]
+
+    def _continues(self, time_ms: int) -> bool:
+        return self.time_ms is not None and time_ms <= self.time_ms + self.future_max_ms
+
+
+@dataclass(slots=True)
+class _Source:
+    name: str
+    chunks: Iterator[Chunk]
+    frontier: Frontier
+    next_offset: int = 0
+    ended: bool = False
+
+
+class Replay:
+    """One run over files. names: the sources' names, as they stand in samples' coordinates; chunks: each source's rows."""
+
+    def __init__(self, plan: Plan, names: Sequence[str], chunks: Sequence[Iterator[Chunk]]) -> None:
+        self._plan = plan
+        self._sources = [_Source(name, rows, Frontier(plan.config.engine.future_max)) for name, rows in zip(names, chunks, strict=True)]
+        self._clock_ms = 0
+        self.state = State.empty(plan)
+
+    def clock(self) -> int:
+        """The latest event time that was read, in ms."""
+        return self._clock_ms
+
+    def run(self) -> Iterator[tuple[Chunk, Outputs]]:
+        """What each chunk says; the last one is empty and closes every window."""
+        while waiting := [source for source in self._sources if not source.ended]:
+            source = min(waiting, key=lambda source: -1 if source.frontier.time_ms is None else source.frontier.time_ms)
+            chunk = next(source.chunks, None)
+            if chunk is None:
+                source.ended = True
+            else:
+                yield chunk, self._feed(source, chunk)
+        yield Chunk((), ()), self._step(self._closing())
+
+    def _feed(self, source: _Source, chunk: Chunk) -> Outputs:
+        outputs = Outputs()
+        for part in chunk.columns:
+            source.frontier.saw(part.time_ms)
+        source.next_offset += len(chunk.messages)
+        if source.frontier.time_ms is not None:
+            self._clock_ms = max(self._clock_ms, source.frontier.time_ms)
+        for pane in summarise(self._plan, chunk.columns, chunk.messages):
+            outputs.extend(step(self.state, codec.decode(codec.encode(pane)), self._plans))
+        outputs.extend(self._step(self._progress()))
+        return outputs
+
+    def _step(self, record: Progress) -> Outputs:
+        return step(self.state, record, self._plans)
+
+    def _plans(self, revision: int) -> Plan:
+        assert revision == self._plan.revision, "a replay runs one config"
+        return self._plan
+
+    def _progress(self) -> Progress:
+        sources = tuple(
+            SourceProgress(source.name, 0, source.next_offset, source.frontier.time_ms, source.ended) for source in self._sources
+        )
+        return Progress(self._clock_ms, self._plan.revision, sources, tuple((source.name, 1) for source in self._sources))
+
+    def _closing(self) -> Progress:
+        """A Progress by which every open window closes."""
+        last = [max(source.frontier.ahead, default=source.frontier.time_ms or 0) for source in self._sources]
+        self._clock_ms = max(self._clock_ms, *last)
+        span = max((stream.spec.size_ms + stream.spec.watermark_delay_ms for stream in self._plan.streams.values()), default=0)
+        sources = tuple(SourceProgress(source.name, 0, source.next_offset, self._clock_ms + span, False) for source in self._sources)
+        return Progress(self._clock_ms, self._plan.revision, sources, tuple((source.name, 1) for source in self._sources))
