@@ -1,0 +1,75 @@
+"""What a detect worker tells the meter: numbers of its own models only, after each commit."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from stream_monitor.pipeline.step import Outputs, State
+from stream_monitor.profile.codec import Segment
+from stream_monitor.runtime.observe import Meter
+
+_OWNED_GAUGES: Final = ("drift_score", "missing_ratio", "alerts_firing", "window_end_timestamp_seconds", "watermark_delay_seconds")
+
+
+def segment_label(version: str | None, segment: Segment) -> str:
+    """`region=eu,version=2`; empty for the whole of a model."""
+    named = [*segment, *([("version", version)] if version is not None else [])]
+    return ",".join(f"{name}={value}" for name, value in sorted(named))
+
+
+@dataclass(slots=True)
+class DetectMeter:
+    """Translates outputs and states into series."""
+
+    meter: Meter
+    clock: Callable[[], int]
+    seen_firing: set[tuple[str, str, str]] = field(default_factory=set)
+    """Series of `alerts_firing` that stand at the meter: they go to 0, not away, when their last alert resolves."""
+
+    def committed(self, outputs: Outputs, states: Iterable[State]) -> None:
+        """Tell what one transaction said, and how the owned models stand."""
+        self._scores(outputs)
+        for dropped in outputs.dropped:
+            metric, more = ("late_events_total", {}) if dropped.reason == "late" else ("dropped_events_total", {"reason": dropped.reason})
+            self.meter.add(metric, {"model": dropped.stream.model, **more}, dropped.events)
+            if dropped.reason == "panes_full":
+                self.meter.add("limit_hits_total", {"limit": "panes"}, dropped.events)
+        for alert in outputs.alerts:
+            if alert.status == "firing":
+                self.meter.add("alerts_total", {"model": alert.model, "kind": alert.kind, "severity": alert.severity})
+        firing: Counter[tuple[str, str, str]] = Counter(dict.fromkeys(self.seen_firing, 0))
+        for state in states:
+            self._state(state, firing)
+        self.seen_firing.update(firing)
+        for (model, kind, severity), count in firing.items():
+            self.meter.set("alerts_firing", {"model": model, "kind": kind, "severity": severity}, count)
+
+    def lost(self, state: State) -> None:
+        """These models are another member's now."""
+        gone = {stream.model for stream, _ in state.units}
+        self.seen_firing = {key for key in self.seen_firing if key[0] not in gone}
+        for model in gone:
+            for metric in _OWNED_GAUGES:
+                self.meter.drop(metric, {"model": model})
+
+    def _scores(self, outputs: Outputs) -> None:
+        for score in outputs.scores:
+            if score.score is None:
+                continue
+            segment = segment_label(score.version, tuple(score.segment.items()))
+            labels = {"model": score.model, "segment": segment, "feature": score.feature or "", "detector": score.detector}
+            self.meter.set("drift_score", labels, score.score)
+            if score.detector == "missing_ratio" and not segment:
+                self.meter.set("missing_ratio", {"model": score.model, "feature": score.feature or ""}, score.score)
+        for (stream, _), window in outputs.closed:
+            if not window.revised:
+                self.meter.set("window_end_timestamp_seconds", {"model": stream.model}, window.end_ms / 1000)
+
+    def _state(self, state: State, firing: Counter[tuple[str, str, str]]) -> None:
+        for (stream, _), unit in state.units.items():
+            firing.update((stream.model, alert.kind.value, alert.severity.value) for alert in unit.book.firing())
+            watermark_ms = state.watermark_ms(unit.plan)
+            if watermark_ms is not None:
+                self.meter.set("watermark_delay_seconds", {"model": stream.model}, max(0.0, (self.clock() - watermark_ms) / 1000))

@@ -1,0 +1,153 @@
+"""Phase 2 on a broker: profiles in; window scores, alerts and snapshots out. State is restored when a partition is assigned."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from stream_monitor.config import Config
+from stream_monitor.errors import Abortable, BrokerError
+from stream_monitor.pipeline.step import Outputs, State, step
+from stream_monitor.profile import codec
+from stream_monitor.profile.codec import Sealed
+from stream_monitor.profile.frame import FrameKind, kind_of
+from stream_monitor.runtime.broker import Broker, Member, Message, Record, TopicPartition
+from stream_monitor.runtime.config_log import ConfigLog
+from stream_monitor.runtime.detect_meter import DetectMeter
+from stream_monitor.runtime.observe import Meter
+from stream_monitor.runtime.snapshots import Snapshots, restore_snapshot
+from stream_monitor.runtime.topics import ALERTS, PROFILES, STATE, WINDOWS
+from stream_monitor.window import progress
+from stream_monitor.window.progress import Progress
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Owned:
+    """One profiles partition that this member owns, restored. `next_offset` is that of the next record to step over."""
+
+    state: State
+    snapshots: Snapshots
+    next_offset: int
+    saved_offset: int
+    saved_ms: int
+    """next_offset and clock of the last snapshot."""
+
+
+class DetectWorker:
+    """One member of the detect group; one thread calls `run_once` in a loop, then `close`.
+
+    broker, config_log: this thread's own; clock: ms since the epoch; meter: where numbers go.
+    """
+
+    def __init__(self, broker: Broker, config: Config, config_log: ConfigLog, clock: Callable[[], int], meter: Meter) -> None:
+        self._broker, self._config, self._config_log, self._clock = broker, config, config_log, clock
+        self._meter = DetectMeter(meter, clock)
+        self._owned: dict[TopicPartition, Owned] = {}
+        prefix = config.topics.prefix
+        self._member: Member = broker.member(f"{prefix}.detect", [config.topics.own(PROFILES)], f"{prefix}.detect.{config.instance}")
+
+    @property
+    def ready(self) -> bool:
+        """Whether the group has given this member its share and all of it is restored."""
+        return bool(self._owned) and self._member.assignment() <= self._owned.keys()
+
+    def run_once(self) -> None:
+        """Poll, step, commit. Errors: Retriable, Fenced, Fatal, CodecError."""
+        engine = self._config.engine
+        polled = self._member.poll(engine.batch_messages_max, engine.commit_interval / 1000)
+        self._give_up(polled.revoked)
+        self._restore(polled.assigned)
+        due = self._due()
+        if not polled.messages and not due:
+            return
+        try:
+            self._transact(polled.messages, due)
+        except Abortable as error:
+            _log.warning("transaction_aborted", role="detect", error=str(error))
+            self._start_over()
+
+    def close(self) -> None:
+        """Save the state and leave the group. Never raises: where saving fails, the next owner has a little more to replay."""
+        try:
+            self._transact([], [partition for partition, owned in self._owned.items() if owned.next_offset > owned.saved_offset])
+        except BrokerError as error:
+            _log.warning("not_saved_at_close", error=str(error))
+        self._give_up(frozenset(self._owned))
+        self._member.close()
+
+    def _transact(self, messages: Sequence[Message], due: Sequence[TopicPartition]) -> None:
+        outputs = Outputs()
+        touched = set(due)
+        for message in messages:
+            partition = TopicPartition(message.topic(), message.partition())
+            touched.add(partition)
+            self._step(self._owned[partition], message, outputs)
+        self._member.begin()
+        self._member.produce(_records(outputs, self._config))
+        for partition in due:
+            self._member.produce(self._snapshot(self._owned[partition]))
+        self._member.commit({partition: self._owned[partition].next_offset for partition in touched})
+        self._meter.committed(outputs, [owned.state for owned in self._owned.values()])
+
+    def _step(self, owned: Owned, message: Message, outputs: Outputs) -> None:
+        assert message.offset() >= owned.next_offset, "a record of the profiles topic came twice"
+        outputs.extend(step(owned.state, read_record(message), self._config_log.plan))
+        owned.next_offset = message.offset() + 1
+
+    def _snapshot(self, owned: Owned) -> Iterator[Record]:
+        owned.saved_offset, owned.saved_ms = owned.next_offset, self._clock()
+        yield from owned.snapshots.records(owned.state, owned.next_offset)
+
+    def _due(self) -> list[TopicPartition]:
+        """Partitions whose last snapshot is older than the snapshot interval."""
+        interval, now_ms = self._config.engine.snapshot_interval, self._clock()
+        return [p for p, owned in self._owned.items() if owned.next_offset > owned.saved_offset and now_ms - owned.saved_ms >= interval]
+
+    def _restore(self, partitions: Iterable[TopicPartition]) -> None:
+        committed = self._member.committed(partitions) if partitions else {}
+        for partition, next_offset in sorted(committed.items()):
+            self._owned[partition] = self._restored(partition, next_offset)
+
+    def _restored(self, partition: TopicPartition, committed: int) -> Owned:
+        """Newest snapshot + `step` over the profiles up to the committed offset; what those steps say was said before."""
+        state_partition = TopicPartition(self._config.topics.own(STATE), partition.partition)
+        found = restore_snapshot(self._broker, state_partition, self._config_log.plan)
+        state, snapshots, saved = found or (State.empty(self._config_log.first()), Snapshots(state_partition), 0)
+        first = self._broker.first_offset(partition)
+        if first > saved:
+            _log.error("profiles_lost", partition=partition.partition, from_offset=saved, to_offset=first, remedy="raise the topic's retention.ms")
+        owned = Owned(state, snapshots, saved, saved, self._clock())
+        for message in self._broker.read(partition, saved, committed):
+            self._step(owned, message, Outputs())
+        owned.next_offset = max(owned.next_offset, committed)
+        _log.info("restored", partition=partition.partition, snapshot_offset=saved, next_offset=committed, units=len(state.units))
+        return owned
+
+    def _give_up(self, partitions: Iterable[TopicPartition]) -> None:
+        for partition in partitions:
+            owned = self._owned.pop(partition, None)
+            if owned is not None:
+                self._meter.lost(owned.state)
+
+    def _start_over(self) -> None:
+        """The state is ahead of what was committed: drop it and restore."""
+        partitions = list(self._owned)
+        self._give_up(partitions)
+        self._member.abort()
+        self._restore(partitions)
+
+
+def read_record(message: Message) -> Sealed | Progress:
+    """A record of the profiles topic. Errors: CodecError."""
+    value = message.value() or b""
+    return progress.decode(value) if kind_of(value) is FrameKind.PROGRESS else codec.decode(value)
+
+
+def _records(outputs: Outputs, config: Config) -> Iterator[Record]:
+    windows, alerts = config.topics.own(WINDOWS), config.topics.own(ALERTS)
+    for score in outputs.scores:
+        yield Record(windows, score.to_json(), score.model.encode())
+    for alert in outputs.alerts:
+        yield Record(alerts, alert.to_json(), alert.fingerprint.encode(), headers=alert.headers())

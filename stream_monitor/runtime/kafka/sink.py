@@ -1,0 +1,141 @@
+"""A member's producing half: one transactional producer."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import confluent_kafka as client
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from stream_monitor.errors import Abortable, BrokerError, Fatal, Retriable
+
+from ..broker import Record, TopicPartition, partition_for
+from .settings import LOGGER, KafkaSettings, invalid_setting
+from .triage import call, error_of, insist, triage
+
+END_S_MAX = 60.0
+"""How long the end of a transaction may be retried: brokers come back from a restart within this, or an operator is needed."""
+CLOSE_S_MAX = 5.0
+PURGED = {KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT}
+
+
+class Sink:
+    """A transactional producer; see `runtime.broker.Member` for the contract."""
+
+    def __init__(self, settings: KafkaSettings, transactional_id: str, partition_count: Callable[[str], int]) -> None:
+        self._id = transactional_id
+        self._partition_count = partition_count
+        self._is_open = False
+        self._failure: BrokerError | None = None
+        try:
+            self._producer = Producer(settings.transactional(transactional_id) | {"on_delivery": self._on_delivery}, logger=LOGGER)
+        except KafkaException as exception:
+            raise Fatal(invalid_setting(exception)) from exception
+        doing = f"Take over transactional id {transactional_id!r}"
+        insist(lambda: self._producer.init_transactions(settings.request_timeout_s), doing, END_S_MAX)
+
+    def begin(self) -> None:
+        """See `Member.begin`."""
+        if self._is_open:
+            raise Fatal(f"Producer {self._id!r} has a transaction open already.")
+        call(self._producer.begin_transaction, f"Begin a transaction of {self._id!r}")
+        self._failure = None
+        self._is_open = True
+
+    def produce(self, records: Iterable[Record]) -> None:
+        """See `Member.produce`."""
+        self._require_open()
+        for record in records:
+            enqueue(self._producer, arguments(record, self._partition_count), record)
+        self._producer.poll(0)
+        if self._failure is not None:
+            raise self._failure
+
+    def commit(self, next_offsets: Mapping[TopicPartition, int], generation: bytes | None) -> None:
+        """See `Member.commit`; `generation` is the group metadata under which the messages were polled."""
+        self._require_open()
+        if next_offsets:
+            self._send_offsets(next_offsets, generation)
+        self._end(lambda: self._producer.commit_transaction(END_S_MAX), f"Commit the transaction of {self._id!r}")
+        self._is_open = False
+
+    def abort(self) -> None:
+        """See `Member.abort`; nothing to do where no transaction is open."""
+        if self._is_open:
+            self._failure = None
+            self._end(lambda: self._producer.abort_transaction(END_S_MAX), f"Abort the transaction of {self._id!r}")
+            self._is_open = False
+
+    def flush(self) -> None:
+        """Wait until everything produced has reached the broker."""
+        self._producer.flush(END_S_MAX)
+
+    def close(self) -> None:
+        """Abort what is open, and stop. Never raises."""
+        try:
+            if self._is_open:
+                self._producer.abort_transaction(CLOSE_S_MAX)
+        except KafkaException as exception:
+            LOGGER.info("Closing the producer: %s", error_of(exception).str())
+        self._is_open = False
+        self._producer.purge()
+        self._producer.flush(0)
+
+    def _send_offsets(self, next_offsets: Mapping[TopicPartition, int], generation: bytes | None) -> None:
+        if generation is None:
+            raise Abortable("The group has dropped this member: its session timed out.")
+        offsets = [client.TopicPartition(partition.topic, partition.partition, offset) for partition, offset in next_offsets.items()]
+        doing = f"Send offsets to the transaction of {self._id!r}"
+        self._end(lambda: self._producer.send_offsets_to_transaction(offsets, generation, END_S_MAX), doing)
+
+    def _end(self, action: Callable[[], None], doing: str) -> None:
+        """Insist on a step of the transaction's end. A record that failed explains an abort better than the abort does."""
+        try:
+            insist(action, doing, END_S_MAX)
+        except Retriable as error:
+            raise Fatal(f"{error} Whether it took effect shows after a restart.") from error
+        except Abortable as error:
+            raise (self._failure or error) from error
+
+    def _require_open(self) -> None:
+        if not self._is_open:
+            raise Fatal(f"Producer {self._id!r} has no transaction open.")
+
+    def _on_delivery(self, error: KafkaError | None, message: Any) -> None:
+        if error is not None and error.code() not in PURGED and self._failure is None:
+            self._failure = failure_of(error, message.topic(), in_transaction=True)
+
+
+def failure_of(error: KafkaError, topic: str, *, in_transaction: bool) -> BrokerError:
+    """What a failed delivery means. Inside a transaction nothing can be sent again alone: retriable becomes abortable."""
+    failure = triage(error, f"Write to topic {topic!r}")
+    return Abortable(str(failure)) if in_transaction and isinstance(failure, Retriable) else failure
+
+
+def arguments(record: Record, partition_count: Callable[[str], int]) -> dict[str, Any]:
+    """A record as `Producer.produce` takes it. Errors: as `partition_count`."""
+    made: dict[str, Any] = {"topic": record.topic, "value": record.value, "key": record.key}
+    if record.headers:
+        made["headers"] = list(record.headers)
+    if record.timestamp_ms is not None:
+        made["timestamp"] = record.timestamp_ms
+    if record.partition is not None:
+        made["partition"] = record.partition
+    elif record.key is not None:
+        made["partition"] = partition_for(record.key, partition_count(record.topic))
+    return made
+
+
+def enqueue(producer: Producer, produced: dict[str, Any], record: Record) -> None:
+    """Queue one record, waiting while the queue is full. Errors: as `triage`; Retriable where the queue stays full."""
+    deadline = time.monotonic() + END_S_MAX
+    while True:
+        try:
+            producer.produce(**produced)
+            return
+        except BufferError:
+            if time.monotonic() > deadline:
+                raise Retriable(f"Nothing could be written to topic {record.topic!r} for {END_S_MAX:.0f} s.") from None
+            producer.poll(0.1)
+        except KafkaException as exception:
+            raise triage(error_of(exception), f"Write to topic {record.topic!r}") from exception

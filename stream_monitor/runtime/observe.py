@@ -1,0 +1,55 @@
+"""What workers tell the outside: numbers for metrics and readiness. Counters move after the commit."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+class Meter(Protocol):
+    """Where numbers go; `export.MetricStore` is one. Names are those of the metric table, without the prefix."""
+
+    def add(self, metric: str, labels: Mapping[str, str], amount: float = 1.0) -> None: ...
+    def set(self, metric: str, labels: Mapping[str, str], value: float) -> None: ...
+    def observe(self, metric: str, labels: Mapping[str, str], value: float) -> None: ...
+    def drop(self, metric: str, labels: Mapping[str, str]) -> None:
+        """Remove all series of the metric that carry these labels."""
+        ...
+
+
+@dataclass(slots=True)
+class Pending:
+    """Numbers of an open transaction: told to the meter after its commit, forgotten at its abort."""
+
+    meter: Meter
+    counts: dict[tuple[str, tuple[tuple[str, str], ...]], float] = field(default_factory=dict)
+    values: dict[tuple[str, tuple[tuple[str, str], ...]], float] = field(default_factory=dict)
+    observations: list[tuple[str, float]] = field(default_factory=list)
+
+    def add(self, metric: str, amount: float = 1.0, **labels: str) -> None:
+        """Count."""
+        key = (metric, tuple(sorted(labels.items())))
+        self.counts[key] = self.counts.get(key, 0.0) + amount
+
+    def set(self, metric: str, value: float, **labels: str) -> None:
+        """Set a gauge."""
+        self.values[metric, tuple(sorted(labels.items()))] = value
+
+    def observe(self, metric: str, value: float) -> None:
+        """Add to a histogram without labels."""
+        self.observations.append((metric, value))
+
+    def committed(self) -> None:
+        """Tell the meter, and begin anew."""
+        for (metric, labels), amount in self.counts.items():
+            self.meter.add(metric, dict(labels), amount)
+        for (metric, labels), value in self.values.items():
+            self.meter.set(metric, dict(labels), value)
+        for metric, value in self.observations:
+            self.meter.observe(metric, {}, value)
+        self.aborted()
+
+    def aborted(self) -> None:
+        """Forget."""
+        self.counts.clear()
+        self.values.clear()
+        self.observations.clear()

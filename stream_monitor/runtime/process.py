@@ -1,0 +1,118 @@
+"""One process: a thread per role, each with its own member of the group; the first failure ends them all.
+
+Errors of a thread decide: Retriable and Fenced once in a minute -> a new worker; again -> the process leaves with RunError.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Final, Protocol
+
+import structlog
+
+from stream_monitor.errors import Fenced, Retriable, RunError, StreamMonitorError
+
+_log = structlog.get_logger(__name__)
+
+FENCED_AGAIN_S: Final = 60.0
+"""One fencing is a crash's aftermath or a long pause; a second within this time is another process with our instance name."""
+RETRY_WAIT_S: Final = 1.0
+RETRIES_MAX: Final = 60
+"""A broker that is away for a minute is waited for; after that the process leaves, for its supervisor to decide."""
+
+
+class Worker(Protocol):
+    """What a role's thread drives."""
+
+    @property
+    def ready(self) -> bool: ...
+    def run_once(self) -> None: ...
+    def close(self) -> None: ...
+
+
+@dataclass(slots=True)
+class Role:
+    """A role by name and how to make a worker for it; `instance` is for the sentence when we are fenced."""
+
+    name: str
+    make: Callable[[], Worker]
+    instance: str
+    worker: Worker | None = None
+    beat: float = field(default_factory=monotonic)
+    """When its loop last came round."""
+
+    def run(self, stop: threading.Event) -> None:
+        """Drive workers until `stop` is set. Errors: RunError."""
+        fenced_at: float | None = None
+        failures = 0
+        while not stop.is_set():
+            try:
+                self._drive(stop)
+            except Fenced as error:
+                if fenced_at is not None and monotonic() - fenced_at < FENCED_AGAIN_S:
+                    raise RunError(f"another process uses instance {self.instance!r}: this one was fenced twice within a minute ({error})") from error
+                fenced_at = monotonic()
+                _log.warning("fenced", role=self.name, error=str(error))
+            except Retriable as error:
+                failures += 1
+                if failures > RETRIES_MAX:
+                    raise RunError(f"gave up after {RETRIES_MAX} attempts: {error}") from error
+                _log.warning("broker_unavailable", role=self.name, error=str(error), attempt=failures)
+                stop.wait(RETRY_WAIT_S)
+            finally:
+                self._drop()
+
+    def _drive(self, stop: threading.Event) -> None:
+        self.worker = self.make()
+        while not stop.is_set():
+            self.worker.run_once()
+            self.beat = monotonic()
+
+    def _drop(self) -> None:
+        worker, self.worker = self.worker, None
+        if worker is not None:
+            worker.close()
+
+
+class Process:
+    """All roles of one process. `run` blocks until `stop` is called or a role fails."""
+
+    def __init__(self, roles: Sequence[Role]) -> None:
+        self._roles = roles
+        self._stop = threading.Event()
+        self._failure: StreamMonitorError | None = None
+
+    def stop(self) -> None:
+        """Ask all roles to finish their transaction and leave; may be called from a signal handler."""
+        self._stop.set()
+
+    def run(self) -> None:
+        """Run all roles. Errors: RunError or UserError, that of the first role that failed."""
+        threads = [threading.Thread(target=self._run_role, args=(role,), name=role.name) for role in self._roles]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if self._failure is not None:
+            raise self._failure
+
+    def not_ready(self) -> list[str]:
+        """Why this process is not ready; empty when every role has its share and is restored."""
+        return [f"{role.name}: no partitions assigned yet" for role in self._roles if role.worker is None or not role.worker.ready]
+
+    def unhealthy(self) -> str | None:
+        """Why this process should be restarted, None when it is well."""
+        return str(self._failure) if self._failure is not None else None
+
+    def _run_role(self, role: Role) -> None:
+        try:
+            role.run(self._stop)
+        except StreamMonitorError as error:
+            self._failure = self._failure or error
+            _log.error("role_failed", role=role.name, error=str(error))
+        except Exception as error:  # the top of this thread
+            self._failure = self._failure or RunError(f"{role.name}: {type(error).__name__}: {error}")
+            _log.exception("role_crashed", role=role.name)
+        finally:
+            self._stop.set()

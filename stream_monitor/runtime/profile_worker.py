@@ -1,0 +1,173 @@
+"""Phase 1 on a broker: captures in; profiles, progress and dead letters out; each batch one transaction. Keeps no state."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+import structlog
+
+from stream_monitor.capture.reject import Reject, dead_letter
+from stream_monitor.config import Config
+from stream_monitor.errors import Abortable
+from stream_monitor.pipeline.plan import Plan
+from stream_monitor.pipeline.summarise import summarise
+from stream_monitor.profile import codec
+from stream_monitor.runtime.broker import Broker, Member, Message, Polled, Record, TopicPartition, partition_for
+from stream_monitor.runtime.config_log import ConfigLog
+from stream_monitor.runtime.observe import Meter, Pending
+from stream_monitor.runtime.sources import Sources
+from stream_monitor.runtime.topics import DEAD_LETTER_BYTES_MAX, DEAD_LETTERS, PROFILES
+from stream_monitor.window import progress
+
+_log = structlog.get_logger(__name__)
+
+ROWS_WANTED: Final = 50
+"""From so many rows on a profile is well below the rows' own size; thinner traffic is gathered for longer."""
+CONFIG_POLL_MS: Final = 1_000
+"""How often the config log is looked at: a new revision is taken up within about a second."""
+
+
+class ProfileWorker:
+    """One member of the profile group; one thread calls `run_once` in a loop, then `close`.
+
+    broker, config_log: this thread's own; clock: ms since the epoch; meter: where numbers go.
+    """
+
+    def __init__(self, broker: Broker, config: Config, config_log: ConfigLog, clock: Callable[[], int], meter: Meter) -> None:
+        self._broker, self._config, self._config_log, self._clock = broker, config, config_log, clock
+        self._pending = Pending(meter)
+        self._sources = Sources()
+        self._interval_ms: float = config.engine.commit_interval
+        self._config_checked_ms = clock()
+        self._use(config_log.current())
+        self._partition_counts = self._count_partitions()
+        self._member: Member = broker.member(
+            f"{config.topics.prefix}.profile", config.topics.captures, f"{config.topics.prefix}.profile.{config.instance}"
+        )
+
+    @property
+    def ready(self) -> bool:
+        """Whether the group has given this member its share."""
+        return bool(self._member.assignment())
+
+    def run_once(self) -> None:
+        """Poll, summarise, commit. Errors: Retriable, Fenced, Fatal, CodecError."""
+        started_ms = self._clock()
+        polled = self._member.poll(self._config.engine.batch_messages_max, self._interval_ms / 1000)
+        self._take_over(polled)
+        self._follow_config()
+        if not self._sources.by_partition:
+            return
+        try:
+            self._transact(polled.messages)
+        except Abortable as error:
+            self._abort(error)
+        self._align()
+        self._adapt(len(polled.messages), self._clock() - started_ms)
+
+    def close(self) -> None:
+        """Leave the group; what is not committed will be done by others. Never raises."""
+        self._member.close()
+
+    def _take_over(self, polled: Polled) -> None:
+        self._sources.revoke(polled.revoked)
+        if polled.assigned:
+            self._sources.assign(self._member.committed(polled.assigned), self._clock())
+            self._partition_counts = self._count_partitions()
+
+    def _follow_config(self) -> None:
+        now_ms = self._clock()
+        if now_ms - self._config_checked_ms >= CONFIG_POLL_MS:
+            self._config_checked_ms = now_ms
+            self._config_log.refresh()
+            if self._config_log.revision > self._plan.revision:
+                self._use(self._config_log.current())
+                _log.info("config_taken_up", revision=self._plan.revision, config_id=self._plan.config_id)
+
+    def _use(self, plan: Plan) -> None:
+        self._plan, self._decoder = plan, plan.decoder()
+
+    def _transact(self, messages: Sequence[Message]) -> None:
+        columns, rejects = self._decoder.decode(messages, self._clock())
+        panes = summarise(self._plan, columns, messages)
+        next_offsets = self._track(messages, {row: time for part in columns for row, time in zip(part.rows.tolist(), part.time_ms.tolist(), strict=True)})
+        self._member.begin()
+        self._member.produce(self._dead_letters(rejects, messages))
+        self._member.produce(self._profile(pane) for pane in panes)
+        self._member.produce(self._progress())
+        for part in columns:
+            self._pending.add("events_total", len(part), model=part.stream.model)
+            self._pending.add("unknown_fields_total", part.unknown_fields, model=part.stream.model)
+        self._member.commit(next_offsets)
+        self._observe_lag()
+        self._pending.committed()
+
+    def _track(self, messages: Sequence[Message], times: dict[int, int]) -> dict[TopicPartition, int]:
+        """Note what came from each partition; gives the offsets to commit."""
+        seen: dict[TopicPartition, tuple[int, int | None]] = {}
+        for row, message in enumerate(messages):
+            partition = TopicPartition(message.topic(), message.partition())
+            _, latest = seen.get(partition, (0, None))
+            time = times.get(row)
+            seen[partition] = (message.offset() + 1, time if latest is None else latest if time is None else max(latest, time))
+        now_ms = self._clock()
+        for partition, (next_offset, latest) in seen.items():
+            self._sources.saw(partition, next_offset, latest, now_ms)
+        return {partition: next_offset for partition, (next_offset, _) in seen.items()}
+
+    def _dead_letters(self, rejects: Iterable[Reject], messages: Sequence[Message]) -> Iterable[Record]:
+        for reject in rejects:
+            letter = dead_letter(messages[reject.row], reject, DEAD_LETTER_BYTES_MAX)
+            self._pending.add("dead_letters_total", topic=messages[reject.row].topic(), reason=reject.reason)
+            yield Record(self._config.topics.own(DEAD_LETTERS), letter.value, letter.key, headers=letter.headers)
+
+    def _profile(self, pane: codec.PaneProfile) -> Record:
+        key = pane.stream.model.encode()
+        partition = partition_for(key, self._config.engine.profiles_partitions)
+        return Record(self._config.topics.own(PROFILES), codec.encode(pane), key, partition)
+
+    def _progress(self) -> Iterable[Record]:
+        clock_ms = self._clock()
+        sources = self._sources.progress(self._at_end(), self._config.engine.idle_after, clock_ms)
+        frame = progress.encode(progress.Progress(clock_ms, self._plan.revision, sources, self._partition_counts))
+        topic = self._config.topics.own(PROFILES)
+        return [Record(topic, frame, partition=partition) for partition in range(self._config.engine.profiles_partitions)]
+
+    def _at_end(self) -> set[TopicPartition]:
+        ends = {partition: self._member.end_offset(partition) for partition in self._sources.by_partition}
+        return {partition for partition, end in ends.items() if end is not None and self._member.position(partition) >= end}
+
+    def _abort(self, error: Abortable) -> None:
+        _log.warning("transaction_aborted", role="profile", error=str(error))
+        self._pending.aborted()
+        self._member.abort()
+        self._sources.rewind(self._member.committed(self._sources.by_partition))
+
+    def _align(self) -> None:
+        """Pause the partitions that run too far ahead of the slowest, so that catching up opens a bounded number of panes."""
+        engine = self._plan.config.engine
+        pane_ms = max(stream.spec.pane_ms for stream in self._plan.streams.values())
+        ahead = self._sources.ahead(engine.alignment * pane_ms, engine.idle_after, self._clock())
+        paused = {partition for partition, source in self._sources.by_partition.items() if source.paused}
+        if ahead - paused:
+            self._member.pause(ahead - paused)
+        if paused - ahead:
+            self._member.resume(paused - ahead)
+        for partition, source in self._sources.by_partition.items():
+            source.paused = partition in ahead
+
+    def _adapt(self, rows: int, elapsed_ms: int) -> None:
+        """The commit interval: the shortest in which about `ROWS_WANTED` rows come, within its bounds."""
+        engine = self._config.engine
+        wanted = ROWS_WANTED * max(elapsed_ms, 1) / rows if rows else engine.commit_interval_max
+        self._interval_ms = min(max(wanted, engine.commit_interval), engine.commit_interval_max)
+
+    def _observe_lag(self) -> None:
+        for partition, source in self._sources.by_partition.items():
+            end = self._member.end_offset(partition)
+            if end is not None:
+                lag = max(0, end - source.next_offset)
+                self._pending.set("consumer_lag_messages", lag, topic=partition.topic, partition=str(partition.partition))
+
+    def _count_partitions(self) -> tuple[tuple[str, int], ...]:
+        counts = ((topic, self._broker.partition_count(topic)) for topic in self._config.topics.captures)
+        return tuple((topic, count) for topic, count in counts if count is not None)

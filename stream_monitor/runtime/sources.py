@@ -1,0 +1,64 @@
+"""What a profile worker knows of each capture partition that it owns: progress, idleness, alignment."""
+
+from collections.abc import Iterable, Set
+from dataclasses import dataclass, field
+
+from stream_monitor.runtime.broker import TopicPartition
+from stream_monitor.window.progress import SourceProgress
+
+
+@dataclass(slots=True)
+class Source:
+    """One owned capture partition."""
+
+    next_offset: int
+    active_ms: int
+    """The clock when a message last came, or when the partition was assigned."""
+    event_time_ms: int | None = None
+    """The latest event time seen here."""
+    paused: bool = False
+
+
+@dataclass(slots=True)
+class Sources:
+    """All owned capture partitions of one member."""
+
+    by_partition: dict[TopicPartition, Source] = field(default_factory=dict)
+
+    def assign(self, committed: dict[TopicPartition, int], clock_ms: int) -> None:
+        """Take over partitions at their committed offsets."""
+        for partition, next_offset in committed.items():
+            self.by_partition[partition] = Source(next_offset, clock_ms)
+
+    def revoke(self, partitions: Iterable[TopicPartition]) -> None:
+        """Give partitions up."""
+        for partition in partitions:
+            self.by_partition.pop(partition, None)
+
+    def saw(self, partition: TopicPartition, next_offset: int, event_time_ms: int | None, clock_ms: int) -> None:
+        """Messages up to `next_offset` came, the latest accepted event at `event_time_ms` (None: all were rejected)."""
+        source = self.by_partition[partition]
+        source.next_offset, source.active_ms = next_offset, clock_ms
+        if event_time_ms is not None:
+            source.event_time_ms = max(event_time_ms, source.event_time_ms or event_time_ms)
+
+    def rewind(self, committed: dict[TopicPartition, int]) -> None:
+        """Go back to the committed offsets after an abort; event times stay, they were really seen."""
+        for partition, next_offset in committed.items():
+            if partition in self.by_partition:
+                self.by_partition[partition].next_offset = next_offset
+
+    def progress(self, at_end: Set[TopicPartition], idle_after_ms: int, clock_ms: int) -> tuple[SourceProgress, ...]:
+        """What to report. `at_end`: the partitions that are read to their end; idle are those of them that are silent and not paused by us."""
+        reports = []
+        for partition, source in sorted(self.by_partition.items()):
+            idle = partition in at_end and not source.paused and clock_ms - source.active_ms >= idle_after_ms
+            reports.append(SourceProgress(*partition, source.next_offset, source.event_time_ms, idle))
+        return tuple(reports)
+
+    def ahead(self, distance_ms: int, idle_after_ms: int, clock_ms: int) -> set[TopicPartition]:
+        """The partitions that run more than `distance_ms` of event time ahead of the slowest one that still delivers."""
+        times = {partition: source.event_time_ms for partition, source in self.by_partition.items() if source.event_time_ms is not None}
+        moving = [time for partition, time in times.items() if clock_ms - self.by_partition[partition].active_ms < idle_after_ms]
+        slowest = min(moving, default=None)
+        return set() if slowest is None else {partition for partition, time in times.items() if time > slowest + distance_ms}

@@ -1,0 +1,58 @@
+"""Our own topics: names, partitions, cleanup and limits, created or verified at start."""
+
+from typing import Final
+
+from stream_monitor.config import Config
+from stream_monitor.errors import ConfigError
+from stream_monitor.runtime.broker import Broker, TopicSpec
+
+PROFILES: Final = "profiles"
+WINDOWS: Final = "windows"
+ALERTS: Final = "alerts"
+STATE: Final = "state"
+CONFIG: Final = "config"
+DEAD_LETTERS: Final = "dead-letters"
+
+DEAD_LETTER_BYTES_MAX: Final = 32 * 1024 * 1024
+"""A dead letter carries its message whole up to here: twice the largest message that a Kafka with raised limits usually takes."""
+_RETENTION_MS: Final = str(24 * 3_600_000)
+"""Profiles are needed from the last snapshot on; a day leaves room for a weekend-night outage to be noticed and repaired."""
+
+
+def topic_specs(config: Config) -> list[TopicSpec]:
+    """Every topic that the pipeline writes."""
+    own, partitions = config.topics.own, config.engine.profiles_partitions
+    large = {"max.message.bytes": str(DEAD_LETTER_BYTES_MAX + 65_536)}
+    return [
+        TopicSpec(own(PROFILES), partitions, {"cleanup.policy": "delete", "retention.ms": _RETENTION_MS, "max.message.bytes": "8454144"}),
+        TopicSpec(own(STATE), partitions, {"cleanup.policy": "compact"}),
+        TopicSpec(own(CONFIG), 1, {"cleanup.policy": "compact", **large}),
+        TopicSpec(own(WINDOWS), 1, {"cleanup.policy": "delete"}),
+        TopicSpec(own(ALERTS), 1, {"cleanup.policy": "delete"}),
+        TopicSpec(own(DEAD_LETTERS), 1, {"cleanup.policy": "delete", **large}),
+    ]
+
+
+def prepare_topics(broker: Broker, config: Config) -> None:
+    """Create or verify our own topics; the capture topics must be there. Errors: UserError, Fatal."""
+    for topic in config.topics.captures:
+        if broker.partition_count(topic) is None:
+            raise ConfigError(
+                f"topics.captures: there is no topic {topic!r} on {config.kafka.bootstrap_servers}; create it, or name the topic that your inference services write"
+            )
+    broker.ensure_topics(topic_specs(config))
+
+
+def inspect_topics(broker: Broker, config: Config) -> dict[str, str]:
+    """What `prepare_topics` would find and do, without doing it. Errors: UserError, Fatal."""
+    wanted = {topic: None for topic in config.topics.captures} | {spec.name: spec.partitions for spec in topic_specs(config)}
+    found = {}
+    for topic, partitions in wanted.items():
+        count = broker.partition_count(topic)
+        if count is None:
+            found[topic] = "absent: inference services must create it" if partitions is None else f"absent: will be created with {partitions} partitions"
+        elif partitions is not None and count != partitions:
+            raise ConfigError(f"topic {topic} has {count} partitions, the config wants {partitions}: they cannot change; use another topics.prefix")
+        else:
+            found[topic] = f"{count} partitions"
+    return found
