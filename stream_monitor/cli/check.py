@@ -1,0 +1,79 @@
+"""`stream-monitor check`: lints config and baselines; with `--connect` also topics and rights. Joins no group."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+from rich.console import Console
+
+from stream_monitor.cli.load import Loaded, load
+from stream_monitor.pipeline.plan import StreamPlan
+
+
+def check(
+    config: Annotated[Path, typer.Option(help="monitor.yaml")],
+    connect: Annotated[bool, typer.Option("--connect", help="Also ask the cluster: topics, partitions, rights.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
+) -> None:
+    """Say whether a config will run, and what deserves a second look."""
+    loaded = load(config)
+    report: dict[str, Any] = {"config_id": loaded.plan.config_id, "revision": loaded.plan.revision, "models": {}, "warnings": []}
+    for key, stream in loaded.plan.streams.items():
+        name = key.model if key.version is None else f"{key.model}@{key.version}"
+        report["models"][name] = _describe(stream)
+    report["warnings"] = [*_unused(loaded), *(warning for stream in loaded.plan.streams.values() for warning in _warnings(stream))]
+    if connect:
+        report["cluster"] = _connect(loaded)
+    _print(report, config, json)
+
+
+def _describe(stream: StreamPlan) -> dict[str, Any]:
+    judged = stream.judge.judged
+    return {"baseline_id": stream.baseline.id, "baseline_rows": stream.baseline.rows, "judged": len(judged), "alpha": float(f"{stream.judge.alpha:.3g}")}
+
+
+def _warnings(stream: StreamPlan) -> list[str]:
+    rows, name = stream.baseline.rows, stream.key.model
+    warnings = []
+    if rows < stream.spec.events_min:
+        warnings.append(f"models.{name}: the baseline holds {rows} rows only, fewer than events_min ({stream.spec.events_min}); only gross changes can be told from chance")
+    if stream.baseline.time is None:
+        warnings.append(f"models.{name}: the baseline has no time column, so daily and weekly seasons cannot be told from drift; build it with --time COL")
+    empty = [column.column.name for column in stream.baseline.columns if column.counts[0] + column.counts[1] == rows]
+    if empty:
+        warnings.append(f"models.{name}: no value in training: {', '.join(empty[:5])}; nothing but missing values can be judged there")
+    return warnings
+
+
+def _unused(loaded: Loaded) -> list[str]:
+    """Keys that this release accepts and does not act on yet: said, so that nobody relies on them."""
+    found = []
+    for name, model in loaded.config.models.items():
+        found += [f"models.{name}.{key} is accepted but not judged in this release" for key in ("segments", "facets") if getattr(model, key)]
+    return found
+
+
+def _connect(loaded: Loaded) -> dict[str, Any]:
+    from stream_monitor.runtime.kafka import KafkaBroker
+    from stream_monitor.runtime.topics import inspect_topics
+
+    broker = KafkaBroker.of(loaded.config)
+    try:
+        return {"topics": inspect_topics(broker, loaded.config)}
+    finally:
+        broker.close()
+
+
+def _print(report: dict[str, Any], config: Path, json: bool) -> None:
+    if json:
+        typer.echo(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode())
+        return
+    console = Console(highlight=False, soft_wrap=True)
+    for name, model in report["models"].items():
+        console.print(f"{name}: baseline {model['baseline_id']} of {model['baseline_rows']:,} rows, {model['judged']} columns judged, one test at alpha {model['alpha']:g}")
+    for topic, state in report.get("cluster", {}).get("topics", {}).items():
+        console.print(f"topic {topic}: {state}")
+    for warning in report["warnings"]:
+        console.print(f"[yellow]warning[/yellow]: {warning}")
+    console.print(f"{config}: good, config {report['config_id']} revision {report['revision']}")

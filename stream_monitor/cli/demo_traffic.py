@@ -1,0 +1,96 @@
+"""The demonstration's world: loan applications, a model trained on them with river, and traffic whose applicants change half-way."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from random import Random
+from typing import Any, Final
+
+import orjson
+from river import compose, linear_model, preprocessing
+
+START_MS: Final = int(datetime(2026, 1, 5, 8, tzinfo=UTC).timestamp() * 1000)
+EVENTS_PER_S: Final = 40
+TRAINING_ROWS: Final = 5_000
+_REGIONS: Final = ("north", "south", "east", "west")
+
+Features = dict[str, float | str | bool]
+
+
+def applicant(random: Random, shifted: bool) -> Features:
+    """One application. After the shift incomes are a third lower, more come from the south, and 4 % leave the age out."""
+    income = random.lognormvariate(10.6 if not shifted else 10.2, 0.35)
+    weights = (30, 30, 20, 20) if not shifted else (15, 55, 15, 15)
+    features: Features = {
+        "income": round(income, 2),
+        "amount": round(random.lognormvariate(9.4, 0.5), 2),
+        "age": random.randint(21, 70),
+        "region": random.choices(_REGIONS, weights)[0],
+        "employed": random.random() < 0.85,
+    }
+    return features
+
+
+def is_repaid(features: Features, random: Random) -> bool:
+    """The truth: who earns much and borrows little repays, with noise."""
+    ratio = float(features["amount"]) / float(features["income"])
+    return random.random() < 1.0 / (1.0 + 2.718281828 ** (6.0 * (ratio - 0.45) - 1.2 * bool(features["employed"])))
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A trained classifier that answers as an inference service does."""
+
+    model: Any
+    """A river classifier; the library has no types."""
+
+    @classmethod
+    def train(cls, rows: list[Features], random: Random) -> "Service":
+        """Learn from labelled applications, one at a time."""
+        numbers = compose.SelectType(int, float) | preprocessing.StandardScaler()
+        texts = compose.SelectType(str) | preprocessing.OneHotEncoder()
+        model = (numbers + texts) | linear_model.LogisticRegression()
+        for row in rows:
+            model.learn_one(row, is_repaid(row, random))
+        return cls(model)
+
+    def event(self, number: int, features: Features, time_ms: int) -> bytes:
+        """The capture event of one prediction."""
+        score = float(self.model.predict_proba_one(features).get(True, 0.0))
+        prediction = {"label": "repaid" if score >= 0.5 else "default", "score": round(score, 6)}
+        event = {"event_id": f"loan-{number}", "model": "loan", "time": time_ms, "features": features, "prediction": prediction}
+        return orjson.dumps(event)
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """A seeded run: a service, what it was trained on, and a stream of `events` events that shifts at `shift_at`."""
+
+    service: Service
+    training: list[bytes]
+    random: Random
+    events: int
+
+    @classmethod
+    def seeded(cls, seed: int, events: int) -> "Traffic":
+        """Train a model; all randomness comes from the seed."""
+        random = Random(seed)
+        rows = [applicant(random, shifted=False) for _ in range(TRAINING_ROWS)]
+        service = Service.train(rows, random)
+        training = [service.event(number, row, START_MS - (TRAINING_ROWS - number) * 1000 // EVENTS_PER_S) for number, row in enumerate(rows)]
+        return cls(service, training, random, events)
+
+    @property
+    def shift_at(self) -> int:
+        """The first event after the shift."""
+        return self.events // 2
+
+    def time_ms(self, number: int) -> int:
+        """Event time of the n-th event."""
+        return START_MS + number * 1000 // EVENTS_PER_S
+
+    def stream(self) -> Iterator[tuple[int, bytes]]:
+        """(event time, event), in order."""
+        for number in range(self.events):
+            time_ms = self.time_ms(number)
+            yield time_ms, self.service.event(number, applicant(self.random, shifted=number >= self.shift_at), time_ms)
