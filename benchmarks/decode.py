@@ -1,0 +1,140 @@
+"""Bytes to columns: our Decoder beside the plain loop (orjson.loads to numpy), in one run.
+
+The event is 770 bytes of JSON: 20 floats and 5 strings as features, 1 % of them null, an output, a latency.
+The plain loop has no checks at all: one bad message ends it, so it runs on good messages alone.
+
+    python benchmarks/decode.py [--events 10000] [--seed 7] [--repeats 9]
+"""
+
+import argparse
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import orjson
+
+from stream_monitor.capture import PREDICTION, SCORE, Column, Decoder, Kind, Role, Schema, StreamKey
+
+FLOATS = [f"f{i:02d}" for i in range(20)]
+STRINGS = [f"c{i}" for i in range(5)]
+SCHEMA = Schema(
+    (
+        *(Column(name, Kind.NUMERIC) for name in FLOATS),
+        *(Column(name, Kind.CATEGORICAL) for name in STRINGS),
+        Column(PREDICTION, Kind.CATEGORICAL, Role.PREDICTION),
+        Column(SCORE, Kind.NUMERIC, Role.PREDICTION),
+    )
+)
+START = datetime(2026, 11, 22, 6, tzinfo=UTC)
+BAD = [None, b"", b"{", b"[]", b"\xff", b'{"model":"other"}', b'{"model":"fraud","event_id":"x"}', b"[" * 100_000]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    body: bytes | None
+
+    def topic(self) -> str:
+        return "captures"
+
+    def partition(self) -> int:
+        return 0
+
+    def offset(self) -> int:
+        return 0
+
+    def key(self) -> bytes | None:
+        return None
+
+    def value(self) -> bytes | None:
+        return self.body
+
+    def timestamp(self) -> tuple[int, int]:
+        return (1, 1_795_327_200_000)
+
+    def headers(self) -> list[tuple[str, bytes]] | None:
+        return None
+
+
+def event(random_: random.Random, i: int) -> dict[str, Any]:
+    features: dict[str, Any] = {name: random_.gauss(0, 1) for name in FLOATS}
+    features |= {name: random_.choice(["north", "south", "east", "west"]) for name in STRINGS}
+    for name in features:
+        if random_.random() < 0.01:
+            features[name] = None
+    moment = (START + timedelta(milliseconds=i)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return {
+        "event_id": f"{random_.getrandbits(64):016x}",
+        "model": "fraud",
+        "version": "3",
+        "time": moment,
+        "features": features,
+        "prediction": {"label": random_.choice(["0", "1"]), "score": random_.random()},
+        "latency_ms": round(random_.expovariate(0.1), 3),
+    }
+
+
+def plain(values: Sequence[bytes]) -> list[Any]:
+    """What one writes first: parse, pick, stack; times are read as numpy reads them."""
+    events = [orjson.loads(value) for value in values]
+    columns: list[Any] = [np.array([event["features"][name] for event in events], dtype=np.float64) for name in FLOATS]
+    columns += [[event["features"][name] for event in events] for name in STRINGS]
+    columns.append([event["prediction"]["label"] for event in events])
+    columns.append(np.array([event["prediction"]["score"] for event in events], dtype=np.float64))
+    columns.append(np.array([event["time"][:-1] for event in events], dtype="datetime64[ms]"))
+    columns.append([event["event_id"] for event in events])
+    return columns
+
+
+def best(repeats: int, tasks: dict[str, Callable[[], object]]) -> dict[str, float]:
+    """The least seconds of each task; they take turns, so that a slow moment of the machine hits all."""
+    least = dict.fromkeys(tasks, float("inf"))
+    for _ in range(repeats):
+        for name, task in tasks.items():
+            begin = time.perf_counter()
+            task()
+            least[name] = min(least[name], time.perf_counter() - begin)
+    return least
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--events", type=int, default=10_000)
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--repeats", type=int, default=9)
+    options = parser.parse_args()
+    random_ = random.Random(options.seed)
+    events = [event(random_, i) for i in range(options.events)]
+    values = [orjson.dumps(body) for body in events]
+    good = [Message(value) for value in values]
+    mixed = [Message(random_.choice(BAD)) if random_.random() < 0.05 else message for message in good]
+    typo = [
+        Message(orjson.dumps(body | {"features": body["features"] | ({"f07": "n/a"} if i % 20 == 0 else {})}))
+        for i, body in enumerate(events)
+    ]
+    extra = [Message(orjson.dumps(body | {"trace": {"span": "7f"}})) for body in events]
+    decoder = Decoder({StreamKey("fraud", None): SCHEMA})
+    two = Decoder({StreamKey("fraud", None): SCHEMA, StreamKey("loan", None): SCHEMA})
+    turns = [Message(orjson.dumps(body | {"model": ("fraud", "loan")[i % 2]})) for i, body in enumerate(events)]
+    seconds = best(
+        options.repeats,
+        {
+            "plain loop, good messages": lambda: plain(values),
+            "Decoder, good messages": lambda: decoder.decode(good, None),
+            "Decoder, 5 % bad messages": lambda: decoder.decode(mixed, None),
+            "Decoder, 5 % with a wrong type": lambda: decoder.decode(typo, None),
+            "Decoder, an unknown field": lambda: decoder.decode(extra, None),
+            "Decoder, two models in turns": lambda: two.decode(turns, None),
+        },
+    )
+    print(f"{options.events} events of {sum(map(len, values)) / len(values):.0f} bytes, seed {options.seed}, best of {options.repeats}")
+    base = seconds["plain loop, good messages"]
+    for name, least in seconds.items():
+        print(f"{name:32s} {least / options.events * 1e6:6.2f} us/event   {least / base:5.2f} of the plain loop")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""False findings per 30 days of stationary traffic: our gate, a one-sample gate, and thresholds alone.
+
+30 features (15 numeric with 20 bins and two tails, 15 categories with falling frequencies), 1 % of values missing, 5-minute windows.
+Window and baseline counts are drawn from the same distribution, so that every finding is false. The budget is 1 per 30 days.
+
+    python benchmarks/false_alarms.py [--months 1] [--seed 1]
+"""
+
+import argparse
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from stream_monitor.capture.schema import Column, Kind
+from stream_monitor.detect.decide import DETECTORS
+from stream_monitor.detect.gate import alpha
+from stream_monitor.detect.pair import Flags, Floats, Pair, Side
+
+FEATURES = 30
+WINDOWS = 30 * 24 * 12
+BATCH = 288  # windows judged at once: a day
+BASELINES = (200, 1000, 100_000)
+SIZES = (200, 1000, 30_000, 300_000)
+KINDS = tuple(Column(f"x{i}", Kind.NUMERIC if i < FEATURES // 2 else Kind.CATEGORICAL) for i in range(FEATURES))
+
+
+@dataclass
+class Tally:
+    """False findings, by how they would have been decided."""
+
+    tests: int = 0
+    threshold_alone: int = 0
+    one_sample: int = 0
+    gate_alone: int = 0
+    ours: int = 0
+
+
+def shares() -> NDArray[np.float64]:
+    """float64[30, 24]: missing, invalid, then the values."""
+    numeric = np.concatenate([[0.0005], np.full(20, 0.05), [0.0005]])
+    categories = np.concatenate([[0.002], 1 / np.arange(1, 22) ** 1.2])
+    values = np.vstack([numeric if column.kind is Kind.NUMERIC else categories for column in KINDS])
+    return np.hstack([np.tile([0.01, 0.001], (FEATURES, 1)), 0.989 * values / values.sum(axis=1, keepdims=True)])
+
+
+def drawn(rng: np.random.Generator, events: int, times: int) -> Side:
+    """`times` samples of all features, one under the other."""
+    counts = rng.multinomial(events, np.tile(shares(), (times, 1)))
+    return Side(np.full(len(counts), events), counts)
+
+
+def one_sample(pair: Pair) -> Floats:
+    """Pearson's chi-square of the window with the baseline taken for the truth (add-1/2 smoothing), as many tools do."""
+    values, baseline = pair.window.values, pair.baseline.values + 0.5
+    expected = pair.window.present[:, None] * baseline / baseline.sum(axis=1, keepdims=True)
+    p: Floats = stats.chi2.sf(((values - expected) ** 2 / expected).sum(axis=1), values.shape[1] - 1)
+    return p
+
+
+def month(rng: np.random.Generator, baseline_events: int, events: int, tally: Tally) -> None:
+    """30 days against one baseline."""
+    applies = {name: np.array([detector.applies_to(column) for column in KINDS]) for name, detector in DETECTORS.items()}
+    level = alpha(1.0, sum(int(flags.sum()) for flags in applies.values()), 300_000)
+    baseline = drawn(rng, baseline_events, 1)
+    repeated = Side(np.tile(baseline.events, BATCH), np.tile(baseline.counts, (BATCH, 1)))
+    for _ in range(WINDOWS // BATCH):
+        pair = Pair(drawn(rng, events, BATCH), repeated)
+        naive = one_sample(pair) < level
+        for name, detector in DETECTORS.items():
+            held = np.tile(applies[name], BATCH)
+            limits = detector.base(repeated) + detector.default_threshold
+            count(tally, held, np.nan_to_num(detector.score(pair)) > limits, detector.gate(pair) < level, naive)
+
+
+def count(tally: Tally, held: Flags, large: Flags, real: Flags, naive: Flags) -> None:
+    tally.tests += int(held.sum())
+    tally.threshold_alone += int((held & large).sum())
+    tally.one_sample += int((held & large & naive).sum())
+    tally.gate_alone += int((held & real).sum())
+    tally.ours += int((held & large & real).sum())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--months", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    heads = ("baseline rows", "events/window", "threshold alone", "large, one-sample", "gate alone", "large and real (ours)")
+    print(f"False findings per 30 days, mean of {arguments.months}, seed {arguments.seed}, budget 1, {FEATURES} features")
+    print(" | ".join(f"{head:>21}" for head in heads))
+    for baseline_events in BASELINES:
+        for events in SIZES:
+            tally, rng = Tally(), np.random.default_rng([arguments.seed, baseline_events, events])
+            for _ in range(arguments.months):
+                month(rng, baseline_events, events, tally)
+            figures = (tally.threshold_alone, tally.one_sample, tally.gate_alone, tally.ours)
+            cells = [f"{baseline_events:,}", f"{events:,}", *(f"{figure / arguments.months:,.2f}" for figure in figures)]
+            print(" | ".join(f"{cell:>21}" for cell in cells), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""The real Kafka of the tests, found in this order: a broker named in the environment, Docker, Java with Maven.
+
+Under pytest-xdist use `--dist loadgroup`: all tests marked `kafka` then run in one worker, on one node.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.kafka import container, server
+
+NAMED = "STREAM_MONITOR_TEST_KAFKA"
+REQUIRED = "STREAM_MONITOR_REQUIRE_KAFKA"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests that need Kafka together."""
+    for item in items:
+        if item.get_closest_marker("kafka"):
+            item.add_marker(pytest.mark.xdist_group("kafka"))
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Bootstrap servers of a real Kafka; without one the test is skipped, or fails where Kafka is required."""
+    if named := os.environ.get(NAMED):
+        server.wait_until_ready(named, deadline_s=30)
+        yield named
+    elif container.docker_answers():
+        with container.running_kafka() as bootstrap_servers:
+            yield bootstrap_servers
+    else:
+        with own_server(tmp_path_factory) as node:
+            yield node.bootstrap_servers
+
+
+@pytest.fixture
+def kafka_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[server.KafkaServer]:
+    """A node of this test's own, to be stopped, killed and started again; needs Java and Maven."""
+    with own_server(tmp_path_factory) as node:
+        yield node
+
+
+@contextmanager
+def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[server.KafkaServer]:
+    """A node started from Apache Kafka's jars."""
+    if missing := server.missing_programs():
+        _do_without(f"no {' and no '.join(missing)}")
+    server.resolve_jars()
+    node = server.KafkaServer(tmp_path_factory.mktemp("kafka"))
+    node.start()
+    try:
+        yield node
+    finally:
+        node.stop()
+
+
+def _do_without(reason: str) -> None:
+    sentence = f"real Kafka: {reason}; install Java 17 and Maven, or start Docker, or name a broker in {NAMED}"
+    if os.environ.get(REQUIRED) == "1":
+        pytest.fail(sentence, pytrace=False)
+    pytest.skip(sentence)

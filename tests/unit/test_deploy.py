@@ -1,0 +1,96 @@
+"""What ships beside the package fits together: the composed services, the image, the locks."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prometheus_client.parser import text_string_to_metric_families as parse
+
+from stream_monitor.config import Config, load_config
+from stream_monitor.export.catalog import PREFIX
+from stream_monitor.export.metrics import MetricStore
+
+ROOT = Path(__file__).parents[2]
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+DOCKERFILE = (ROOT / "deploy/docker/Dockerfile").read_text(encoding="utf-8")
+LOCKS = ("requirements.lock", "requirements-runtime.lock")
+
+
+@pytest.fixture
+def config() -> Config:
+    return load_config(ROOT / "deploy/docker/monitor.yaml")
+
+
+def pins(lock: str) -> dict[tuple[str, str], str]:
+    text = (ROOT / lock).read_text(encoding="utf-8")
+    return {(name, marker): version for name, version, marker in re.findall(r"^([a-z0-9-]+)==(\S+)( ; .*?)? \\$", text, re.MULTILINE)}
+
+
+def test_ports_are_published_on_loopback_only() -> None:
+    published = [port for service in COMPOSE["services"].values() for port in service.get("ports", [])]
+    assert published
+    assert all(port.startswith("127.0.0.1:") for port in published)
+
+
+def test_the_monitor_runs_without_privileges() -> None:
+    monitor = COMPOSE["services"]["monitor"]
+    assert monitor["read_only"] is True
+    assert monitor["cap_drop"] == ["ALL"]
+    assert monitor["security_opt"] == ["no-new-privileges:true"]
+    assert not monitor["user"].startswith("0")
+    assert re.search(r"^USER 10001", DOCKERFILE, re.MULTILINE)
+    assert all(volume.endswith(":ro") for volume in monitor["volumes"])
+
+
+def test_the_monitor_waits_for_a_healthy_kafka_and_its_topics(config: Config) -> None:
+    services = COMPOSE["services"]
+    assert "healthcheck" in services["kafka"]
+    assert services["monitor"]["depends_on"] == {
+        "kafka": {"condition": "service_healthy"},
+        "topics": {"condition": "service_completed_successfully"},
+    }
+    made = re.search(r"for topic in ([^;]+);", services["topics"]["command"][0])
+    assert made
+    assert set(made[1].split()) == {*config.topics.captures, *config.topics.labels}
+
+
+def test_the_monitor_finds_kafka_and_is_found(config: Config) -> None:
+    advertised = COMPOSE["services"]["kafka"]["environment"]["KAFKA_ADVERTISED_LISTENERS"]
+    assert f"://{config.kafka.bootstrap_servers}" in advertised
+    assert COMPOSE["services"]["monitor"]["ports"] == [f"127.0.0.1:9108:{config.metrics.port}"]
+    assert config.metrics.host == "0.0.0.0"
+    assert f"EXPOSE {config.metrics.port}" in DOCKERFILE
+
+
+def test_the_image_copies_what_the_builder_is_sent() -> None:
+    sent = {line[1:] for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines() if line.startswith("!")}
+    lines = [line.split()[1:-1] for line in DOCKERFILE.splitlines() if line.startswith("COPY ") and "--from" not in line]
+    copied = {source for sources in lines for source in sources}
+    assert copied == sent
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_is_hashed_and_names_no_machine(lock: str) -> None:
+    text = (ROOT / lock).read_text(encoding="utf-8")
+    assert not re.search(r"https?://|--index-url|--find-links|file:|\s/\w+/", text)
+    blocks = re.split(r"\n(?=[a-z0-9-]+==)", text)[1:]
+    assert blocks
+    assert all("--hash=sha256:" in block for block in blocks)
+
+
+def test_the_locks_agree_and_hold_what_the_project_names() -> None:
+    everything, runtime = (pins(lock) for lock in LOCKS)
+    assert runtime.items() <= everything.items()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    needed = [*project["dependencies"], *project["optional-dependencies"]["respond"]]
+    extras = [requirement for extra in project["optional-dependencies"].values() for requirement in extra]
+    for requirements, lock in ((needed, runtime), (needed + extras, everything)):
+        names = {re.split(r"[<>=\[; ]", requirement)[0].lower() for requirement in requirements}
+        assert names - {"stream-monitor"} <= {name for name, _ in lock}
+
+
+def test_the_metrics_of_the_store_are_all_prefixed() -> None:
+    assert all(family.name.startswith(PREFIX) for family in parse(MetricStore().text()))
