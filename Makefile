@@ -1,0 +1,61 @@
+# Everything runs in .venv, which is made at the first use and again whenever the lock changes.
+# Needs: make, and a Python from 3.11 on (PYTHON=/path/to/python names one).
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+JOBS ?= 2# processes that run tests
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format bench docs lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## .venv with the locked dependencies and this package
+
+demo: $(READY) ## the whole pipeline in one process, with drifting traffic; ends by itself
+	$(BIN)/stream-monitor demo
+
+test: $(READY) ## every test; those on a real Kafka are skipped where none can be had
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
+
+lint: $(READY) ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(READY) ## rewrite the sources as lint wants them
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(READY) ## the benchmarks, one after the other
+	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+
+docs: $(READY) ## docs/metrics.md from the table of metrics
+	$(BIN)/python -c "from stream_monitor.export import metrics_page; print(metrics_page(), end='')" > docs/metrics.md
+
+COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock'
+
+lock: $(READY) ## both locks from pyproject.toml; add UPGRADE=--upgrade to move to newer releases
+	$(COMPILE) $(UPGRADE) --all-extras -o requirements.lock
+	$(COMPILE) $(UPGRADE) --extra respond -c requirements.lock --no-annotate -o requirements-runtime.lock
+
+clean: ## remove .venv and everything made by tools
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find stream_monitor tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): requirements.lock pyproject.toml
+	@fits() { "$$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }; \
+	if fits $(BIN)/python && [ -x $(BIN)/pip ]; then exit 0; fi; \
+	for candidate in $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.14 python); do \
+	  if fits "$$candidate"; then \
+	    echo "Making $(VENV) with $$candidate (once; a few minutes)"; \
+	    "$$candidate" -m venv --clear $(VENV) && exit 0; \
+	    rm -rf $(VENV); echo "'$$candidate -m venv' failed; on Debian and Ubuntu install python3-venv." >&2; exit 1; \
+	  fi; \
+	done; \
+	echo "No Python from 3.11 on was found: install one, or name it with 'make PYTHON=/path/to/python $(MAKECMDGOALS)'." >&2; exit 1
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
