@@ -30,7 +30,7 @@ SCHEMA = Schema(
     )
 )
 START = datetime(2026, 11, 22, 6, tzinfo=UTC)
-BAD = [None, b"", b"{", b"[]", b"\xff", b'{"model":"other"}', b'{"model":"fraud","event_id":"x"}', b"[" * 100_000]
+BAD = [None, b"", b"{", b"[]", b"\xff", b'{"model":"other"}', b'{"model":"fraud","event_id":"x"}', b"[" * 1_000]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +90,13 @@ def plain(values: Sequence[bytes]) -> list[Any]:
 
 
 def best(repeats: int, tasks: dict[str, Callable[[], object]]) -> dict[str, float]:
-    """The least seconds of each task; they take turns, so that a slow moment of the machine hits all."""
+    """The least processor seconds of each task; they take turns, so that a slow moment of the machine hits all."""
     least = dict.fromkeys(tasks, float("inf"))
     for _ in range(repeats):
         for name, task in tasks.items():
-            begin = time.perf_counter()
+            begin = time.process_time()
             task()
-            least[name] = min(least[name], time.perf_counter() - begin)
+            least[name] = min(least[name], time.process_time() - begin)
     return least
 
 

@@ -45,7 +45,7 @@ Duration = Annotated[int, BeforeValidator(_duration), PlainSerializer(format_dur
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, str_strip_whitespace=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, coerce_numbers_to_str=True)
 
 
 class Kafka(_Section):
@@ -95,7 +95,10 @@ class Window(_Section):
         if self.size < 1 or self.every_ms < 1:
             raise ValueError("size and every must be longer than 0ms")
         if self.every_ms > self.size:
-            raise ValueError(f"every ({format_duration(self.every_ms)}) is longer than size ({format_duration(self.size)}): events between would never be looked at")
+            raise ValueError(
+                f"every ({format_duration(self.every_ms)}) is longer than size ({format_duration(self.size)}): "
+                "events between would never be looked at"
+            )
         if self.window_max < self.size:
             raise ValueError(f"window_max ({format_duration(self.window_max)}) is shorter than size ({format_duration(self.size)})")
         return self
@@ -212,7 +215,9 @@ class Config(_Section):
 
     def baseline_paths(self) -> list[str]:
         """Every baseline that the config names, in order, once."""
-        paths = [path for model in self.models.values() for path in (model.baseline, *(version.baseline for version in model.versions.values()))]
+        paths = [
+            path for model in self.models.values() for path in (model.baseline, *(version.baseline for version in model.versions.values()))
+        ]
         return list(dict.fromkeys(paths))
 
 
@@ -279,9 +284,10 @@ def _sentence(detail: Any) -> str:
 
 def _section_at(location: tuple[Any, ...]) -> list[str]:
     """The keys that may stand at this place of the tree."""
-    section: Any = Config
+    section: type[BaseModel] = Config
+    inside: Any = None
     for part in location:
-        annotation = section.model_fields[part].annotation if isinstance(section, type) and part in section.model_fields else section
-        found = [kind for kind in (annotation, *getattr(annotation, "__args__", ())) if isinstance(kind, type) and issubclass(kind, BaseModel)]
+        inside = section.model_fields[part].annotation if part in section.model_fields else inside
+        found = [kind for kind in (inside, *getattr(inside, "__args__", ())) if isinstance(kind, type) and issubclass(kind, BaseModel)]
         section = found[0] if found else section
     return list(section.model_fields)

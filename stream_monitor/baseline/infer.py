@@ -13,7 +13,7 @@ NUMBERS_MIN: Final = 0.9
 
 @dataclass(slots=True)
 class Tally:
-    """How many values of each form a column holds. `zeros`: numbers written with a leading zero, as codes are."""
+    """How many values of each form a column holds. `zeros` is not 0 where some are written with a leading zero, as codes are."""
 
     numbers: int = 0
     booleans: int = 0

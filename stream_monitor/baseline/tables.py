@@ -15,7 +15,7 @@ from stream_monitor.baseline.source import Survey, check_named, check_one_model,
 from stream_monitor.capture.columns import Columns
 from stream_monitor.capture.files import FileKind, Progress, file_kind, read_tables, silent
 from stream_monitor.capture.schema import PREDICTION, SCORE, Column, Kind, Role, StreamKey
-from stream_monitor.capture.table import FEATURE_PREFIX, MISSING_TEXTS, NUMBER_PATTERN, did_you_mean, parse_numbers, table_columns
+from stream_monitor.capture.table import FEATURE_PREFIX, did_you_mean, parse_numbers, table_columns
 from stream_monitor.capture.table_time import table_times
 from stream_monitor.errors import BaselineError
 
@@ -148,17 +148,16 @@ def _role(name: str) -> Role:
 
 def _count_forms(tally: Tally, array: pa.ChunkedArray) -> None:
     """Count what the texts of a CSV column look like."""
-    texts = pc.utf8_trim_whitespace(array)
-    lower = pc.utf8_lower(texts)
-    present = _count(pc.invert(pc.is_in(lower, value_set=pa.array(MISSING_TEXTS)))) - array.null_count
-    numbers = _count(pc.match_substring_regex(texts, NUMBER_PATTERN))
-    booleans = _count(pc.is_in(lower, value_set=pa.array(["true", "false"])))
-    times = _count(pc.match_substring_regex(texts, _TIME_PATTERN))
-    tally.numbers += numbers
+    numbers = parse_numbers(array)
+    others = pc.utf8_trim_whitespace(array.filter(pc.fill_null(pc.is_inf(numbers), False)))
+    booleans = _count(pc.is_in(pc.utf8_lower(others), value_set=pa.array(["true", "false"])))
+    times = _count(pc.match_substring_regex(others, _TIME_PATTERN))
+    tally.numbers += _count(pc.is_finite(numbers))
     tally.booleans += booleans
     tally.times += times
-    tally.texts += present - numbers - booleans - times
-    tally.zeros += _count(pc.match_substring_regex(texts, r"^0[0-9]"))
+    tally.texts += len(others) - booleans - times
+    if not tally.zeros:
+        tally.zeros = _count(pc.match_substring_regex(array, r"^\s*0[0-9]"))
 
 
 def _count(flags: pa.ChunkedArray) -> int:

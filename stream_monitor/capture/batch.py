@@ -26,11 +26,12 @@ class _Added(NamedTuple):
     event: Event
 
 
+_TAG_BYTES_MAX: Final = 300
 _head: Final = msgspec.json.Decoder(_Head).decode
 
 
 class Batch:
-    """Messages being decoded. `read` once, then `columns` once; after that `rejects` is complete."""
+    """Messages being decoded. After `read`, `columns`; then `rejects` holds all that was rejected so far."""
 
     def __init__(self, routes: Routes, messages: Sequence[Raw], bytes_max: int, bounds: Bounds) -> None:
         self._routes = routes
@@ -38,20 +39,24 @@ class Batch:
         self._bytes_max = bytes_max
         self._bounds = bounds
         self._chunks: dict[StreamKey, list[Chunk]] = {}
+        self._guesses: dict[bytes, _Guess] = {}
         self.rejects: list[Reject] = []
 
-    def read(self) -> None:
-        """Decode every message, guessing that it is of the stream of the one before it."""
+    def read(self, rows: range) -> None:
+        """Decode these messages, guessing that each is of the stream of the one before it (that named the same model)."""
         bytes_max = self._bytes_max
-        decode: Callable[[bytes], Event] = refuse
-        model: str | None = None
-        version: str | None = None
-        add_row: Callable[[int], None] = _nowhere
-        add_event: Callable[[Event], None] = _nowhere
-        for row, message in enumerate(self._messages):
+        mixed = len(self._routes) > 1
+        tag = b""
+        guess = _NO_GUESS
+        decode, model, version, add_row, add_event = guess
+        for row in rows:
+            message = self._messages[row]
             value = message.value()
             event = None
             if value and len(value) <= bytes_max:
+                if mixed and (present := _tag(value)) != tag:
+                    tag = present
+                    decode, model, version, add_row, add_event = self._guesses.get(tag, guess)
                 try:
                     event = decode(value)
                 except UNREADABLE:
@@ -64,18 +69,19 @@ class Batch:
                         continue
             added = self._add(row, message, value, event)
             if added is not None:
-                decode, model, version = added.chunk.shape.decode, added.event.model, added.event.version
-                add_row, add_event = added.chunk.rows.append, added.chunk.events.append
+                guess = self._guesses[tag] = _guess(added)
+                decode, model, version, add_row, add_event = guess
 
     def columns(self, positive_class: Mapping[StreamKey, str]) -> list[Columns]:
-        """What was read, by model and version; streams of which nothing was kept are absent."""
-        streams = sorted(self._chunks, key=lambda stream: (stream.model, stream.version is not None, stream.version or ""))
-        columns = []
-        for stream in streams:
-            settled = [(chunk, envelopes) for chunk in self._chunks[stream] if (envelopes := self._settle(chunk)) is not None]
-            if settled:
-                columns.append(columns_of(stream, settled, positive_class.get(stream)))
-        return columns
+        """What was read since the last call, a part or more per stream, in no order."""
+        chunks, self._chunks = self._chunks, {}
+        self._guesses.clear()
+        return [
+            columns_of(stream, chunk, envelopes, positive_class.get(stream))
+            for stream, of_stream in chunks.items()
+            for chunk in of_stream
+            if (envelopes := self._settle(chunk)) is not None
+        ]
 
     def _add(self, row: int, message: Raw, value: bytes | None, event: Event | None) -> _Added | None:
         """Keep or reject a message that was not of the guessed stream; `event` is what the guess made of it."""
@@ -87,6 +93,7 @@ class Batch:
         chunks = self._chunks.setdefault(reader.stream, [])
         if not chunks or chunks[-1].shape is not reader.shape:
             chunks.append(Chunk(reader.schema, reader.shape))
+            self._guesses.clear()  # none may add to an earlier chunk of the stream
         chunks[-1].rows.append(row)
         chunks[-1].events.append(event)
         return _Added(chunks[-1], event)
@@ -153,3 +160,27 @@ class Batch:
 
 def _nowhere(_: object) -> None:
     """Takes nothing: before the first event, no guess can be right."""
+
+
+class _Guess(NamedTuple):
+    """How to decode a message, and where its event goes if its model and version are these."""
+
+    decode: Callable[[bytes], Event]
+    model: str | None
+    version: str | None
+    add_row: Callable[[int], None]
+    add_event: Callable[[Event], None]
+
+
+_NO_GUESS: Final = _Guess(refuse, None, None, _nowhere, _nowhere)
+
+
+def _guess(added: _Added) -> _Guess:
+    event, chunk = added.event, added.chunk
+    return _Guess(chunk.shape.decode, event.model, event.version, chunk.rows.append, chunk.events.append)
+
+
+def _tag(value: bytes) -> bytes:
+    """The bytes that look like the model's name: a hint that costs a tenth of decoding by the wrong types, and may be wrong."""
+    start = value.find(b'"model"')
+    return value[start : value.find(b",", start, start + _TAG_BYTES_MAX)]

@@ -6,18 +6,18 @@ from itertools import chain
 from typing import Any, Final
 
 import numpy as np
-from msgspec import UNSET, Raw, Struct
+from msgspec import UNSET, Raw
 from msgspec.structs import astuple
 from numpy.typing import NDArray
 
 from stream_monitor.capture import cloudevents
 from stream_monitor.capture import columns as capture_columns
 from stream_monitor.capture.columns import Columns, Values
-from stream_monitor.capture.convert import column, only_numbers
+from stream_monitor.capture.convert import column, has_none, only_numbers
 from stream_monitor.capture.envelope import is_event_id
 from stream_monitor.capture.native import Bounds, fallback_time
 from stream_monitor.capture.parse import DEPTH_MAX, is_plain
-from stream_monitor.capture.prediction import outputs_of, prediction_column
+from stream_monitor.capture.prediction import Outputs, outputs_of, prediction_column
 from stream_monitor.capture.schema import Kind, Role, Schema, StreamKey
 from stream_monitor.capture.shape import EVENT, FEATURES, PREDICTION, SHALLOW, Event, Shape
 from stream_monitor.capture.times import UNREAD, read_times
@@ -50,7 +50,7 @@ class Envelopes:
 
     event_ids: Sequence[str | None]
     time_ms: NDArray[np.int64]
-    predictions: Sequence[Any]
+    outputs: Outputs
     statuses: Sequence[str | None]
     shallow: tuple[Sequence[Any], ...]
     ignored: tuple[Sequence[Any], ...]
@@ -61,17 +61,17 @@ def envelopes_of(chunk: Chunk, messages: Messages) -> Envelopes:
     """Take a chunk of at least one event apart; headers and Kafka timestamps stand in for absent ids and times."""
     fields = dict(zip(chunk.shape.fields, zip(*map(_tuple, chunk.events), strict=True), strict=True))
     ids, times = fields["event_id"], fields["time"]
-    if None in ids:
+    if has_none(ids):
         pairs = zip(ids, chunk.rows, strict=True)
         ids = tuple(cloudevents.attribute(messages[row], cloudevents.ID) if value is None else value for value, row in pairs)
-    if None in times:
+    if has_none(times):
         pairs = zip(times, chunk.rows, strict=True)
         times = tuple(fallback_time(messages[row]) if value is None else value for value, row in pairs)
     ignored = tuple(_learned(chunk, fields))
     return Envelopes(
         event_ids=ids,
         time_ms=times_of(times),
-        predictions=fields["prediction"],
+        outputs=outputs_of(fields["prediction"]),
         statuses=fields["status"],
         shallow=tuple(fields[name] for name in SHALLOW),
         ignored=ignored,
@@ -84,7 +84,7 @@ def doubtful(envelopes: Envelopes, bounds: Bounds) -> set[int]:
     time_ms = envelopes.time_ms
     doubts: set[int] = set(np.flatnonzero((time_ms < bounds.earliest_ms) | (time_ms > bounds.latest_ms)).tolist())
     doubts.update(_doubtful_ids(envelopes.event_ids))
-    doubts.update(_doubtful_predictions(envelopes.predictions, envelopes.statuses))
+    doubts.update(_doubtful_outputs(envelopes.outputs, envelopes.statuses))
     for values in envelopes.shallow:
         doubts.update(_doubtful_raws(values, object_only=True))
     for values in envelopes.ignored:
@@ -92,27 +92,39 @@ def doubtful(envelopes: Envelopes, bounds: Bounds) -> set[int]:
     return doubts
 
 
-def columns_of(stream: StreamKey, chunks: Sequence[tuple[Chunk, Envelopes]], positive_class: str | None) -> Columns:
-    """The columns of one stream's chunks, one after the other; there is at least one event."""
-    schema = chunks[0][0].schema
-    features = [_joined(parts) for parts in zip(*(_features(chunk) for chunk, _ in chunks), strict=True)]
-    outputs = outputs_of(_joined([envelopes.predictions for _, envelopes in chunks]))
-    ready = iter(features)
+def columns_of(stream: StreamKey, chunk: Chunk, envelopes: Envelopes, positive_class: str | None) -> Columns:
+    """The columns of a chunk of at least one event."""
+    features = iter(_features(chunk))
     values: list[Values] = []
-    for wanted in schema.columns:
+    for wanted in chunk.schema.columns:
         if wanted.role is Role.FEATURE:
-            entries = next(ready)
+            entries = next(features)
             values.append(only_numbers(entries) if wanted.kind is Kind.NUMERIC else column(entries, wanted.kind))
         else:
-            values.append(prediction_column(outputs, wanted, positive_class))
+            values.append(prediction_column(envelopes.outputs, wanted, positive_class))
     return Columns(
         stream=stream,
-        schema=schema,
-        rows=np.array(_joined([chunk.rows for chunk, _ in chunks]), dtype=np.int64),
-        time_ms=np.concatenate([envelopes.time_ms for _, envelopes in chunks]),
+        schema=chunk.schema,
+        rows=np.array(chunk.rows, dtype=np.int64),
+        time_ms=envelopes.time_ms,
         values=tuple(values),
-        event_ids=_joined([envelopes.event_ids for _, envelopes in chunks]),
-        unknown_fields=sum(envelopes.unknown_fields for _, envelopes in chunks),
+        event_ids=envelopes.event_ids,  # type: ignore[arg-type]  # one without an id was doubtful, and the slow path rejected it
+        unknown_fields=envelopes.unknown_fields,
+    )
+
+
+def joined(parts: Sequence[Columns]) -> Columns:
+    """One after the other: columns of one stream, at least one."""
+    if len(parts) == 1:
+        return parts[0]
+    return Columns(
+        stream=parts[0].stream,
+        schema=parts[0].schema,
+        rows=np.concatenate([part.rows for part in parts]),
+        time_ms=np.concatenate([part.time_ms for part in parts]),
+        values=tuple(map(_joined_values, zip(*(part.values for part in parts), strict=True))),
+        event_ids=list(chain.from_iterable(part.event_ids for part in parts)),
+        unknown_fields=sum(part.unknown_fields for part in parts),
     )
 
 
@@ -136,8 +148,10 @@ def _integer(value: str | int | None) -> int:
     return value if type(value) is int and -(2**62) < value < 2**62 else UNREAD
 
 
-def _joined(parts: Sequence[Sequence[Any]]) -> Sequence[Any]:
-    return parts[0] if len(parts) == 1 else list(chain.from_iterable(parts))
+def _joined_values(parts: Sequence[Values]) -> Values:
+    """The parts of one column: arrays all, or lists all."""
+    arrays = [part for part in parts if isinstance(part, np.ndarray)]
+    return np.concatenate(arrays) if arrays else [value for part in parts for value in part]
 
 
 def _features(chunk: Chunk) -> list[Sequence[Any]]:
@@ -158,19 +172,16 @@ def _learned(chunk: Chunk, fields: dict[str, tuple[Any, ...]]) -> Iterable[tuple
 
 
 def _doubtful_ids(ids: Sequence[str | None]) -> Iterable[int]:
-    if None not in ids and "" not in ids and max(map(len, ids)) <= _ID_CHARS_SURE:  # type: ignore[arg-type]  # None was looked for
+    if not has_none(ids) and "" not in ids and max(map(len, ids)) <= _ID_CHARS_SURE:  # type: ignore[arg-type]  # None was looked for
         return ()
     return [i for i, text in enumerate(ids) if text is None or not is_event_id(text)]
 
 
-def _doubtful_predictions(predictions: Sequence[Any], statuses: Sequence[str | None]) -> Iterable[int]:
-    """Neither a prediction nor an error; or an object of which every member is null."""
-    if None in predictions:
-        yield from (i for i, value in enumerate(predictions) if value is None and statuses[i] != "error")
-    if any(issubclass(kind, Struct) for kind in set(map(type, predictions))):
-        outputs = outputs_of(predictions)
-        parts = zip(*outputs, strict=True)
-        yield from (i for i, part in enumerate(parts) if part == _NOTHING and predictions[i] is not None)
+def _doubtful_outputs(outputs: Outputs, statuses: Sequence[str | None]) -> Iterable[int]:
+    """No output at all, neither a bare one nor any member of an object, and the call has not failed (or an object says nothing)."""
+    if not has_none(outputs.labels):
+        return ()
+    return [i for i, parts in enumerate(zip(*outputs, strict=True)) if parts == _NOTHING and statuses[i] != "error"]
 
 
 def _doubtful_raws(values: Sequence[Any], object_only: bool) -> Iterable[int]:

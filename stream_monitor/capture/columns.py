@@ -14,16 +14,33 @@ from stream_monitor.capture.schema import Schema, StreamKey
 class Raw(Protocol):
     """A message as it came, in the shape of `confluent_kafka.Message`."""
 
-    def topic(self) -> str: ...
-    def partition(self) -> int: ...
-    def offset(self) -> int: ...
-    def key(self) -> bytes | None: ...
-    def value(self) -> bytes | None: ...
+    def topic(self) -> str:
+        """Where it was read."""
+        ...
+
+    def partition(self) -> int:
+        """Of the topic."""
+        ...
+
+    def offset(self) -> int:
+        """Its place in the partition."""
+        ...
+
+    def key(self) -> bytes | None:
+        """None where there is none."""
+        ...
+
+    def value(self) -> bytes | None:
+        """None for a tombstone."""
+        ...
+
     def timestamp(self) -> tuple[int, int]:
         """(type, milliseconds since the epoch); type 0 means that there is no timestamp."""
         ...
 
-    def headers(self) -> list[tuple[str, bytes]] | None: ...
+    def headers(self) -> list[tuple[str, bytes]] | None:
+        """In the order in which they were written; None where there are none."""
+        ...
 
 
 class _Invalid(StrEnum):
@@ -37,7 +54,8 @@ Values = NDArray[np.float64] | list[str | None]
 """One column of n values.
 
 Numeric: float64[n]; NaN is missing, +inf is invalid (wrong type, infinite, beyond float64).
-Categorical and boolean: n strings (booleans as "true" and "false", numbers in their shortest JSON form); None is missing, `INVALID` is invalid.
+Categorical and boolean: n strings (booleans as "true" and "false", numbers in their shortest JSON form); None is missing,
+`INVALID` is invalid.
 """
 
 

@@ -109,5 +109,5 @@ def _event(body: Mapping[str, Any], event_id: str, time_ms: int, shape: Shape, s
 
 def _feature_values(features: Mapping[str, Any], schema: Schema) -> dict[str, Any]:
     """Numbers as the column will have them; the others as they are, to be converted with their column."""
-    values = ((f"f{i}", column.kind, features.get(column.name)) for i, column in enumerate(schema.features))
-    return {slot: number(value) if kind is Kind.NUMERIC else value for slot, kind, value in values}
+    values = [(column.kind, features.get(column.name)) for column in schema.features]
+    return {f"f{i}": number(value) if kind is Kind.NUMERIC else value for i, (kind, value) in enumerate(values)}

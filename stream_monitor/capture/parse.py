@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 
 from stream_monitor.capture.reject import Problem, Reason
@@ -34,14 +35,12 @@ def parse(value: bytes) -> dict[str, Any] | Problem:
     if is_deep(value):
         return Problem(Reason.TOO_DEEP, f"nested deeper than {DEPTH_MAX} levels")
     try:
-        body = _loads(text)
-    except json.JSONDecodeError as error:
-        return Problem(Reason.NOT_JSON, f"{error.msg} at character {error.pos}")
-    if _SURROGATE.search(text) and any(match[1] for match in _ESCAPE.finditer(text)):
-        return Problem(Reason.NOT_JSON, "half of a surrogate pair in a string")
-    if not isinstance(body, dict):
-        return Problem(Reason.NOT_OBJECT, f"a JSON {json_type(body)}, not an object")
-    return body
+        body = msgspec.json.decode(text)
+    except msgspec.MsgspecError:
+        body = _parse_leniently(text)
+    if isinstance(body, dict | Problem):
+        return body
+    return Problem(Reason.NOT_OBJECT, f"a JSON {json_type(body)}, not an object")
 
 
 def is_plain(value: bytes, openings_max: int = DEPTH_MAX) -> bool:
@@ -68,6 +67,16 @@ def json_type(value: object) -> str:
     """What JSON calls the type of a parsed value."""
     names = {dict: "object", list: "array", str: "string", bool: "boolean", int: "number", float: "number"}
     return names.get(type(value), "null")
+
+
+def _parse_leniently(text: str) -> Any | Problem:
+    try:
+        document = _loads(text)
+    except json.JSONDecodeError as error:
+        return Problem(Reason.NOT_JSON, f"{error.msg} at character {error.pos}")
+    if _SURROGATE.search(text) and any(match[1] for match in _ESCAPE.finditer(text)):
+        return Problem(Reason.NOT_JSON, "half of a surrogate pair in a string")
+    return document
 
 
 def _integer(digits: str) -> int | float:

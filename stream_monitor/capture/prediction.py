@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from stream_monitor.capture.columns import Values
-from stream_monitor.capture.convert import category, column, number, numbers
+from stream_monitor.capture.convert import category, column, has_none, number, numbers
 from stream_monitor.capture.schema import SCORE, Column, Kind
 
 MEMBERS: Final = ("label", "score", "scores", "value")
@@ -45,12 +45,12 @@ def outputs_of(predictions: Sequence[Any]) -> Outputs:
 def prediction_column(outputs: Outputs, wanted: Column, positive_class: str | None) -> Values:
     """One column of the output, n entries."""
     if wanted.name == SCORE:
-        if None not in outputs.scores:
+        if not has_none(outputs.scores):
             return numbers(outputs.scores)
         return numbers(_first(outputs.scores, [_score_of(by_class, positive_class) for by_class in outputs.by_class]))
     if wanted.kind is Kind.NUMERIC:
         return numbers(_first(outputs.values, outputs.labels))
-    if wanted.kind is Kind.BOOLEAN or None not in outputs.labels:
+    if wanted.kind is Kind.BOOLEAN or not has_none(outputs.labels):
         return column(outputs.labels, wanted.kind)
     classes = _first([best_class(by_class) for by_class in outputs.by_class], outputs.values)
     return [category(value) for value in _first(outputs.labels, classes)]
@@ -69,7 +69,7 @@ def _parts(prediction: Any) -> tuple[Any, Any, Any, Any]:
 
 
 def _first(preferred: Sequence[Any], otherwise: Sequence[Any]) -> Sequence[Any]:
-    if None not in preferred:
+    if not has_none(preferred):
         return preferred
     return [other if value is None else value for value, other in zip(preferred, otherwise, strict=True)]
 

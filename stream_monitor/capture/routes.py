@@ -24,6 +24,9 @@ class Routes:
     def __iter__(self) -> Iterator[Reader]:
         return iter(self._readers.values())
 
+    def __len__(self) -> int:
+        return len(self._readers)
+
     def find(self, model: str | None, version: str | None, message: Raw) -> Reader | None:
         """The reader for a body's model and version, None where there is none; headers are read only where the model is not yet known."""
         named = model if model is not None else self._stand_in(message)

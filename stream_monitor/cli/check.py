@@ -30,16 +30,27 @@ def check(
 
 def _describe(stream: StreamPlan) -> dict[str, Any]:
     judged = stream.judge.judged
-    return {"baseline_id": stream.baseline.id, "baseline_rows": stream.baseline.rows, "judged": len(judged), "alpha": float(f"{stream.judge.alpha:.3g}")}
+    return {
+        "baseline_id": stream.baseline.id,
+        "baseline_rows": stream.baseline.rows,
+        "judged": len(judged),
+        "alpha": float(f"{stream.judge.alpha:.3g}"),
+    }
 
 
 def _warnings(stream: StreamPlan) -> list[str]:
     rows, name = stream.baseline.rows, stream.key.model
     warnings = []
     if rows < stream.spec.events_min:
-        warnings.append(f"models.{name}: the baseline holds {rows} rows only, fewer than events_min ({stream.spec.events_min}); only gross changes can be told from chance")
+        warnings.append(
+            f"models.{name}: the baseline holds {rows} rows only, fewer than events_min ({stream.spec.events_min}); "
+            "only gross changes can be told from chance"
+        )
     if stream.baseline.time is None:
-        warnings.append(f"models.{name}: the baseline has no time column, so daily and weekly seasons cannot be told from drift; build it with --time COL")
+        warnings.append(
+            f"models.{name}: the baseline has no time column, so daily and weekly seasons cannot be told from drift; "
+            "build it with --time COL"
+        )
     empty = [column.column.name for column in stream.baseline.columns if column.counts[0] + column.counts[1] == rows]
     if empty:
         warnings.append(f"models.{name}: no value in training: {', '.join(empty[:5])}; nothing but missing values can be judged there")
@@ -50,7 +61,9 @@ def _unused(loaded: Loaded) -> list[str]:
     """Keys that this release accepts and does not act on yet: said, so that nobody relies on them."""
     found = []
     for name, model in loaded.config.models.items():
-        found += [f"models.{name}.{key} is accepted but not judged in this release" for key in ("segments", "facets") if getattr(model, key)]
+        found += [
+            f"models.{name}.{key} is accepted but not judged in this release" for key in ("segments", "facets") if getattr(model, key)
+        ]
     return found
 
 
@@ -71,7 +84,10 @@ def _print(report: dict[str, Any], config: Path, json: bool) -> None:
         return
     console = Console(highlight=False, soft_wrap=True)
     for name, model in report["models"].items():
-        console.print(f"{name}: baseline {model['baseline_id']} of {model['baseline_rows']:,} rows, {model['judged']} columns judged, one test at alpha {model['alpha']:g}")
+        console.print(
+            f"{name}: baseline {model['baseline_id']} of {model['baseline_rows']:,} rows, "
+            f"{model['judged']} columns judged, one test at alpha {model['alpha']:g}"
+        )
     for topic, state in report.get("cluster", {}).get("topics", {}).items():
         console.print(f"topic {topic}: {state}")
     for warning in report["warnings"]:

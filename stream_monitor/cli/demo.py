@@ -127,9 +127,21 @@ class Stage:
         for alert in self.alerts:
             if alert.status == "firing":
                 delay = (_ms(alert.detected_at) - shift_ms) / 1000
-                cells = (alert.feature or "", alert.detector, alert.severity, f"{alert.score:.3f}", f"{alert.threshold:.3f}", alert.detected_at[11:19], f"{delay:.0f} s")
+                cells = (
+                    alert.feature or "",
+                    alert.detector,
+                    alert.severity,
+                    f"{alert.score:.3f}",
+                    f"{alert.threshold:.3f}",
+                    alert.detected_at[11:19],
+                    f"{delay:.0f} s",
+                )
                 table.add_row(*cells)
-        table.caption = f"{len(self.windows):,} window scores; first alert {self.first_delay_s:.0f} s after the shift" if self.first_delay_s else "no alert"
+        table.caption = (
+            f"{len(self.windows):,} window scores; first alert {self.first_delay_s:.0f} s after the shift"
+            if self.first_delay_s
+            else "no alert"
+        )
         return table
 
     def _turn(self, batch: list[Record], now_ms: int) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import exp
 from random import Random
 from typing import Any, Final
 
@@ -34,7 +35,7 @@ def applicant(random: Random, shifted: bool) -> Features:
 def is_repaid(features: Features, random: Random) -> bool:
     """The truth: who earns much and borrows little repays, with noise."""
     ratio = float(features["amount"]) / float(features["income"])
-    return random.random() < 1.0 / (1.0 + 2.718281828 ** (6.0 * (ratio - 0.45) - 1.2 * bool(features["employed"])))
+    return random.random() < 1.0 / (1.0 + exp(6.0 * (ratio - 0.45) - 1.2 * bool(features["employed"])))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,9 @@ class Traffic:
         random = Random(seed)
         rows = [applicant(random, shifted=False) for _ in range(TRAINING_ROWS)]
         service = Service.train(rows, random)
-        training = [service.event(number, row, START_MS - (TRAINING_ROWS - number) * 1000 // EVENTS_PER_S) for number, row in enumerate(rows)]
+        training = [
+            service.event(number, row, START_MS - (TRAINING_ROWS - number) * 1000 // EVENTS_PER_S) for number, row in enumerate(rows)
+        ]
         return cls(service, training, random, events)
 
     @property

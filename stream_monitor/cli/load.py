@@ -34,4 +34,6 @@ def _read(file: Path, config: Path, name: str) -> bytes:
     try:
         return file.read_bytes()
     except OSError as error:
-        raise BaselineError(f"{file}: cannot be read: {error.strerror} ({config} names {name!r}; `stream-monitor baseline` makes one)") from None
+        raise BaselineError(
+            f"{file}: cannot be read: {error.strerror} ({config} names {name!r}; `stream-monitor baseline` makes one)"
+        ) from None

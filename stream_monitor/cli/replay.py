@@ -24,7 +24,10 @@ from stream_monitor.runtime.detect_meter import DetectMeter
 
 def replay(
     config: Annotated[Path, typer.Option(help="monitor.yaml")],
-    captures: Annotated[list[Path], typer.Option(help="A file of events; each is one source partition. May be given several times, or several files at once.")],
+    captures: Annotated[
+        list[Path],
+        typer.Option(help="A file of events; each is one source partition. May be given several times, or several files at once."),
+    ],
     out: Annotated[Path, typer.Option(help="Folder for alerts.jsonl, windows.jsonl and metrics.prom.")],
     more: Annotated[list[Path] | None, typer.Argument(hidden=True)] = None,
     labels: Annotated[list[Path] | None, typer.Option(help="Files of labels (not judged in this release).")] = None,
@@ -65,7 +68,9 @@ def _dead_letters(chunk: Chunk) -> Iterator[bytes]:
     for reject in chunk.rejects:
         message = chunk.messages[reject.row]
         text = (message.value() or b"").decode("utf-8", "backslashreplace")
-        yield orjson.dumps({"file": message.topic(), "row": message.offset(), "reason": reject.reason, "detail": reject.detail, "value": text[:10_000]})
+        yield orjson.dumps(
+            {"file": message.topic(), "row": message.offset(), "reason": reject.reason, "detail": reject.detail, "value": text[:10_000]}
+        )
 
 
 class Tally:
@@ -101,7 +106,9 @@ class Tally:
             return
         console = Console(highlight=False, soft_wrap=True)
         windows = ", ".join(f"{count:,} {status}" for status, count in sorted(self._windows.items())) or "none"
-        console.print(f"{self.events:,} events; windows: {windows}; rejected: {sum(self._rejects.values()):,}; late: {self._dropped['late']:,}")
+        console.print(
+            f"{self.events:,} events; windows: {windows}; rejected: {sum(self._rejects.values()):,}; late: {self._dropped['late']:,}"
+        )
         if self._rejects:
             console.print(f"rejected rows are in {written[2]}: {self.rejected()}")
         console.print(self._table() if self._alerts else "no alert")
@@ -116,7 +123,21 @@ class Tally:
 
     def _tree(self) -> dict[str, Any]:
         alerts = [
-            {"model": model, "kind": kind, "feature": feature, "detector": detector, "alerts": len(found), "first": found[0].started_at, "last": found[-1].started_at}
+            {
+                "model": model,
+                "kind": kind,
+                "feature": feature,
+                "detector": detector,
+                "alerts": len(found),
+                "first": found[0].started_at,
+                "last": found[-1].started_at,
+            }
             for (model, kind, feature, detector), found in sorted(self._alerts.items())
         ]
-        return {"events": self.events, "rejects": dict(self._rejects), "dropped": dict(self._dropped), "windows": dict(self._windows), "alerts": alerts}
+        return {
+            "events": self.events,
+            "rejects": dict(self._rejects),
+            "dropped": dict(self._dropped),
+            "windows": dict(self._windows),
+            "alerts": alerts,
+        }

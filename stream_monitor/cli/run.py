@@ -71,11 +71,10 @@ def _role(name: str, broker: Broker, config: Config, store: MetricStore) -> Role
     from stream_monitor.runtime.detect_worker import DetectWorker
     from stream_monitor.runtime.profile_worker import ProfileWorker
 
-    kind = {"profile": ProfileWorker, "detect": DetectWorker}[name]
-
     def make() -> Worker:
         config_log = ConfigLog.of(broker, config)
         config_log.refresh()
+        kind = ProfileWorker if name == "profile" else DetectWorker
         return kind(broker, config, config_log, _clock_ms, store)
 
     return Role(name, make, config.instance)

@@ -81,7 +81,9 @@ def _tables(file: Path, plan: Plan, progress: Progress) -> Iterator[Chunk]:
     number = 0
     for whole in read_tables(file, progress):
         if "time" not in whole.column_names:
-            raise InputError(f"{file}: has no column `time`, by which events are put into windows; it has {', '.join(whole.column_names[:12])}")
+            raise InputError(
+                f"{file}: has no column `time`, by which events are put into windows; it has {', '.join(whole.column_names[:12])}"
+            )
         for start in range(0, whole.num_rows, ROWS):
             yield _TableChunk(file, plan, whole.slice(start, ROWS), number + start).read()
         number += whole.num_rows
@@ -101,7 +103,9 @@ class _TableChunk:
         """The chunk."""
         streams = self._streams()
         good = self._in_time()
-        columns = [self._columns(key, np.array([row for row in good if streams[row] == key])) for key in sorted({streams[row] for row in good} - {None}, key=repr)]
+        keys = sorted({key for key in streams if key is not None}, key=repr)
+        rows = {key: np.array([row for row in good if streams[row] == key], dtype=np.int64) for key in keys}
+        columns = [self._columns(key, rows[key]) for key in keys if len(rows[key])]
         return Chunk(self._messages(), columns, sorted(self.rejects, key=lambda reject: reject.row))
 
     def _streams(self) -> Sequence[StreamKey | None]:
@@ -126,7 +130,13 @@ class _TableChunk:
         for row in np.flatnonzero(times < YEAR_2000_MS).tolist():
             if row not in refused:
                 unread = times[row] == UNREAD
-                self.rejects.append(Reject(row, Reason.WRONG_VALUE if unread else Reason.TIME_OUT_OF_RANGE, "time: not a time" if unread else "time: before the year 2000"))
+                self.rejects.append(
+                    Reject(
+                        row,
+                        Reason.WRONG_VALUE if unread else Reason.TIME_OUT_OF_RANGE,
+                        "time: not a time" if unread else "time: before the year 2000",
+                    )
+                )
         return [row for row in np.flatnonzero(times >= YEAR_2000_MS).tolist() if row not in refused]
 
     def _columns(self, key: StreamKey, rows: NDArray[np.int64]) -> Columns:

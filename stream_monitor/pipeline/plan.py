@@ -86,10 +86,17 @@ def _is_judged(column: Column, model: Model) -> bool:
 def _check_names(key: StreamKey, model: Model, baseline: Baseline) -> None:
     """Every feature and detector that the config names must exist."""
     features = [column.name for column in baseline.schema.columns]
-    for place, names in (("features.include", model.features.include or ()), ("features.exclude", model.features.exclude), ("overrides", model.overrides)):
+    for place, names in (
+        ("features.include", model.features.include or ()),
+        ("features.exclude", model.features.exclude),
+        ("overrides", model.overrides),
+    ):
         for name in names:
             _check_name(f"models.{key.model}.{place}", name, features, "the baseline has no such feature")
-    for place, chosen in (("thresholds", model.thresholds), *((f"overrides.{name}.thresholds", override.thresholds) for name, override in model.overrides.items())):
+    for place, chosen in (
+        ("thresholds", model.thresholds),
+        *((f"overrides.{name}.thresholds", override.thresholds) for name, override in model.overrides.items()),
+    ):
         for name in chosen:
             _check_name(f"models.{key.model}.{place}", name, list(DETECTORS), "there is no such detector")
 

@@ -14,7 +14,6 @@ from stream_monitor.profile.frame import FrameKind, seal, unseal
 from stream_monitor.window.progress import Report
 from stream_monitor.window.windows import Windows
 
-
 T = TypeVar("T")
 
 
@@ -34,7 +33,9 @@ class Manifest(msgspec.Struct, array_like=True, frozen=True):
         """The manifest of a state as of `next_offset` in the profiles topic."""
         tracker = state.tracker
         reports = [(topic, partition, report) for (topic, partition), report in sorted(tracker.reports.items())]
-        return cls(next_offset, state.plan.revision, dict(chunks), tracker.clock_ms, tracker.event_time_ms, tracker.partition_counts, reports)
+        return cls(
+            next_offset, state.plan.revision, dict(chunks), tracker.clock_ms, tracker.event_time_ms, tracker.partition_counts, reports
+        )
 
     def state(self, plan: Plan) -> State:
         """The state without its units."""
@@ -88,11 +89,15 @@ def load_unit(state: State, content: bytes) -> None:
     stream = StreamKey(wire.model, wire.version)
     plan = state.plan.streams.get(stream)
     if plan is None or plan.baseline.id != wire.baseline_id:
-        raise CodecError(f"saved state of {stream} on baseline {wire.baseline_id}, which config revision {state.plan.revision} does not name")
+        raise CodecError(
+            f"saved state of {stream} on baseline {wire.baseline_id}, which config revision {state.plan.revision} does not name"
+        )
     layout = plan.baseline.layout
     panes = {start: from_wire(profile, layout) for start, profile in wire.panes}
     windows = Windows(plan.spec, layout, panes, state.watermark_ms(plan), set(wire.dirty), sorted(panes))
-    state.units[stream, wire.segment] = Unit(plan, windows, AlertBook(stream, dict(wire.segment), wire.baseline_id, wire.book), dict(wire.revisions))
+    state.units[stream, wire.segment] = Unit(
+        plan, windows, AlertBook(stream, dict(wire.segment), wire.baseline_id, wire.book), dict(wire.revisions)
+    )
 
 
 def _decode(content: bytes, kind: type[T]) -> T:

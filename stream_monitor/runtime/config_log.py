@@ -23,7 +23,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class ConfigLog:
-    """This process's view of `prefix.config`; one thread each."""
+    """One thread's view of `prefix.config`."""
 
     broker: Broker
     topic: str
@@ -83,7 +83,12 @@ class ConfigLog:
         shared = config.shared(ids)
         self.refresh()
         if config.revision < self.revision:
-            _log.warning("config_is_older", file_revision=config.revision, running_revision=self.revision, remedy="the log's config is run; raise `revision` to replace it")
+            _log.warning(
+                "config_is_older",
+                file_revision=config.revision,
+                running_revision=self.revision,
+                remedy="the log's config is run; raise `revision` to replace it",
+            )
             return
         if config.revision > self.revision:
             named = [Record(self.topic, content, f"baseline/{ids[path]}".encode(), 0) for path, content in baselines.items()]
@@ -93,8 +98,8 @@ class ConfigLog:
         running = config_id(self.configs[config.revision])
         if running != config_id(shared):
             raise ConfigError(
-                f"revision {config.revision} is already in use for another config ({running}) on {self.topic}, this file is {config_id(shared)}; "
-                f"raise `revision` to {config.revision + 1} to replace it"
+                f"revision {config.revision} is already in use for another config ({running}) on {self.topic}, "
+                f"this file is {config_id(shared)}; raise `revision` to {config.revision + 1} to replace it"
             )
 
     def _compile(self, shared: bytes) -> Plan:

@@ -117,7 +117,9 @@ class DetectWorker:
         state, snapshots, saved = found or (State.empty(self._config_log.first()), Snapshots(state_partition), 0)
         first = self._broker.first_offset(partition)
         if first > saved:
-            _log.error("profiles_lost", partition=partition.partition, from_offset=saved, to_offset=first, remedy="raise the topic's retention.ms")
+            _log.error(
+                "profiles_lost", partition=partition.partition, from_offset=saved, to_offset=first, remedy="raise the topic's retention.ms"
+            )
         owned = Owned(state, snapshots, saved, saved, self._clock())
         for message in self._broker.read(partition, saved, committed):
             self._step(owned, message, Outputs())

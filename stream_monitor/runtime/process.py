@@ -26,9 +26,17 @@ class Worker(Protocol):
     """What a role's thread drives."""
 
     @property
-    def ready(self) -> bool: ...
-    def run_once(self) -> None: ...
-    def close(self) -> None: ...
+    def ready(self) -> bool:
+        """Whether it has its share of the work."""
+        ...
+
+    def run_once(self) -> None:
+        """One turn: poll, work, commit."""
+        ...
+
+    def close(self) -> None:
+        """Leave the group. Never raises."""
+        ...
 
 
 @dataclass(slots=True)
@@ -51,7 +59,9 @@ class Role:
                 self._drive(stop)
             except Fenced as error:
                 if fenced_at is not None and monotonic() - fenced_at < FENCED_AGAIN_S:
-                    raise RunError(f"another process uses instance {self.instance!r}: this one was fenced twice within a minute ({error})") from error
+                    raise RunError(
+                        f"another process uses instance {self.instance!r}: this one was fenced twice within a minute ({error})"
+                    ) from error
                 fenced_at = monotonic()
                 _log.warning("fenced", role=self.name, error=str(error))
             except Retriable as error:
@@ -111,7 +121,7 @@ class Process:
         except StreamMonitorError as error:
             self._failure = self._failure or error
             _log.error("role_failed", role=role.name, error=str(error))
-        except Exception as error:  # the top of this thread
+        except Exception as error:  # noqa: BLE001 - the top of this thread: it logs, and the process exits with 1
             self._failure = self._failure or RunError(f"{role.name}: {type(error).__name__}: {error}")
             _log.exception("role_crashed", role=role.name)
         finally:

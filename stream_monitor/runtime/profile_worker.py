@@ -89,7 +89,9 @@ class ProfileWorker:
     def _transact(self, messages: Sequence[Message]) -> None:
         columns, rejects = self._decoder.decode(messages, self._clock())
         panes = summarise(self._plan, columns, messages)
-        next_offsets = self._track(messages, {row: time for part in columns for row, time in zip(part.rows.tolist(), part.time_ms.tolist(), strict=True)})
+        next_offsets = self._track(
+            messages, {row: time for part in columns for row, time in zip(part.rows.tolist(), part.time_ms.tolist(), strict=True)}
+        )
         self._member.begin()
         self._member.produce(self._dead_letters(rejects, messages))
         self._member.produce(self._profile(pane) for pane in panes)

@@ -57,6 +57,8 @@ def restore_snapshot(broker: Broker, partition: TopicPartition, plans: Plans) ->
     for name, count in manifest.chunks.items():
         pieces = [values.get(f"{name}/{index}".encode()) for index in range(count)]
         if None in pieces:
-            raise Fatal(f"{partition.topic} [{partition.partition}] misses a part of the state of {name}; was it compacted by hand or emptied?")
+            raise Fatal(
+                f"{partition.topic} [{partition.partition}] misses a part of the state of {name}; was it compacted by hand or emptied?"
+            )
         load_unit(state, b"".join(piece for piece in pieces if piece is not None))
     return state, Snapshots(partition, dict(manifest.chunks)), manifest.next_offset

@@ -49,7 +49,7 @@ class Sources:
                 self.by_partition[partition].next_offset = next_offset
 
     def progress(self, at_end: Set[TopicPartition], idle_after_ms: int, clock_ms: int) -> tuple[SourceProgress, ...]:
-        """What to report. `at_end`: the partitions that are read to their end; idle are those of them that are silent and not paused by us."""
+        """What to report. at_end: the partitions that are read to their end; those of them that are silent and not paused by us are idle."""
         reports = []
         for partition, source in sorted(self.by_partition.items()):
             idle = partition in at_end and not source.paused and clock_ms - source.active_ms >= idle_after_ms

@@ -38,21 +38,28 @@ def prepare_topics(broker: Broker, config: Config) -> None:
     for topic in config.topics.captures:
         if broker.partition_count(topic) is None:
             raise ConfigError(
-                f"topics.captures: there is no topic {topic!r} on {config.kafka.bootstrap_servers}; create it, or name the topic that your inference services write"
+                f"topics.captures: there is no topic {topic!r} on {config.kafka.bootstrap_servers}; "
+                "create it, or name the topic that your inference services write"
             )
     broker.ensure_topics(topic_specs(config))
 
 
 def inspect_topics(broker: Broker, config: Config) -> dict[str, str]:
     """What `prepare_topics` would find and do, without doing it. Errors: UserError, Fatal."""
-    wanted = {topic: None for topic in config.topics.captures} | {spec.name: spec.partitions for spec in topic_specs(config)}
+    wanted = dict.fromkeys(config.topics.captures) | {spec.name: spec.partitions for spec in topic_specs(config)}
     found = {}
     for topic, partitions in wanted.items():
         count = broker.partition_count(topic)
         if count is None:
-            found[topic] = "absent: inference services must create it" if partitions is None else f"absent: will be created with {partitions} partitions"
+            found[topic] = (
+                "absent: inference services must create it"
+                if partitions is None
+                else f"absent: will be created with {partitions} partitions"
+            )
         elif partitions is not None and count != partitions:
-            raise ConfigError(f"topic {topic} has {count} partitions, the config wants {partitions}: they cannot change; use another topics.prefix")
+            raise ConfigError(
+                f"topic {topic} has {count} partitions, the config wants {partitions}: they cannot change; use another topics.prefix"
+            )
         else:
             found[topic] = f"{count} partitions"
     return found

@@ -3,6 +3,7 @@
 import gzip
 import json
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from stream_monitor.baseline.encode import summarise_groups
 from stream_monitor.baseline.options import BuildOptions
 from stream_monitor.baseline.store import dump, load_baseline
 from stream_monitor.capture.columns import INVALID, Columns, Values
+from stream_monitor.capture.decode import Decoder
 from stream_monitor.capture.schema import Kind, StreamKey
 from stream_monitor.capture.table import table_columns
 from stream_monitor.profile.profile import Profile
@@ -137,6 +139,65 @@ def test_any_events_make_a_baseline(features: list[dict[str, Any]]) -> None:
         first, second = build([plain]).baseline, build([zipped]).baseline
     assert first.id == second.id
     assert all(sum(entry.counts) == len(features) for entry in first.columns)
+
+
+@dataclass(frozen=True)
+class Message:
+    """A Kafka message as the decoder sees it."""
+
+    content: bytes
+
+    def topic(self) -> str:
+        return "captures"
+
+    def partition(self) -> int:
+        return 0
+
+    def offset(self) -> int:
+        return 0
+
+    def key(self) -> bytes | None:
+        return None
+
+    def value(self) -> bytes | None:
+        return self.content
+
+    def timestamp(self) -> tuple[int, int]:
+        return (1, 1_767_225_600_000)
+
+    def headers(self) -> list[tuple[str, bytes]] | None:
+        return None
+
+
+SCALAR = st.integers(-3, 3) | FINITE | st.booleans() | st.sampled_from(["a", "b"])
+PREDICTION = SCALAR | st.fixed_dictionaries(
+    {},
+    optional={
+        "label": SCALAR,
+        "score": st.floats(0, 1),
+        "value": FINITE,
+        "scores": st.dictionaries(st.sampled_from(["a", "b"]), st.floats(0, 1), min_size=1),
+    },
+).filter(bool)
+
+
+@given(st.lists(st.tuples(st.dictionaries(st.sampled_from(["a", "b", "c"]), JSON), PREDICTION), min_size=1, max_size=30))
+@settings(max_examples=100, deadline=None)
+def test_events_count_the_same_in_training_and_live(events: list[tuple[dict[str, Any], Any]]) -> None:
+    """A baseline of captured events is the profile that live running makes of the same events."""
+    bodies = [
+        {"event_id": str(i), "model": "m", "features": {"n": i, **features}, "prediction": p} for i, (features, p) in enumerate(events)
+    ]
+    lines = [json.dumps(body).encode() for body in bodies]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "events.jsonl"
+        path.write_bytes(b"\n".join(lines))
+        baseline = build([path], BuildOptions(positive_class="a")).baseline
+    stream = StreamKey("m", None)
+    decoder = Decoder({stream: baseline.schema}, positive_class={stream: "a"})
+    columns, rejects = decoder.decode([Message(line) for line in lines], None)
+    assert not rejects
+    assert profile_of(baseline, columns[0]) == baseline.profile
 
 
 @given(st.lists(st.sampled_from(["a", "b", "\x00invalid", None, INVALID]), min_size=1, max_size=20))

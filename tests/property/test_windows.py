@@ -41,7 +41,9 @@ def naive(spec: WindowSpec, times: list[int], until: int) -> list[Expected]:
         if start % spec.every_ms or end > until or not any(start <= time < end for time in times):
             continue
         begin = start
-        panes = sorted({time - time % spec.pane_ms for time in times if end - spec.window_max_ms <= time - time % spec.pane_ms < start}, reverse=True)
+        panes = sorted(
+            {time - time % spec.pane_ms for time in times if end - spec.window_max_ms <= time - time % spec.pane_ms < start}, reverse=True
+        )
         for pane in panes:
             if sum(begin <= time < end for time in times) >= spec.events_min:
                 break
@@ -61,7 +63,9 @@ def test_a_pane_lies_in_exactly_the_windows_that_hold_it(spec: WindowSpec, time:
     assert pane <= time < pane + spec.pane_ms
     starts = range(pane - spec.size_ms - spec.size_ms, pane + 1)
     assert list(spec.window_ends(pane)) == [
-        start + spec.size_ms for start in starts if start % spec.every_ms == 0 and start <= pane and pane + spec.pane_ms <= start + spec.size_ms
+        start + spec.size_ms
+        for start in starts
+        if start % spec.every_ms == 0 and start <= pane and pane + spec.pane_ms <= start + spec.size_ms
     ]
 
 
@@ -99,7 +103,9 @@ def test_late_events_revise_or_are_refused(spec: WindowSpec, steps: list[tuple[i
             last[window.end_ms] = sum(window.start_ms <= known < window.end_ms for known in accepted)
             assert window.profile.events >= last[window.end_ms]
         final.update({end: events for end, events in last.items() if end + spec.lateness_ms <= watermark})
-    for end in {end for time in accepted for end in spec.window_ends(spec.pane_of(time)) if watermark - spec.lateness_ms < end <= watermark}:
+    for end in {
+        end for time in accepted for end in spec.window_ends(spec.pane_of(time)) if watermark - spec.lateness_ms < end <= watermark
+    }:
         assert last[end] == sum(end - spec.size_ms <= time < end for time in accepted)
 
 
