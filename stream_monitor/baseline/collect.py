@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_monitor.baseline.baseline import CategoricalColumn, NumericColumn
 from stream_monitor.baseline.binning import bin_counts, centre_and_spread, distinct_starts, quantile_edges
+from stream_monitor.baseline.column import CategoricalColumn, NumericColumn
 from stream_monitor.baseline.options import BuildOptions
 from stream_monitor.capture.columns import INVALID, Values
 from stream_monitor.capture.schema import Column, Kind, Role

@@ -2,15 +2,15 @@
 
 from dataclasses import dataclass
 from itertools import repeat
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_monitor.baseline.baseline import Baseline, CategoricalColumn, NumericColumn
+from stream_monitor.baseline.column import BaselineColumn, CategoricalColumn, NumericColumn
 from stream_monitor.capture.columns import INVALID, Columns, Values
 from stream_monitor.profile import kernels
-from stream_monitor.profile.layout import FIRST_VALUE
+from stream_monitor.profile.layout import FIRST_VALUE, Layout
 from stream_monitor.profile.layout import INVALID as INVALID_CODE
 
 
@@ -35,6 +35,20 @@ class Coded:
         return int(self.codes.shape[1])
 
 
+class Reference(Protocol):
+    """What is needed of a baseline here."""
+
+    @property
+    def columns(self) -> tuple[BaselineColumn, ...]:
+        """C columns."""
+        ...
+
+    @property
+    def layout(self) -> Layout:
+        """Their layout."""
+        ...
+
+
 class GroupSummary(NamedTuple):
     """Some of the events, in the terms of `Profile`: how many, int64[B] and int64[2, C]."""
 
@@ -43,7 +57,7 @@ class GroupSummary(NamedTuple):
     moments: NDArray[np.int64]
 
 
-def encode(baseline: Baseline, columns: Columns) -> Coded:
+def encode(baseline: Reference, columns: Columns) -> Coded:
     """Code every value; the columns must be those of the baseline's schema, in its order."""
     codes = np.empty((len(baseline.columns), len(columns)), dtype=np.int32)
     numbers = []
@@ -70,7 +84,7 @@ def _category_codes(entry: CategoricalColumn, values: Values) -> NDArray[np.int3
     return codes
 
 
-def summarise_groups(baseline: Baseline, coded: Coded, group: NDArray[np.int32], groups: int) -> list[GroupSummary]:
+def summarise_groups(baseline: Reference, coded: Coded, group: NDArray[np.int32], groups: int) -> list[GroupSummary]:
     """One summary for each group 0 … G - 1, empty ones too. A law: they add up to the summary of all rows.
 
     group: int32[n], each below `groups`; rows of a negative group are left out.

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
-from stream_monitor.baseline.baseline import Baseline, BaselineColumn, CategoricalColumn, NumericColumn, TimeSpan
+from stream_monitor.baseline.baseline import Baseline, TimeSpan
+from stream_monitor.baseline.column import BaselineColumn, CategoricalColumn, NumericColumn
 from stream_monitor.capture.schema import Column, Kind, Role
 from stream_monitor.capture.table_time import format_time, parse_time
 from stream_monitor.capture.times import UNREAD

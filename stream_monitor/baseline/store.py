@@ -53,8 +53,9 @@ def save(baseline: Baseline, path: Path) -> None:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        Path(temporary).unlink(missing_ok=True)
         raise BaselineError(f"{path}: cannot be written: {error.strerror}") from None
+    finally:
+        Path(temporary).unlink(missing_ok=True)  # after the rename there is none
 
 
 def load_baseline(source: Path | bytes, where: str | None = None) -> Baseline:

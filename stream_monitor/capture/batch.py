@@ -122,7 +122,7 @@ class Batch:
             return reader
         if reader.learn(body) and (event := reader.attempt(value)) is not None:
             return reader, event
-        read = read_event(body, message, reader.shape, reader.schema, self._bounds)
+        read = read_event(body, message, reader.shape, self._bounds)
         return read if isinstance(read, Problem) else (reader, read)
 
     def _reader_by_head(self, message: Raw, value: bytes, event: Event | None) -> Reader | None:
@@ -155,7 +155,7 @@ class Batch:
     def _judge(self, chunk: Chunk, row: int) -> Event | Problem:
         message = self._messages[row]
         body = parse(message.value() or b"")
-        return body if isinstance(body, Problem) else read_event(body, message, chunk.shape, chunk.schema, self._bounds)
+        return body if isinstance(body, Problem) else read_event(body, message, chunk.shape, self._bounds)
 
 
 def _nowhere(_: object) -> None:

@@ -99,7 +99,8 @@ def columns_of(stream: StreamKey, chunk: Chunk, envelopes: Envelopes, positive_c
     for wanted in chunk.schema.columns:
         if wanted.role is Role.FEATURE:
             entries = next(features)
-            values.append(only_numbers(entries) if wanted.kind is Kind.NUMERIC else column(entries, wanted.kind))
+            sure = wanted.kind is Kind.NUMERIC and wanted.name not in chunk.shape.loose
+            values.append(only_numbers(entries) if sure else column(entries, wanted.kind))
         else:
             values.append(prediction_column(envelopes.outputs, wanted, positive_class))
     return Columns(

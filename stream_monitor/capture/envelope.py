@@ -35,17 +35,16 @@ def event_id(path: str, value: Any) -> Problem | None:
     return None
 
 
-def time(path: str, value: Any) -> Problem | None:
-    """An RFC 3339 string or an integer; its range is judged later."""
+def time(path: str, value: Any) -> int | Problem:
+    """Milliseconds since the epoch of an RFC 3339 string or an integer, of any range."""
     if type(value) is int:
-        return None
+        return value
     if not isinstance(value, str):
         return _wrong_type(path, value, "an RFC 3339 string or integer milliseconds")
     try:
-        read_time(value)
+        return read_time(value)
     except ValueError as error:
         return Problem(Reason.WRONG_VALUE, f"{path}: {shown(value)} {error}")
-    return None
 
 
 def string(path: str, value: Any) -> Problem | None:
@@ -123,7 +122,6 @@ def _wrong_type(path: str, value: Any, wanted: str) -> Problem:
 
 RULES: Final[Mapping[str, Rule]] = {
     "event_id": event_id,
-    "time": time,
     "features": _object,
     "prediction": _prediction,
     "label": _label,
@@ -134,4 +132,4 @@ RULES: Final[Mapping[str, Rule]] = {
     "attributions": _object,
     "metadata": _object,
 }
-"""In the order of the contract; `model` and `version` come before all, since they say which schema applies."""
+"""In the order of the contract. `model` and `version` come before all, since they say which schema applies; `time` after, once."""

@@ -3,17 +3,18 @@
 A feature's value of the wrong type costs that value alone (it is counted as invalid): one upstream bug must not blind us to the rest.
 """
 
-from collections.abc import Collection, Mapping
-from typing import Any, NamedTuple, cast
+from collections.abc import Mapping, Sequence, Set
+from typing import Any, Final, NamedTuple, cast
 
 from stream_monitor.capture import cloudevents, envelope
 from stream_monitor.capture.columns import Raw
 from stream_monitor.capture.convert import number
 from stream_monitor.capture.prediction import MEMBERS
 from stream_monitor.capture.reject import Problem, Reason
-from stream_monitor.capture.schema import Kind, Schema
+from stream_monitor.capture.schema import Column, Kind, Schema
 from stream_monitor.capture.shape import EVENT, FEATURES, FIELDS, PREDICTION, Event, Shape
-from stream_monitor.capture.times import read_time
+
+_NO_NAMES: Final[Set[str]] = frozenset()
 
 
 class Bounds(NamedTuple):
@@ -23,7 +24,7 @@ class Bounds(NamedTuple):
     latest_ms: int
 
 
-def read_event(body: Mapping[str, Any], message: Raw, shape: Shape, schema: Schema, bounds: Bounds) -> Event | Problem:
+def read_event(body: Mapping[str, Any], message: Raw, shape: Shape, bounds: Bounds) -> Event | Problem:
     """The event of a parsed message whose model is known, with its id and time resolved, or the first problem in the contract's order."""
     problem = envelope.first_problem(body)
     if problem:
@@ -38,7 +39,7 @@ def read_event(body: Mapping[str, Any], message: Raw, shape: Shape, schema: Sche
         return envelope.missing("features")
     if body.get("prediction") is None and body.get("status") != "error":
         return envelope.missing("prediction", "is missing, and status is not error")
-    return _event(body, event_id, time_ms, shape, schema)
+    return _event(body, event_id, time_ms, shape)
 
 
 def event_id_of(value: str | None, message: Raw) -> str | Problem:
@@ -60,10 +61,14 @@ def fallback_time(message: Raw) -> str | int | None:
     return timestamp_ms if kind != 0 else None
 
 
-def names_of(body: Mapping[str, Any]) -> dict[str, Collection[str]]:
+def names_of(body: Mapping[str, Any]) -> dict[str, Set[str]]:
     """Per scope the names of a parsed message, in its order."""
-    nested = {scope: body.get(scope) for scope in (FEATURES, PREDICTION)}
-    return {EVENT: body.keys(), **{scope: value.keys() if isinstance(value, dict) else () for scope, value in nested.items()}}
+    features, output = body.get("features"), body.get("prediction")
+    return {
+        EVENT: body.keys(),
+        FEATURES: features.keys() if isinstance(features, dict) else _NO_NAMES,
+        PREDICTION: output.keys() if isinstance(output, dict) else _NO_NAMES,
+    }
 
 
 def known_names(schema: Schema) -> dict[str, frozenset[str]]:
@@ -78,9 +83,9 @@ def _time_ms(value: str | int | None, message: Raw, bounds: Bounds) -> int | Pro
         path = cloudevents.TIME if isinstance(value, str) else "Kafka timestamp"
     if value is None:
         return envelope.missing("time", "is missing, and there is neither a header ce_time nor a Kafka timestamp")
-    if problem := envelope.time(path, value):
-        return problem
-    time_ms = read_time(value) if isinstance(value, str) else value
+    time_ms = envelope.time(path, value)
+    if isinstance(time_ms, Problem):
+        return time_ms
     if bounds.earliest_ms <= time_ms <= bounds.latest_ms:
         return time_ms
     side = "before the earliest" if time_ms < bounds.earliest_ms else "after the latest"
@@ -92,22 +97,28 @@ def _digits(time_ms: int) -> str:
     return str(time_ms) if abs(time_ms) < 10**20 else "an integer of more than 20 digits"
 
 
-def _event(body: Mapping[str, Any], event_id: str, time_ms: int, shape: Shape, schema: Schema) -> Event:
-    names = names_of(body)
-    learned: dict[str, dict[str, None]] = {EVENT: {}, FEATURES: {}, PREDICTION: {}}
-    for i, (scope, name) in enumerate(shape.learned):
-        if name in names[scope]:
-            learned[scope][f"u{i}"] = None
+def _event(body: Mapping[str, Any], event_id: str, time_ms: int, shape: Shape) -> Event:
+    learned = _learned_names(body, shape)
     output = body.get("prediction")
     if isinstance(output, dict):
         output = shape.prediction(**{member: output.get(member) for member in MEMBERS}, **learned[PREDICTION])
-    features = shape.features(**_feature_values(body["features"], schema), **learned[FEATURES])
+    features = shape.features(**_feature_values(body["features"], shape.wanted), **learned[FEATURES])
     asis = {name: body.get(name) for name in ("model", "version", "status")}
     event = shape.event(event_id=event_id, time=time_ms, features=features, prediction=output, **asis, **learned[EVENT])
     return cast(Event, event)
 
 
-def _feature_values(features: Mapping[str, Any], schema: Schema) -> dict[str, Any]:
+def _learned_names(body: Mapping[str, Any], shape: Shape) -> dict[str, dict[str, None]]:
+    """Per scope the attributes to set for the unknown fields that are there: any value counts."""
+    attributes: dict[str, dict[str, None]] = {EVENT: {}, FEATURES: {}, PREDICTION: {}}
+    names = names_of(body) if shape.learned else {}
+    for i, (scope, name) in enumerate(shape.learned):
+        if name in names[scope]:
+            attributes[scope][f"u{i}"] = None
+    return attributes
+
+
+def _feature_values(features: Mapping[str, Any], wanted: Sequence[Column]) -> dict[str, Any]:
     """Numbers as the column will have them; the others as they are, to be converted with their column."""
-    values = [(column.kind, features.get(column.name)) for column in schema.features]
+    values = [(column.kind, features.get(column.name)) for column in wanted]
     return {f"f{i}": number(value) if kind is Kind.NUMERIC else value for i, (kind, value) in enumerate(values)}

@@ -45,7 +45,7 @@ def parse(value: bytes) -> dict[str, Any] | Problem:
 
 def is_plain(value: bytes, openings_max: int = DEPTH_MAX) -> bool:
     """Whether a quick look shows UTF-8 of harmless depth: no more than `openings_max` brackets open in it at all."""
-    if value.count(b"[") + value.count(b"{") > openings_max:
+    if len(value) > openings_max and value.count(b"[") + value.count(b"{") > openings_max:
         return False
     if not value.isascii():
         try:

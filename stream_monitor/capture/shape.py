@@ -2,6 +2,7 @@
 
 Every feature is a typed slot, so a well-formed message becomes Python values in one call, and a bad one is an exception of its own.
 Names that the schema does not know are errors to msgspec until they are learned: then they are slots too, skipped and counted.
+So are features of which values of a wrong type have come: their slots take any scalar, and the column tells the invalid ones apart.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -12,7 +13,7 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from stream_monitor.capture.parse import is_plain
-from stream_monitor.capture.schema import Kind, Schema
+from stream_monitor.capture.schema import Column, Kind, Schema
 
 Scalar = str | int | float | bool | None
 _FEATURE: Final = {Kind.NUMERIC: float | None, Kind.BOOLEAN: bool | None, Kind.CATEGORICAL: Scalar}
@@ -52,9 +53,8 @@ class Shape:
     """The types for one set of learned names, and where things stand in them.
 
     event, features, prediction: the structs; fields: the event struct's attributes in order.
-    feature_slots: for each feature of the schema, in order, its position in the features struct.
-    learned: the unknown names that have slots; `u0`, `u1`, … are their attributes.
-    strict: whether names that are not learned are errors; otherwise they are skipped and not counted.
+    wanted: the schema's features, in order; `f0`, `f1`, … are their attributes; feature_slots: their positions in the features struct.
+    learned: the unknown names that have slots; `u0`, `u1`, … are their attributes. loose: names of the features that take any scalar.
     """
 
     decode: Callable[[bytes], Event]
@@ -63,8 +63,9 @@ class Shape:
     prediction: type[Struct]
     fields: tuple[str, ...]
     feature_slots: tuple[int, ...]
+    wanted: tuple[Column, ...]
     learned: tuple[Name, ...]
-    strict: bool
+    loose: frozenset[str]
 
 
 class _Slot(NamedTuple):
@@ -74,9 +75,10 @@ class _Slot(NamedTuple):
     default: Any = None
 
 
-def shape_of(schema: Schema, learned: Sequence[Name], strict: bool, seen: Mapping[str, Collection[str]]) -> Shape:
+def shape_of(schema: Schema, learned: Sequence[Name], loose: frozenset[str], strict: bool, seen: Mapping[str, Collection[str]]) -> Shape:
     """The types for a schema's events.
 
+    strict: whether names that are not learned are errors; otherwise they are skipped and not counted.
     seen: per scope, the names of an example message in its order. Slots stand in that order: msgspec finds the next field at once where
     a message's order is the struct's, and searches them all where it is not.
     """
@@ -85,21 +87,24 @@ def shape_of(schema: Schema, learned: Sequence[Name], strict: bool, seen: Mappin
     def struct(scope: str, slots: list[_Slot]) -> type[Struct]:
         return _struct(scope or "event", slots + _learned_slots(scope, learned), order.get(scope, {}), strict)
 
-    features = struct(FEATURES, [_Slot(f"f{i}", column.name, _FEATURE[column.kind]) for i, column in enumerate(schema.features)])
+    wanted = schema.features
+    kinds = [Scalar if column.name in loose else _FEATURE[column.kind] for column in wanted]
+    features = struct(FEATURES, [_Slot(f"f{i}", column.name, kinds[i]) for i, column in enumerate(wanted)])
     prediction = struct(PREDICTION, _PREDICTION_SLOTS)
     event = struct(
         EVENT, [*_EVENT_SLOTS, _Slot("features", "features", features, ...), _Slot("prediction", "prediction", Scalar | prediction)]
     )
     slots = {attribute: slot for slot, attribute in enumerate(features.__struct_fields__)}
     return Shape(
-        decode=_decode(event, schema, strict),
+        decode=_decode(event, wanted, strict),
         event=event,
         features=features,
         prediction=prediction,
         fields=event.__struct_fields__,
-        feature_slots=tuple(slots[f"f{i}"] for i in range(len(schema.features))),
+        feature_slots=tuple(slots[f"f{i}"] for i in range(len(wanted))),
+        wanted=wanted,
         learned=tuple(learned),
-        strict=strict,
+        loose=loose,
     )
 
 
@@ -143,9 +148,9 @@ def _struct(title: str, slots: list[_Slot], order: Mapping[str, int], strict: bo
     return msgspec.defstruct(title, cast(Any, fields), rename=rename, forbid_unknown_fields=strict, kw_only=True, gc=False)
 
 
-def _decode(event: type[Struct], schema: Schema, strict: bool) -> Callable[[bytes], Event]:
+def _decode(event: type[Struct], wanted: Sequence[Column], strict: bool) -> Callable[[bytes], Event]:
     decode = cast(Callable[[bytes], Event], msgspec.json.Decoder(event).decode)
-    if not all(_is_writable(column.name) for column in schema.features):
+    if not all(_is_writable(column.name) for column in wanted):
         return refuse
     if strict:
         return decode

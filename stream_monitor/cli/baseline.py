@@ -10,15 +10,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from stream_monitor.baseline.baseline import Baseline, BaselineColumn, NumericColumn
+from stream_monitor.baseline.baseline import Baseline
 from stream_monitor.baseline.binning import BINS_DEFAULT
 from stream_monitor.baseline.build import Built, build
+from stream_monitor.baseline.column import BaselineColumn, NumericColumn
 from stream_monitor.baseline.options import BuildOptions
 from stream_monitor.baseline.store import save
 from stream_monitor.capture.files import FileKind, file_kind
 from stream_monitor.cli.progress import ByteBar
 from stream_monitor.config import Model, load_config
-from stream_monitor.errors import ConfigError
+from stream_monitor.errors import BaselineError, ConfigError
 
 COLUMNS_SHOWN = 30
 """Rows of the closing table; the file holds all."""
@@ -55,6 +56,8 @@ def baseline(
         task=section.task if section else None,
         positive_class=section.positive_class if section else None,
     )
+    if not out.parent.is_dir():  # now rather than after reading all the data
+        raise BaselineError(f"{out}: cannot be written: there is no folder {out.parent}")
     with ByteBar("reading", _bytes(data)) as bar:
         built = build(data, options, bar)
     save(built.baseline, out)

@@ -62,6 +62,7 @@ class Known:
     published: float
     severity: Severity
     about: int
+    events: int = 500
     quiet: int = 0
 
 
@@ -117,34 +118,32 @@ class Life(RuleBasedStateMachine):
         assert alert is not None
         assert (alert.status, alert.severity, alert.score) == (AlertStatus.UPDATED, severity(value), value)
         self.expect_name(known, alert)
-        known.published, known.severity, known.about = value, severity(value), self.end
+        known.published, known.severity, known.about, known.events = value, severity(value), self.end, 500
 
     def expect_name(self, known: Known, alert: Alert) -> None:
         known.revision += 1
         assert (alert.alert_id, alert.started_at, alert.revision) == (known.alert_id, utc(known.started), known.revision)
         assert alert.detected_at == utc(self.end + 5)
 
-    @rule(outcome=windows, back=st.integers(0, 4))
-    def revision(self, outcome: dict[Key, float | None], back: int) -> None:
+    @rule(outcome=windows, back=st.integers(0, 4), events=st.integers(500, 502))
+    def revision(self, outcome: dict[Key, float | None], back: int, events: int) -> None:
         end = self.end - back * MINUTE
         scores = [score(key, value) for key, value in outcome.items()]
         found = [item for key, value in outcome.items() for item in raised(key, value)]
-        before = set(self.known)
-        corrected = self.book.correct(WindowRef(end - MINUTE, end, 501), scores, found, stamp(self.end + 5))
-        assert {key_of(alert) for alert in corrected} == {
-            key for key in before if self.known[key].about == end and outcome[key] is not None
-        }
-        for alert in corrected:
-            key = key_of(alert)
-            assert alert.status is AlertStatus.UPDATED
-            self.expect_name(self.known[key], alert)
-            value = outcome[key]
-            assert value is not None
-            assert alert.score == value
-            self.known[key].published = value
-            if value > THRESHOLD:
-                self.known[key].severity = severity(value)
-        assert self.book.correct(WindowRef(end - MINUTE, end, 501), scores, found, stamp(self.end + 9)) == [], "saying it again is no news"
+        window = WindowRef(end - MINUTE, end, events)
+        corrected = {key_of(alert): alert for alert in self.book.correct(window, scores, found, stamp(self.end + 5))}
+        for key, value in outcome.items():
+            known = self.known.get(key)
+            if known is not None and known.about == end and value is not None and (value, events) != (known.published, known.events):
+                self.expect_corrected(known, value, events, corrected.pop(key))
+        assert not corrected
+        assert self.book.correct(window, scores, found, stamp(self.end + 9)) == [], "saying it again is no news"
+
+    def expect_corrected(self, known: Known, value: float, events: int, alert: Alert) -> None:
+        self.expect_name(known, alert)
+        known.published, known.events = value, events
+        known.severity = severity(value) if value > THRESHOLD else known.severity
+        assert (alert.status, alert.score, alert.severity) == (AlertStatus.UPDATED, value, known.severity)
 
     @rule(reason=st.sampled_from([Reason.BASELINE_REPLACED, Reason.MODEL_REMOVED]))
     def end_all(self, reason: Reason) -> None:

@@ -78,4 +78,6 @@ def test_mistakes_are_one_sentence_and_leave_no_file(data: Path) -> None:
         run(data, "--out", out, "--drop", "amuont")
     with pytest.raises(UserError, match="there is no such file"):
         run(data.parent / "nope.csv", "--out", out)
+    with pytest.raises(UserError, match=r"there is no folder .*nowhere"):
+        run(data, "--out", data.parent / "nowhere" / "b.json")
     assert not out.exists()

@@ -10,8 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from stream_monitor.baseline.baseline import Baseline, CategoricalColumn, NumericColumn
+from stream_monitor.baseline.baseline import Baseline
 from stream_monitor.baseline.build import Built, build
+from stream_monitor.baseline.column import CategoricalColumn, NumericColumn
 from stream_monitor.baseline.options import BuildOptions
 from stream_monitor.capture.columns import Columns
 from stream_monitor.capture.schema import Column, Kind, Role, StreamKey

@@ -7,7 +7,8 @@ from typing import Any
 import orjson
 import pytest
 
-from stream_monitor.baseline.baseline import Baseline, CategoricalColumn, NumericColumn, TimeSpan
+from stream_monitor.baseline.baseline import Baseline, TimeSpan
+from stream_monitor.baseline.column import CategoricalColumn, NumericColumn
 from stream_monitor.baseline.store import content_id, dump, load_baseline, save, sign
 from stream_monitor.capture.schema import Column, Kind, Role
 from stream_monitor.errors import BaselineError

@@ -7,8 +7,9 @@ from typing import Any
 import orjson
 import pytest
 
-from stream_monitor.baseline.baseline import Baseline, CategoricalColumn, NumericColumn
+from stream_monitor.baseline.baseline import Baseline
 from stream_monitor.baseline.build import Built, build
+from stream_monitor.baseline.column import CategoricalColumn, NumericColumn
 from stream_monitor.baseline.options import BuildOptions
 from stream_monitor.capture.schema import Column, Kind, Role
 from stream_monitor.errors import BaselineError
