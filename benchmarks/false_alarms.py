@@ -4,6 +4,10 @@
 Window and baseline counts are drawn from the same distribution, so that every finding is false. The budget is 1 per 30 days.
 
     python benchmarks/false_alarms.py [--months 1] [--seed 1]
+    python benchmarks/false_alarms.py --tail
+
+`--tail`: how much more often than alpha says each test is wrong, by importance sampling: the smaller sample is drawn from
+Dirichlet-multinomials, spread as widely as a result of that p is, and weighted by its likelihood ratio.
 """
 
 import argparse
@@ -11,12 +15,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special, stats
 
 from stream_monitor.capture.schema import Column, Kind
 from stream_monitor.detect.decide import DETECTORS
-from stream_monitor.detect.gate import alpha
-from stream_monitor.detect.pair import Flags, Floats, Pair, Side
+from stream_monitor.detect.gate import alpha, homogeneity, kolmogorov_smirnov
+from stream_monitor.detect.pair import Counts, Flags, Floats, Pair, Side
+from stream_monitor.profile.layout import FIRST_VALUE
 
 FEATURES = 30
 WINDOWS = 30 * 24 * 12
@@ -82,11 +87,62 @@ def count(tally: Tally, held: Flags, large: Flags, real: Flags, naive: Flags) ->
     tally.ours += int((held & large & real).sum())
 
 
+TAIL_DRAWS = 200_000
+SHAPES = {"20 equal bins": np.full(20, 0.05), "5 of falling size": np.arange(1, 6) ** -2.0, "40 of falling size": np.arange(1, 41) ** -1.0}
+
+
+def spread(rng: np.random.Generator, p: Floats, events: int) -> tuple[Counts, Floats]:
+    """Samples from an even mixture of three Dirichlet-multinomials, and the likelihood of each under p relative to the mixture."""
+    centre = max(events / (special.chdtri(len(p) - 1, 1e-7) / (len(p) - 1) - 1), 2.0)
+    masses = centre * np.array([0.6, 1.0, 2.5])
+    chances = rng.standard_gamma(np.outer(masses[rng.integers(0, 3, TAIL_DRAWS)], p))
+    counts = rng.multinomial(events, chances / chances.sum(axis=1, keepdims=True))
+    proposals = [
+        (special.gammaln(counts + mass * p) - special.gammaln(mass * p)).sum(axis=1)
+        + special.gammaln(mass)
+        - special.gammaln(events + mass)
+        for mass in masses
+    ]
+    truth = special.xlogy(counts, p).sum(axis=1)
+    return counts, np.exp(truth - special.logsumexp(proposals, axis=0) + np.log(len(masses)))
+
+
+def pearson(pair: Pair) -> Floats:
+    """The textbook chi-square test of homogeneity, unpooled."""
+    window, baseline = pair.window.values, pair.baseline.values
+    n, m, total = window.sum(axis=1, keepdims=True), baseline.sum(axis=1, keepdims=True), np.maximum(window + baseline, 1)
+    statistic = ((window * np.sqrt(m / n) - baseline * np.sqrt(n / m)) ** 2 / total).sum(axis=1)
+    p: Floats = special.chdtrc(window.shape[1] - 1, statistic)
+    return p
+
+
+def as_side(values: Counts) -> Side:
+    counts = np.hstack([np.zeros((len(values), FIRST_VALUE), dtype=np.int64), values])
+    return Side(counts.sum(axis=1), counts)
+
+
+def tail(seed: int) -> None:
+    """Prints actual / nominal rate of p < 1e-7 for the tests at hand."""
+    print("Actual rate of p < 1e-7 on stationary counts, as a multiple of 1e-7 (with its standard error)")
+    tests = {"G-test, Williams (ours)": homogeneity, "Kolmogorov-Smirnov (ours)": kolmogorov_smirnov, "Pearson": pearson}
+    for shape, weights in SHAPES.items():
+        for small, large in ((200, 200), (200, 1000), (200, 100_000), (1000, 30_000)):
+            rng, p = np.random.default_rng([seed, small, large]), weights / weights.sum()
+            window, likelihood = spread(rng, p, small)
+            pair = Pair(as_side(window), as_side(rng.multinomial(large, p, size=TAIL_DRAWS)))
+            rates = {name: likelihood * (test(pair) < 1e-7) / 1e-7 for name, test in tests.items()}
+            cells = [f"{name} {rate.mean():.2f} ± {rate.std() / TAIL_DRAWS**0.5:.2f}" for name, rate in rates.items()]
+            print(f"{shape}, {small:,} against {large:,}: " + "; ".join(cells), flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--months", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--tail", action="store_true")
     arguments = parser.parse_args()
+    if arguments.tail:
+        return tail(arguments.seed)
     heads = ("baseline rows", "events/window", "threshold alone", "large, one-sample", "gate alone", "large and real (ours)")
     print(f"False findings per 30 days, mean of {arguments.months}, seed {arguments.seed}, budget 1, {FEATURES} features")
     print(" | ".join(f"{head:>21}" for head in heads))
@@ -98,6 +154,7 @@ def main() -> None:
             figures = (tally.threshold_alone, tally.one_sample, tally.gate_alone, tally.ours)
             cells = [f"{baseline_events:,}", f"{events:,}", *(f"{figure / arguments.months:,.2f}" for figure in figures)]
             print(" | ".join(f"{cell:>21}" for cell in cells), flush=True)
+    return None
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ from stream_monitor.errors import InputError
 
 CATEGORIES_MAX: Final = 100
 """Categories with a code of their own; beyond that a category is too rare to be told from noise."""
-COLUMNS_MAX: Final = 1_000
-"""Judged columns of a model: 1,000 numeric ones make profiles of about 24,000 counts."""
+COLUMNS_MAX: Final = 10_000
+"""Judged columns of a model: so many numeric ones make profiles of about 240,000 counts, 2 MB at most on the wire."""
 
 Task = Literal["binary", "multiclass", "regression"]
 

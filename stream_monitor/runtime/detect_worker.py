@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from stream_monitor.alert.alert import AlertStatus
 from stream_monitor.config import Config
 from stream_monitor.errors import Abortable, BrokerError
 from stream_monitor.pipeline.step import Outputs, State, step
@@ -90,6 +91,9 @@ class DetectWorker:
             self._member.produce(self._snapshot(self._owned[partition]))
         self._member.commit({partition: self._owned[partition].next_offset for partition in touched})
         self._meter.committed(outputs, [owned.state for owned in self._owned.values()])
+        for alert in outputs.alerts:
+            log = _log.info if alert.status is AlertStatus.RESOLVED else _log.warning
+            log(f"alert_{alert.status}", severity=alert.severity, alert_id=alert.alert_id, summary=alert.annotations.summary)
 
     def _step(self, owned: Owned, message: Message, outputs: Outputs) -> None:
         assert message.offset() >= owned.next_offset, "a record of the profiles topic came twice"

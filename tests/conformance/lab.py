@@ -117,6 +117,16 @@ def read_values(broker: Broker, partition: TopicPartition, start: int = 0, stop:
     return values(list(broker.read(partition, start, stop)))
 
 
+def expect(broker: Broker, partition: TopicPartition, expected: Sequence[bytes | None], end_offset: int) -> None:
+    """These values and no others are visible once the log has its expected end.
+
+    Kafka answers a commit before it has written the markers, so that what was committed is seen a moment later.
+    """
+    wait_until(lambda: broker.end_offset(partition) >= end_offset, f"end offset {end_offset} of {partition}")
+    assert read_values(broker, partition) == list(expected)
+    assert broker.end_offset(partition) == end_offset
+
+
 def next_offsets(messages: Sequence[Message]) -> dict[TopicPartition, int]:
     """What to commit when all of these have been taken."""
     return {TopicPartition(message.topic(), message.partition()): message.offset() + 1 for message in messages}

@@ -99,6 +99,7 @@ def test_a_member_past_its_session_timeout_cannot_commit(lab: Lab) -> None:
     heir.begin()
     heir.produce([Record(output.topic, b"heir")])
     heir.commit(next_offsets(messages))
+    wait_until(lambda: read_values(lab.broker, output) != [], "the heir's output")
     assert read_values(lab.broker, output) == [b"heir"]
 
 

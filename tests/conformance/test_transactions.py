@@ -4,7 +4,7 @@ import pytest
 
 from stream_monitor.errors import Abortable, BrokerError, Fenced
 from stream_monitor.runtime.broker import Member, Record, TopicPartition
-from tests.conformance.lab import Lab, next_offsets, read_values, values, wait_for_assignment, wait_for_messages, wait_until
+from tests.conformance.lab import Lab, expect, next_offsets, read_values, values, wait_for_assignment, wait_for_messages
 
 
 def test_a_commit_shows_the_outputs_and_moves_the_group(lab: Lab) -> None:
@@ -15,7 +15,7 @@ def test_a_commit_shows_the_outputs_and_moves_the_group(lab: Lab) -> None:
     member.begin()
     member.produce([Record(output, b"3")])
     member.commit(next_offsets(messages))
-    assert read_values(lab.broker, TopicPartition(output, 0)) == [b"3"]
+    expect(lab.broker, TopicPartition(output, 0), [b"3"], 2)
     assert member.committed([TopicPartition(source, 0)]) == {TopicPartition(source, 0): 2}
     member.close()
 
@@ -33,8 +33,7 @@ def test_a_member_commits_again_and_again(lab: Lab) -> None:
         member.begin()
         member.produce([Record(output.topic, message.value()) for message in messages])
         member.commit(next_offsets(messages))
-    assert read_values(lab.broker, output) == [b"0", b"1", b"2", b"3", b"4"]
-    assert lab.broker.end_offset(output) == 10  # a commit marker after each
+    expect(lab.broker, output, [b"0", b"1", b"2", b"3", b"4"], 10)  # a marker after each
 
 
 def test_a_transaction_without_source_offsets_commits(lab: Lab) -> None:
@@ -43,7 +42,7 @@ def test_a_transaction_without_source_offsets_commits(lab: Lab) -> None:
     member.begin()
     member.produce([Record(output.topic, b"1")])
     member.commit({})
-    assert read_values(lab.broker, output) == [b"1"]
+    expect(lab.broker, output, [b"1"], 2)
 
 
 def test_source_offsets_commit_without_outputs(lab: Lab) -> None:
@@ -63,11 +62,12 @@ def test_no_reader_sees_an_aborted_transaction(lab: Lab) -> None:
     for value, commits in [(b"a", True), (b"b", False), (b"c", True), (b"d", False)]:
         member.begin()
         member.produce([Record(output.topic, value)])
+        lab.flush(member)
         if commits:
             member.commit({})
         else:
             member.abort()
-    assert read_values(lab.broker, output) == [b"a", b"c"]
+    expect(lab.broker, output, [b"a", b"c"], 8)
     assert values(wait_for_messages(reader, 2)) == [b"a", b"c"]
 
 
@@ -106,8 +106,7 @@ def test_an_open_transaction_holds_back_what_follows_it(lab: Lab) -> None:
     assert lab.broker.end_offset(output) == 1
     assert read_values(lab.broker, output) == [b"before"]
     member.commit({})
-    assert read_values(lab.broker, output) == [b"before", b"inside", b"after"]
-    assert lab.broker.end_offset(output) == 4
+    expect(lab.broker, output, [b"before", b"inside", b"after"], 4)
 
 
 def test_a_new_producer_fences_the_old_one_and_aborts_its_transaction(lab: Lab) -> None:
@@ -122,7 +121,7 @@ def test_a_new_producer_fences_the_old_one_and_aborts_its_transaction(lab: Lab) 
     heir.commit({})
     with pytest.raises(Fenced):
         zombie.commit({})
-    assert read_values(lab.broker, output) == [b"heir"]
+    expect(lab.broker, output, [b"heir"], 4)
 
 
 def test_a_fenced_producer_learns_it_at_its_next_transaction_at_the_latest(lab: Lab) -> None:
@@ -131,7 +130,7 @@ def test_a_fenced_producer_learns_it_at_its_next_transaction_at_the_latest(lab: 
     lab.member(lab.name("group"), [lab.topic()], transactional_id)
     with pytest.raises(Fenced):
         _one_transaction(zombie, output)
-    assert read_values(lab.broker, output) == []
+    expect(lab.broker, output, [], 0)
 
 
 def _one_transaction(member: Member, output: TopicPartition) -> None:
@@ -147,10 +146,10 @@ def test_a_transaction_over_its_timeout_is_aborted_and_its_producer_fenced(lab: 
     member.produce([Record(output.topic, b"slow")])
     lab.flush(member)
     lab.let_timeouts_pass()
-    wait_until(lambda: lab.broker.end_offset(output) == 2, "the transaction's time-out")
+    expect(lab.broker, output, [], 2)
     with pytest.raises(Fenced):
         member.commit({})
-    assert read_values(lab.broker, output) == []
+    expect(lab.broker, output, [], 2)
 
 
 def test_a_killed_member_leaves_nothing_behind_its_successor(lab: Lab) -> None:
@@ -160,8 +159,7 @@ def test_a_killed_member_leaves_nothing_behind_its_successor(lab: Lab) -> None:
     lab.crash_in_transaction(group, source.topic, output.topic, transactional_id)
     assert lab.broker.end_offset(output) == 0
     heir = lab.member(group, [source.topic], transactional_id)
-    assert lab.broker.end_offset(output) == 2
-    assert read_values(lab.broker, output) == []
+    expect(lab.broker, output, [], 2)
     lab.let_timeouts_pass()
     assert values(wait_for_messages(heir, 1)) == [b"1"]
 
@@ -172,8 +170,7 @@ def test_a_killed_member_without_successor_times_out(lab: Lab) -> None:
     lab.crash_in_transaction(lab.name("group"), source.topic, output.topic, lab.name("txn"))
     lab.broker.publish([Record(output.topic, b"later")])
     lab.let_timeouts_pass()
-    wait_until(lambda: lab.broker.end_offset(output) == 3, "the transaction's time-out")
-    assert read_values(lab.broker, output) == [b"later"]
+    expect(lab.broker, output, [b"later"], 3)
 
 
 def test_an_unassigned_partition_cannot_be_committed(lab: Lab) -> None:
@@ -201,5 +198,4 @@ def test_closing_twice_is_harmless_and_aborts(lab: Lab) -> None:
     lab.flush(member)
     member.close()
     member.close()
-    assert lab.broker.end_offset(output) == 2
-    assert read_values(lab.broker, output) == []
+    expect(lab.broker, output, [], 2)

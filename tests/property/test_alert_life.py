@@ -8,7 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from stream_monitor.alert.alert import Alert, AlertStatus, Evidence, Moved
+from stream_monitor.alert.alert import Alert, AlertStatus, Evidence, Moved, SampleEvent
 from stream_monitor.alert.life import AlertBook, BookState
 from stream_monitor.alert.publication import Raised, Reason, Stamp
 from stream_monitor.capture.schema import StreamKey
@@ -227,3 +227,25 @@ def test_windows_out_of_order_are_a_bug_of_the_caller() -> None:
 def test_a_finding_must_have_been_judged() -> None:
     with pytest.raises(AssertionError, match="not judged"):
         AlertBook(STREAM, {}, "b1").advance(WindowRef(0, MINUTE, 9), [], raised(KEYS[0], 0.5), stamp())
+
+
+def test_a_score_that_moved_by_half_is_news_and_less_is_not() -> None:
+    book = AlertBook(STREAM, {}, "b1")
+    published = [alert.score for end, value in enumerate([0.25, 0.37, 0.375, 0.25], 1) for alert in advance(book, end * MINUTE, value)]
+    assert published == [0.25, 0.375]
+
+
+def test_a_correction_does_not_disturb_the_count_of_quiet_windows() -> None:
+    book = AlertBook(STREAM, {}, "b1")
+    advance(book, MINUTE, 0.3)
+    advance(book, 2 * MINUTE, 0.05)
+    assert len(book.correct(WindowRef(0, MINUTE, 700), [score(KEYS[0], 0.35)], raised(KEYS[0], 0.35), stamp())) == 1
+    assert [alert.status for alert in advance(book, 3 * MINUTE, 0.05)] == [AlertStatus.RESOLVED]
+
+
+def test_other_sample_events_alone_are_no_news() -> None:
+    book = AlertBook(STREAM, {}, "b1")
+    advance(book, MINUTE, 0.3)
+    (found,) = raised(KEYS[0], 0.3)
+    other = found._replace(evidence=Evidence(found.evidence.moved, (SampleEvent("captures", 0, 7),)))
+    assert book.correct(WindowRef(0, MINUTE, 500), [score(KEYS[0], 0.3)], [other], stamp()) == []

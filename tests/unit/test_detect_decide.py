@@ -6,6 +6,7 @@ import pytest
 from stream_monitor.capture.schema import Column, Kind, Role, Schema, StreamKey
 from stream_monitor.detect.decide import DETECTORS, Judge, Thresholds, scores_per_window
 from stream_monitor.detect.finding import Finding, FindingKind, Score, ScoreStatus, Severity
+from stream_monitor.detect.pair import Padding
 from stream_monitor.detect.report import WindowRef, rounded, utc, window_scores
 from stream_monitor.profile.layout import FIRST_BIN, FIRST_VALUE, MISSING, Layout
 from stream_monitor.profile.profile import Profile
@@ -219,3 +220,11 @@ def test_times_are_rfc_3339_in_utc(time_ms: int, text: str) -> None:
 
 def test_rounding_keeps_six_significant_digits() -> None:
     assert [rounded(value) for value in (0.123456789, 1.23456789e-12, 0.0, None)] == [0.123457, 1.23457e-12, 0.0, None]
+
+
+def test_columns_of_unlike_width_are_padded_with_nothing() -> None:
+    counts = profile([4, 3, 0, 1], [8, 0, 0], [0, 0, 1, 2, 5])
+    side = Padding(Layout(("a", "b", "c"), (4, 3, 5), (True, False, True))).side(counts)
+    np.testing.assert_array_equal(side.counts, [[4, 3, 0, 1, 0], [8, 0, 0, 0, 0], [0, 0, 1, 2, 5]])
+    np.testing.assert_array_equal(side.present, [1, 0, 8])
+    np.testing.assert_array_equal(side.events, [8, 8, 8])
