@@ -10,71 +10,15 @@ import argparse
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 import orjson
 
-from stream_monitor.capture import PREDICTION, SCORE, Column, Decoder, Kind, Role, Schema, StreamKey
+from benchmarks.events import FLOATS, SCHEMA, STRINGS, Message, event
+from stream_monitor.capture import Decoder, StreamKey
 
-FLOATS = [f"f{i:02d}" for i in range(20)]
-STRINGS = [f"c{i}" for i in range(5)]
-SCHEMA = Schema(
-    (
-        *(Column(name, Kind.NUMERIC) for name in FLOATS),
-        *(Column(name, Kind.CATEGORICAL) for name in STRINGS),
-        Column(PREDICTION, Kind.CATEGORICAL, Role.PREDICTION),
-        Column(SCORE, Kind.NUMERIC, Role.PREDICTION),
-    )
-)
-START = datetime(2026, 11, 22, 6, tzinfo=UTC)
 BAD = [None, b"", b"{", b"[]", b"\xff", b'{"model":"other"}', b'{"model":"fraud","event_id":"x"}', b"[" * 1_000]
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    body: bytes | None
-
-    def topic(self) -> str:
-        return "captures"
-
-    def partition(self) -> int:
-        return 0
-
-    def offset(self) -> int:
-        return 0
-
-    def key(self) -> bytes | None:
-        return None
-
-    def value(self) -> bytes | None:
-        return self.body
-
-    def timestamp(self) -> tuple[int, int]:
-        return (1, 1_795_327_200_000)
-
-    def headers(self) -> list[tuple[str, bytes]] | None:
-        return None
-
-
-def event(random_: random.Random, i: int) -> dict[str, Any]:
-    features: dict[str, Any] = {name: random_.gauss(0, 1) for name in FLOATS}
-    features |= {name: random_.choice(["north", "south", "east", "west"]) for name in STRINGS}
-    for name in features:
-        if random_.random() < 0.01:
-            features[name] = None
-    moment = (START + timedelta(milliseconds=i)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return {
-        "event_id": f"{random_.getrandbits(64):016x}",
-        "model": "fraud",
-        "version": "3",
-        "time": moment,
-        "features": features,
-        "prediction": {"label": random_.choice(["0", "1"]), "score": random_.random()},
-        "latency_ms": round(random_.expovariate(0.1), 3),
-    }
 
 
 def plain(values: Sequence[bytes]) -> list[Any]:

@@ -7,7 +7,7 @@ import structlog
 
 from stream_monitor.alert.alert import AlertStatus
 from stream_monitor.config import Config
-from stream_monitor.errors import Abortable, BrokerError
+from stream_monitor.errors import Abortable, BrokerError, CodecError
 from stream_monitor.pipeline.step import Outputs, State, step
 from stream_monitor.profile import codec
 from stream_monitor.profile.codec import Sealed
@@ -17,7 +17,7 @@ from stream_monitor.runtime.config_log import ConfigLog
 from stream_monitor.runtime.detect_meter import DetectMeter
 from stream_monitor.runtime.observe import Meter
 from stream_monitor.runtime.snapshots import Snapshots, restore_snapshot
-from stream_monitor.runtime.topics import ALERTS, PROFILES, STATE, WINDOWS
+from stream_monitor.runtime.topics import ALERTS, DEAD_LETTERS, PROFILES, STATE, WINDOWS
 from stream_monitor.window import progress
 from stream_monitor.window.progress import Progress
 
@@ -46,6 +46,10 @@ class DetectWorker:
         self._broker, self._config, self._config_log, self._clock = broker, config, config_log, clock
         self._meter = DetectMeter(meter, clock)
         self._owned: dict[TopicPartition, Owned] = {}
+        self._foreign: list[Record] = []
+        """Dead letters for what is on the profiles topic and no record of ours."""
+        self._is_clean = True
+        """Whether the states are as of the last commit: only then may they be saved."""
         prefix = config.topics.prefix
         self._member: Member = broker.member(f"{prefix}.detect", [config.topics.own(PROFILES)], f"{prefix}.detect.{config.instance}")
 
@@ -72,7 +76,8 @@ class DetectWorker:
     def close(self) -> None:
         """Save the state and leave the group. Never raises: where saving fails, the next owner has a little more to replay."""
         try:
-            self._transact([], [partition for partition, owned in self._owned.items() if owned.next_offset > owned.saved_offset])
+            if self._is_clean:
+                self._transact([], [partition for partition, owned in self._owned.items() if owned.next_offset > owned.saved_offset])
         except BrokerError as error:
             _log.warning("not_saved_at_close", error=str(error))
         self._give_up(frozenset(self._owned))
@@ -81,15 +86,19 @@ class DetectWorker:
     def _transact(self, messages: Sequence[Message], due: Sequence[TopicPartition]) -> None:
         outputs = Outputs()
         touched = set(due)
+        self._is_clean = False
+        self._foreign.clear()
         for message in messages:
             partition = TopicPartition(message.topic(), message.partition())
             touched.add(partition)
             self._step(self._owned[partition], message, outputs)
         self._member.begin()
         self._member.produce(_records(outputs, self._config))
+        self._member.produce(self._foreign)
         for partition in due:
             self._member.produce(self._snapshot(self._owned[partition]))
         self._member.commit({partition: self._owned[partition].next_offset for partition in touched})
+        self._is_clean = True
         self._meter.committed(outputs, [owned.state for owned in self._owned.values()])
         for alert in outputs.alerts:
             log = _log.info if alert.status is AlertStatus.RESOLVED else _log.warning
@@ -97,7 +106,11 @@ class DetectWorker:
 
     def _step(self, owned: Owned, message: Message, outputs: Outputs) -> None:
         assert message.offset() >= owned.next_offset, "a record of the profiles topic came twice"
-        outputs.extend(step(owned.state, read_record(message), self._config_log.plan))
+        try:
+            outputs.extend(step(owned.state, read_record(message), self._config_log.plan))
+        except CodecError as error:
+            _log.error("foreign_record", topic=message.topic(), partition=message.partition(), offset=message.offset(), error=str(error))
+            self._foreign.append(_foreign_letter(message, error, self._config.topics.own(DEAD_LETTERS)))
         owned.next_offset = message.offset() + 1
 
     def _snapshot(self, owned: Owned) -> Iterator[Record]:
@@ -141,6 +154,7 @@ class DetectWorker:
         """The state is ahead of what was committed: drop it and restore."""
         partitions = list(self._owned)
         self._give_up(partitions)
+        self._is_clean = True
         self._member.abort()
         self._restore(partitions)
 
@@ -149,6 +163,12 @@ def read_record(message: Message) -> Sealed | Progress:
     """A record of the profiles topic. Errors: CodecError."""
     value = message.value() or b""
     return progress.decode(value) if kind_of(value) is FrameKind.PROGRESS else codec.decode(value)
+
+
+def _foreign_letter(message: Message, error: CodecError, topic: str) -> Record:
+    place = {"topic": message.topic(), "partition": str(message.partition()), "offset": str(message.offset())}
+    headers = {"reason": "not_a_record", "detail": str(error)[:200], **place}
+    return Record(topic, message.value(), message.key(), headers=tuple((name, text.encode()) for name, text in headers.items()))
 
 
 def _records(outputs: Outputs, config: Config) -> Iterator[Record]:

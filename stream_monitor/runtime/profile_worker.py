@@ -89,7 +89,7 @@ class ProfileWorker:
     def _transact(self, messages: Sequence[Message]) -> None:
         columns, rejects = self._decoder.decode(messages, self._clock())
         panes = summarise(self._plan, columns, messages)
-        next_offsets = self._track(
+        self._track(
             messages, {row: time for part in columns for row, time in zip(part.rows.tolist(), part.time_ms.tolist(), strict=True)}
         )
         self._member.begin()
@@ -99,12 +99,13 @@ class ProfileWorker:
         for part in columns:
             self._pending.add("events_total", len(part), model=part.stream.model)
             self._pending.add("unknown_fields_total", part.unknown_fields, model=part.stream.model)
-        self._member.commit(next_offsets)
+        self._member.commit(self._sources.next_offsets())
+        self._sources.committed()
         self._observe_lag()
         self._pending.committed()
 
-    def _track(self, messages: Sequence[Message], times: dict[int, int]) -> dict[TopicPartition, int]:
-        """Note what came from each partition; gives the offsets to commit."""
+    def _track(self, messages: Sequence[Message], times: dict[int, int]) -> None:
+        """Note what came from each partition."""
         seen: dict[TopicPartition, tuple[int, int | None]] = {}
         for row, message in enumerate(messages):
             partition = TopicPartition(message.topic(), message.partition())
@@ -114,7 +115,6 @@ class ProfileWorker:
         now_ms = self._clock()
         for partition, (next_offset, latest) in seen.items():
             self._sources.saw(partition, next_offset, latest, now_ms)
-        return {partition: next_offset for partition, (next_offset, _) in seen.items()}
 
     def _dead_letters(self, rejects: Iterable[Reject], messages: Sequence[Message]) -> Iterable[Record]:
         for reject in rejects:

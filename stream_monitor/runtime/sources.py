@@ -16,6 +16,8 @@ class Source:
     """The clock when a message last came, or when the partition was assigned."""
     event_time_ms: int | None = None
     """The latest event time seen here."""
+    committed_event_time_ms: int | None = None
+    """The same as of the last commit: what an abort goes back to. An event time told before its events were counted makes them late."""
     paused: bool = False
 
 
@@ -42,14 +44,24 @@ class Sources:
         if event_time_ms is not None:
             source.event_time_ms = max(event_time_ms, source.event_time_ms or event_time_ms)
 
+    def committed(self) -> None:
+        """What was seen so far is committed."""
+        for source in self.by_partition.values():
+            source.committed_event_time_ms = source.event_time_ms
+
+    def next_offsets(self) -> dict[TopicPartition, int]:
+        """What to commit: every owned partition, so that a member which lost one of them cannot report on it."""
+        return {partition: source.next_offset for partition, source in self.by_partition.items()}
+
     def rewind(self, committed: dict[TopicPartition, int]) -> None:
-        """Go back to the committed offsets after an abort; event times stay, they were really seen."""
+        """Go back to the committed offsets, and what was known there, after an abort."""
         for partition, next_offset in committed.items():
-            if partition in self.by_partition:
-                self.by_partition[partition].next_offset = next_offset
+            source = self.by_partition.get(partition)
+            if source is not None:
+                source.next_offset, source.event_time_ms = next_offset, source.committed_event_time_ms
 
     def progress(self, at_end: Set[TopicPartition], idle_after_ms: int, clock_ms: int) -> tuple[SourceProgress, ...]:
-        """What to report. at_end: the partitions that are read to their end; those of them that are silent and not paused by us are idle."""
+        """What to report. at_end: partitions that are read to their end; those of them that are silent and not paused by us are idle."""
         reports = []
         for partition, source in sorted(self.by_partition.items()):
             idle = partition in at_end and not source.paused and clock_ms - source.active_ms >= idle_after_ms
