@@ -117,7 +117,7 @@ _PREDICTION_SLOTS: Final = [
     _Slot("label", "label", Scalar),
     _Slot("score", "score", float | None),
     _Slot("scores", "scores", dict[str, float | None] | None),
-    _Slot("value", "value", float | None),
+    _Slot("value", "value", int | float | None),  # a categorical column tells 3 from 3.0
 ]
 
 _EVENT_SLOTS: Final = [

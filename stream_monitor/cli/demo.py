@@ -14,6 +14,7 @@ from typing import Annotated, Final
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from stream_monitor.alert.alert import Alert
@@ -44,7 +45,7 @@ def demo(
     port: Annotated[int | None, typer.Option(help="Serve /metrics on this port while it runs.")] = None,
 ) -> None:
     """Watch a model's traffic drift: nothing to install, no Kafka needed, ends by itself."""
-    configure_logs("warning")
+    configure_logs("error")  # what happens is told below
     console = Console(no_color=headless or None, force_terminal=False if headless else None, highlight=False, soft_wrap=True)
     results = Results(out) if out is not None else None  # before the work: a folder that cannot be written is said at once
     console.print(f"Training a classifier with river (seed {seed}) and building its baseline …")
@@ -58,10 +59,11 @@ def demo(
         console.print(f"Serving {events:,} loan applications; from application {stage.traffic.shift_at:,} on, other people apply\n")
         for line in stage.play():
             console.print(line)
-    if results is not None:
+    if results is not None:  # before the stage is closed: a worker that leaves takes its models' series along
         results.write("windows.jsonl", stage.windows)
         results.write("alerts.jsonl", (alert.to_json() for alert in stage.alerts))
         console.print(f"\nWritten: {', '.join(str(path) for path in results.finish(stage.store))}")
+    stage.close()
     console.print()
     console.print(stage.closing_table())
     if stage.first_delay_s is None:
@@ -115,33 +117,29 @@ class Stage:
         for wait_ms in range(0, 90_000, 5_000):
             yield from self._turn(batch, end_ms + wait_ms)
             batch = []
+
+    def close(self) -> None:
+        """Leave the groups; this member's series go with it."""
         self._profile.close()
         self._detect.close()
 
     def closing_table(self) -> Table:
-        """What was found, by feature."""
+        """What was found, by feature, in the order in which it was."""
         table = Table(title="What the monitor found", title_justify="left")
-        for name in ("feature", "detector", "severity", "score", "threshold", "fired", "after the shift"):
-            table.add_column(name, justify="right" if name in ("score", "threshold", "after the shift") else "left")
-        shift_ms = self.traffic.time_ms(self.traffic.shift_at)
+        for name in ("feature", "severity", "highest scores", "first alert"):
+            table.add_column(name, no_wrap=True)
+        fired: dict[str, list[Alert]] = {}
         for alert in self.alerts:
-            if alert.status == "firing":
-                delay = (_ms(alert.detected_at) - shift_ms) / 1000
-                cells = (
-                    alert.feature or "",
-                    alert.detector,
-                    alert.severity,
-                    f"{alert.score:.3f}",
-                    f"{alert.threshold:.3f}",
-                    alert.detected_at[11:19],
-                    f"{delay:.0f} s",
-                )
-                table.add_row(*cells)
-        table.caption = (
-            f"{len(self.windows):,} window scores; first alert {self.first_delay_s:.0f} s after the shift"
-            if self.first_delay_s
-            else "no alert"
+            fired.setdefault(alert.feature or "", []).append(alert)
+        for feature, alerts in fired.items():
+            highest = {alert.detector: max(other.score or 0 for other in alerts if other.detector == alert.detector) for alert in alerts}
+            worst = "critical" if any(alert.severity == "critical" for alert in alerts) else alerts[0].severity
+            scores = ", ".join(f"{detector} {score:.2f}" for detector, score in highest.items())
+            table.add_row(escape(feature), worst, scores, f"{self._after_shift_s(alerts[0]):.0f} s after the shift")
+        first = (
+            "nothing was noticed" if self.first_delay_s is None else f"first alert {self.first_delay_s:.0f} s of event time after the shift"
         )
+        table.caption = f"{len(self.windows):,} window scores; {first}"
         return table
 
     def _turn(self, batch: list[Record], now_ms: int) -> Iterator[str]:
@@ -156,11 +154,15 @@ class Stage:
             yield self._tell(alert)
 
     def _tell(self, alert: Alert) -> str:
-        shift_ms = self.traffic.time_ms(self.traffic.shift_at)
-        if alert.status == "firing" and self.first_delay_s is None and _ms(alert.detected_at) >= shift_ms:
-            self.first_delay_s = (_ms(alert.detected_at) - shift_ms) / 1000
+        delay_s = self._after_shift_s(alert)
+        if alert.status == "firing" and self.first_delay_s is None and delay_s >= 0:
+            self.first_delay_s = delay_s
         colour = {"critical": "red", "warning": "yellow", "info": "blue"}[alert.severity] if alert.status != "resolved" else "green"
-        return f"{alert.detected_at[11:19]}  [{colour}]{alert.status:8} {alert.severity:8}[/{colour}] {alert.annotations.summary}"
+        return f"{alert.detected_at[11:19]}  [{colour}]{alert.status:8} {alert.severity:8}[/{colour}] {escape(alert.annotations.summary)}"
+
+    def _after_shift_s(self, alert: Alert) -> float:
+        detected_ms = datetime.fromisoformat(alert.detected_at).timestamp() * 1000
+        return (detected_ms - self.traffic.time_ms(self.traffic.shift_at)) / 1000
 
     def _new(self, name: str) -> Iterator:  # type: ignore[type-arg]
         topic = self.config.topics.own(name)
@@ -189,10 +191,6 @@ def _baseline(traffic: Traffic) -> bytes:
         path = Path(folder) / "training.jsonl"
         path.write_bytes(b"\n".join(traffic.training) + b"\n")
         return dump(build([path]).baseline)
-
-
-def _ms(time: str) -> int:
-    return int(datetime.fromisoformat(time).timestamp() * 1000)
 
 
 def _hour(time_ms: int) -> str:
