@@ -32,7 +32,8 @@ format: $(READY) ## rewrite the sources as lint wants them
 bench: $(READY) ## the benchmarks, one after the other
 	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
 
-docs: $(READY) ## docs/metrics.md from the table of metrics
+docs: $(READY) ## docs/metrics.md and docs/configuration.md, from the code
+	$(BIN)/python -c "from stream_monitor.export.config_page import config_page; print(config_page(), end='')" > docs/configuration.md
 	$(BIN)/python -c "from stream_monitor.export import metrics_page; print(metrics_page(), end='')" > docs/metrics.md
 
 COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock'

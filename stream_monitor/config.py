@@ -45,23 +45,27 @@ Duration = Annotated[int, BeforeValidator(_duration), PlainSerializer(format_dur
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, coerce_numbers_to_str=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, coerce_numbers_to_str=True, use_attribute_docstrings=True)
 
 
 class Kafka(_Section):
     """Where the cluster is; never leaves this process."""
 
     bootstrap_servers: str = "localhost:9092"
+    """Brokers to begin with, `host:port`, separated by commas."""
     properties: dict[str, str | int | float | bool] = {}
-    """Passed to librdkafka as they are."""
+    """Passed to librdkafka as they are (SASL, TLS, …)."""
 
 
 class Topics(_Section):
     """Names of topics. Our own are `prefix.profiles`, `.windows`, `.alerts`, `.state`, `.config`, `.dead-letters`, …."""
 
     captures: tuple[str, ...] = ("captures",)
+    """Where inference services publish capture events; these topics must exist."""
     labels: tuple[str, ...] = ("labels",)
+    """Where labels are published; not read in this release."""
     prefix: str = "stream-monitor"
+    """Before the names of our own topics, groups and transactional ids: another prefix is another monitor."""
 
     def own(self, name: str) -> str:
         """The full name of one of our own topics."""
@@ -72,23 +76,32 @@ class Features(_Section):
     """Which of the baseline's features are judged, and kinds that overrule inference when a baseline is built."""
 
     include: tuple[str, ...] | None = None
+    """Judge only these; default: all that the baseline has."""
     exclude: tuple[str, ...] = ()
+    """Do not judge these."""
     categorical: tuple[str, ...] = ()
+    """Read these as categories, whatever they look like (when a baseline is built)."""
     numeric: tuple[str, ...] = ()
+    """Read these as numbers (when a baseline is built)."""
 
 
 class Window(_Section):
     """When a model is looked at; see `window.WindowSpec`."""
 
     size: Duration = "10m"  # type: ignore[assignment]
+    """Length of a window in event time."""
     every: Duration | None = None
-    """Default: `size`, that is tumbling windows."""
+    """From window start to window start; default: `size`, that is tumbling windows; shorter: they slide."""
     watermark_delay: Duration = "5s"  # type: ignore[assignment]
+    """How long after its end a window waits for events that are out of order; every alert is later by as much."""
     lateness: Duration = "1m"  # type: ignore[assignment]
+    """How long a closed window may still be revised by late events; later ones are counted and dropped."""
     label_lateness: Duration = "7d"  # type: ignore[assignment]
+    """The same for labels; not read in this release."""
     events_min: int = Field(default=200, ge=1, le=1_000_000)
     """Below this the bin counts are too noisy to judge; a window with fewer events borrows from the panes before it."""
     window_max: Duration = "24h"  # type: ignore[assignment]
+    """How far back a window with too few events may borrow."""
 
     @model_validator(mode="after")
     def _fits(self) -> "Window":
@@ -113,18 +126,21 @@ class Version(_Section):
     """A model version with a baseline of its own; it is judged apart from the others."""
 
     baseline: str
+    """Path of its baseline file, relative to the config file."""
 
 
 class Facet(_Section):
     """A protected attribute."""
 
     privileged: str | None = None
+    """The group that the others are compared with."""
 
 
 class Override(_Section):
     """Settings of one feature."""
 
     thresholds: dict[str, float] = {}
+    """Detector -> threshold, before the model's own."""
 
 
 class Model(_Section):
@@ -133,16 +149,23 @@ class Model(_Section):
     baseline: str
     """Path of the baseline file, relative to the config file."""
     versions: dict[str, Version] = {}
+    """Version -> its own baseline; versions that are not named here are judged together."""
     topics: tuple[str, ...] = ()
     """Capture topics that carry this model only: their events may leave `model` out."""
     task: Literal["binary", "multiclass", "regression"] | None = None
+    """What the model does."""
     positive_class: str | None = None
+    """The class whose entry in `prediction.scores` is the score, where an event has no `prediction.score`."""
     features: Features = Features()
     segments: tuple[str, ...] = ()
+    """Features or metadata whose values are judged beside the whole; not acted on in this release."""
     facets: dict[str, Facet] = {}
+    """Protected attribute -> its privileged group; not acted on in this release."""
     window: Window = Window()
     thresholds: dict[str, float] = {}
+    """Detector -> threshold; for ratios the increase over the baseline's."""
     overrides: dict[str, Override] = {}
+    """Feature -> settings of its own."""
     false_alerts_per_30d: float = Field(default=1.0, gt=0)
     """How many false alerts a month this model may raise; divided over all its tests."""
 
@@ -151,6 +174,7 @@ class Metrics(_Section):
     """Where `/metrics`, `/healthz` and `/readyz` are served; loopback unless told otherwise."""
 
     host: str = "127.0.0.1"
+    """Address to listen on."""
     port: int = Field(default=9108, ge=0, le=65535)
     """0: any free port."""
 
@@ -163,6 +187,7 @@ class Engine(_Section):
     commit_interval: Duration = "100ms"  # type: ignore[assignment]
     """Kafka Streams' interval under exactly-once; grows to commit_interval_max when fewer than 50 rows come in it."""
     commit_interval_max: Duration = "1s"  # type: ignore[assignment]
+    """How long thin traffic is gathered; also how often progress is reported where nothing comes."""
     message_bytes_max: int = Field(default=1_048_576, ge=1_024, le=33_554_432)
     """A longer capture is a dead letter (`too_large`); Kafka's own default limit."""
     future_max: Duration = "1m"  # type: ignore[assignment]
@@ -170,7 +195,7 @@ class Engine(_Section):
     idle_after: Duration = "5s"  # type: ignore[assignment]
     """A partition read to its end and silent for so long is idle and holds no watermark back."""
     idle_lease: Duration = "10s"  # type: ignore[assignment]
-    """How long an idle flag is believed: longer than any commit interval, shorter than a session time-out."""
+    """How long an idle flag is believed: longer than any commit interval, no longer than a session."""
     alignment: int = Field(default=10, ge=1)
     """Panes that a partition may run ahead of its member's slowest before it is paused."""
     snapshot_interval: Duration = "60s"  # type: ignore[assignment]
@@ -178,6 +203,7 @@ class Engine(_Section):
     profiles_partitions: int = Field(default=8, ge=1, le=1_000)
     """Partitions of `prefix.profiles`, fixed when it is created: as many detect workers can share the models."""
     session_timeout: Duration = "10s"  # type: ignore[assignment]
+    """A member that is silent for so long has left: its partitions go to others."""
     transaction_timeout: Duration = "10s"  # type: ignore[assignment]
     """A crashed worker's open transaction blocks committed readers for at most this long."""
 
@@ -188,10 +214,13 @@ class Config(_Section):
     kafka: Kafka = Kafka()
     topics: Topics = Topics()
     instance: str = Field(default="${HOSTNAME}", min_length=1)
+    """This worker's name, unique per running process: of two with one name, one is fenced and leaves."""
     revision: int = Field(default=1, ge=1)
+    """Raise it with every change: the highest one is run by all members, whatever their files say."""
     metrics: Metrics = Metrics()
     engine: Engine = Engine()
     models: dict[str, Model] = Field(min_length=1)
+    """Model name, as in the events' `model`, -> its settings."""
 
     @model_validator(mode="after")
     def _topics_fit(self) -> "Config":

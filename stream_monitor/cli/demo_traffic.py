@@ -8,7 +8,6 @@ from random import Random
 from typing import Any, Final
 
 import orjson
-from river import compose, linear_model, preprocessing
 
 START_MS: Final = int(datetime(2026, 1, 5, 8, tzinfo=UTC).timestamp() * 1000)
 EVENTS_PER_S: Final = 40
@@ -48,6 +47,8 @@ class Service:
     @classmethod
     def train(cls, rows: list[Features], random: Random) -> "Service":
         """Learn from labelled applications, one at a time."""
+        from river import compose, linear_model, preprocessing  # loads scipy.stats: 2 s that the other commands need not wait for
+
         numbers = compose.SelectType(int, float) | preprocessing.StandardScaler()
         texts = compose.SelectType(str) | preprocessing.OneHotEncoder()
         model = (numbers + texts) | linear_model.LogisticRegression()

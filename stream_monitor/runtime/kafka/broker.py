@@ -37,7 +37,15 @@ class KafkaBroker:
     @classmethod
     def of(cls, config: Config) -> "KafkaBroker":
         """The cluster that a config names. Errors: ConfigError."""
-        return cls(KafkaSettings(config.kafka.bootstrap_servers, config.kafka.properties))
+        kafka, engine = config.kafka, config.engine
+        return cls(
+            KafkaSettings(
+                kafka.bootstrap_servers,
+                kafka.properties,
+                session_timeout_ms=engine.session_timeout,
+                transaction_timeout_ms=engine.transaction_timeout,
+            )
+        )
 
     def ensure_topics(self, specs: Sequence[TopicSpec]) -> None:
         """See `Broker.ensure_topics`."""

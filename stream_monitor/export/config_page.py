@@ -1,0 +1,56 @@
+"""`docs/configuration.md`, made from the config tree itself, so that it cannot go stale."""
+
+from collections.abc import Iterator
+from typing import Any, get_args
+
+import orjson
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from stream_monitor.config import Config, format_duration
+
+_INTRODUCTION = """\
+# `monitor.yaml`
+
+Made by `make docs` from `stream_monitor/config.py`; do not edit.
+
+Unknown keys are errors. `${NAME}` is replaced by the environment variable NAME. Durations: `250ms`, `30s`, `10m`, `1h`, `7d`.
+All but `kafka`, `instance` and `metrics` is shared: it travels in the log, and every member runs the one with the highest `revision`.
+
+| key | default | meaning |
+|---|---|---|
+"""
+
+
+def config_page() -> str:
+    """The whole page."""
+    return _INTRODUCTION + "".join(_rows(Config, ""))
+
+
+def _rows(section: type[BaseModel], prefix: str) -> Iterator[str]:
+    for name, info in section.model_fields.items():
+        inner = _section_of(info.annotation)
+        if inner is None:
+            yield f"| `{prefix}{name}` | {_default(info)} | {info.description or ''} |\n"
+            continue
+        is_map = "dict" in str(info.annotation)
+        if info.description:
+            yield f"| `{prefix}{name}` | {_default(info) if is_map else ''} | {info.description} |\n"
+        yield from _rows(inner, f"{prefix}{name}.NAME." if is_map else f"{prefix}{name}.")
+
+
+def _section_of(annotation: Any) -> type[BaseModel] | None:
+    kinds = (annotation, *get_args(annotation))
+    return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
+
+
+def _default(info: FieldInfo) -> str:
+    if info.is_required():
+        return "required"
+    if info.default is None:
+        return ""
+    if isinstance(info.default, str):
+        return f"`{info.default}`"
+    if isinstance(info.default, int) and any("_duration" in repr(part) for part in info.metadata):
+        return f"`{format_duration(info.default)}`"
+    return f"`{orjson.dumps(info.default).decode()}`"
