@@ -13,7 +13,7 @@ EVENT_ID_BYTES_MAX: Final = 256
 """The contract's bound."""
 
 Rule = Callable[[str, Any], Problem | None]
-"""Field's path and its value, which is not null, to what is wrong with it."""
+"""Field's path and its value, which is not null (but for `features`), to what is wrong with it."""
 
 
 def missing(path: str, why: str = "is missing") -> Problem:
@@ -54,13 +54,18 @@ def string(path: str, value: Any) -> Problem | None:
 
 def first_problem(body: Mapping[str, Any]) -> Problem | None:
     """The first broken rule among the fields that are there, in the order of `RULES`; null is absent, but for `features`."""
-    if "features" in body and body["features"] is None:
-        return _wrong_type("features", None, "an object")
     for name, rule in RULES.items():
         value = body.get(name)
-        if value is not None and (problem := rule(name, value)):
+        if value is None and not (name == "features" and name in body):
+            continue
+        if problem := rule(name, value):
             return problem
     return None
+
+
+def says_nothing(output: Any) -> bool:
+    """Whether a prediction is absent, null or an object without any non-null member."""
+    return output is None or (isinstance(output, dict) and all(output.get(member) is None for member in prediction.MEMBERS))
 
 
 def _status(path: str, value: Any) -> Problem | None:
@@ -100,8 +105,6 @@ def _finite(path: str, value: Any) -> Problem | None:
 def _prediction(path: str, value: Any) -> Problem | None:
     if not isinstance(value, dict):
         return _wrong_type(path, value, "a number, string, boolean or object") if isinstance(value, list) else None
-    if all(value.get(member) is None for member in prediction.MEMBERS):
-        return missing(path, "has none of label, score, scores, value")
     for member, rule in (("label", _scalar), ("score", _number), ("scores", _scores), ("value", _number)):
         part = value.get(member)
         if part is not None and (problem := rule(f"{path}.{member}", part)):

@@ -37,8 +37,8 @@ def read_event(body: Mapping[str, Any], message: Raw, shape: Shape, bounds: Boun
         return time_ms
     if "features" not in body:
         return envelope.missing("features")
-    if body.get("prediction") is None and body.get("status") != "error":
-        return envelope.missing("prediction", "is missing, and status is not error")
+    if body.get("status") != "error" and envelope.says_nothing(body.get("prediction")):
+        return envelope.missing("prediction", "is missing, or has none of label, score, scores and value; and status is not error")
     return _event(body, event_id, time_ms, shape)
 
 

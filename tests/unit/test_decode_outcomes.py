@@ -317,6 +317,7 @@ CASES: dict[str, list[Case]] = {
             event(prediction=None, status='"error"', error='"timeout"'),
             kept={"prediction": MISSING, SCORE: MISSING},
         ),
+        Case("an object of nothing, with status error", event(prediction="{}", status='"error"'), kept={"prediction": MISSING}),
         Case("an array", event(prediction="[1]"), Reason.WRONG_TYPE),
         Case("a score that is a string", event(prediction='{"score":"0.5"}'), Reason.WRONG_TYPE),
         Case("scores that are no object", event(prediction='{"scores":[0.5]}'), Reason.WRONG_TYPE),

@@ -1,0 +1,22 @@
+"""Waiting for a condition, with a deadline and without a busy loop."""
+
+import time
+from collections.abc import Callable
+from threading import Event
+
+DEADLINE_S = 60.0
+PAUSE_S = 0.05
+
+
+def wait_until(condition: Callable[[], bool], what: str, deadline_s: float = DEADLINE_S) -> float:
+    """Look until the condition holds; how many seconds that took. AssertionError after `deadline_s`."""
+    started = time.monotonic()
+    while not condition():
+        assert time.monotonic() - started < deadline_s, f"waited {deadline_s:.0f} s in vain: {what}"
+        pause(PAUSE_S)
+    return time.monotonic() - started
+
+
+def pause(seconds: float) -> None:
+    """Let this much time pass: for moments of killing and lengths of stops, never in hope of something."""
+    Event().wait(seconds)
