@@ -152,7 +152,7 @@ def _integer(value: str | int | None) -> int:
 def _joined_values(parts: Sequence[Values]) -> Values:
     """The parts of one column: arrays all, or lists all."""
     arrays = [part for part in parts if isinstance(part, np.ndarray)]
-    return np.concatenate(arrays) if arrays else [value for part in parts for value in part]
+    return np.concatenate(arrays) if arrays else list(chain.from_iterable(parts))
 
 
 def _features(chunk: Chunk) -> list[Sequence[Any]]:

@@ -76,10 +76,13 @@ def _read_column(texts: Sequence[str], length: int) -> NDArray[np.int64]:
     joined = "".join(texts)
     if not joined.isascii():
         return np.full(len(texts), UNREAD, dtype=np.int64)
-    # int32[length, n]: row p holds the p-th character of every text.
-    characters = np.frombuffer(joined.encode(), dtype=np.uint8).reshape(-1, length).T.astype(np.int32, order="C")
+    # uint8[n, length]: column p holds the p-th character of every text.
+    texts_bytes = np.frombuffer(joined.encode(), dtype=np.uint8).reshape(-1, length)
     zoned = texts[0][-1] not in "Zz"
     clock_end = length - (6 if zoned else 1)
+    if (minute_ms := _shared_minute(texts[0], texts_bytes, clock_end)) != UNREAD:
+        return _read_seconds(texts_bytes[:, _MINUTE_END:clock_end].T.astype(np.int32, order="C"), minute_ms)
+    characters = texts_bytes.T.astype(np.int32, order="C")
     good, minutes_east = _zone(characters[clock_end:]) if zoned else (_is_any(characters[-1], "Zz"), np.int32(0))
     good &= _separators(characters)
     year, month, day, hour, minute, second = (_number(characters, *span) for span in _SPANS)
@@ -93,6 +96,24 @@ def _read_column(texts: Sequence[str], length: int) -> NDArray[np.int64]:
     return np.where(good, (days + day - 1) * _DAY_MS + clock, UNREAD)
 
 
+def _shared_minute(first: str, texts: NDArray[np.uint8], clock_end: int) -> int:
+    """The minute in which all of these texts lie, as live traffic mostly does; `UNREAD` where they differ in more than seconds."""
+    same = texts == texts[0]
+    if not (same[:, :_MINUTE_END].all() and same[:, clock_end:].all()):
+        return UNREAD
+    return _read_or_unread(first[:_MINUTE_END] + "00" + first[clock_end:])
+
+
+def _read_seconds(characters: NDArray[np.int32], minute_ms: int) -> NDArray[np.int64]:
+    """The times of one minute, from seconds and fractions alone: a third of the cost of reading the whole."""
+    second = _number(characters, 0, 2)
+    milliseconds, good = _fraction(characters[2:])
+    good &= _all_digits(characters[:2]) & (second <= 59)
+    return np.where(good, minute_ms + second.astype(np.int64) * 1_000 + milliseconds, UNREAD)
+
+
+_MINUTE_END: Final = 17
+"""Where the seconds begin."""
 _SPANS: Final = ((0, 4), (5, 7), (8, 10), (11, 13), (14, 16), (17, 19))
 """Where year, month, day, hour, minute and second stand."""
 

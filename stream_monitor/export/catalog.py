@@ -54,7 +54,7 @@ METRICS: tuple[MetricSpec, ...] = (
         "event_to_alert_seconds",
         "histogram",
         (),
-        "From the arrival of the record that let a window close to the alert being committed.",
+        "From the end of the window, in event time, to the commit of an alert that began to fire on it.",
         _ALERT_SECONDS,
     ),
     MetricSpec(

@@ -95,9 +95,8 @@ def load_unit(state: State, content: bytes) -> None:
     layout = plan.baseline.layout
     panes = {start: from_wire(profile, layout) for start, profile in wire.panes}
     windows = Windows(plan.spec, layout, panes, state.watermark_ms(plan), set(wire.dirty), sorted(panes))
-    state.units[stream, wire.segment] = Unit(
-        plan, windows, AlertBook(stream, dict(wire.segment), wire.baseline_id, wire.book), dict(wire.revisions)
-    )
+    book = AlertBook(stream, dict(wire.segment), wire.baseline_id, wire.book)
+    state.insert((stream, wire.segment), Unit(plan, windows, book, dict(wire.revisions)))
 
 
 def _decode(content: bytes, kind: type[T]) -> T:

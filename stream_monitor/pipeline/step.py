@@ -42,6 +42,7 @@ class State:
     plan: Plan
     tracker: Tracker
     units: dict[UnitKey, Unit] = field(default_factory=dict)
+    """In the order of their keys, so that outputs come in one order however the profiles came."""
     changed: set[UnitKey] = field(default_factory=set)
     """Units touched, made or removed since the last snapshot."""
 
@@ -49,6 +50,10 @@ class State:
     def empty(cls, plan: Plan) -> "State":
         """The state before the first record."""
         return cls(plan, Tracker(plan.config.engine.idle_lease))
+
+    def insert(self, key: UnitKey, unit: Unit) -> None:
+        """Add a unit in its place; rare, and a state has few."""
+        self.units = dict(sorted([*self.units.items(), (key, unit)], key=lambda item: repr(item[0])))
 
     def stamp(self) -> Stamp:
         """What every alert of this step carries."""
@@ -77,6 +82,8 @@ class Outputs:
     alerts: list[Alert] = field(default_factory=list)
     closed: list[tuple[UnitKey, Window]] = field(default_factory=list)
     dropped: list[Dropped] = field(default_factory=list)
+    removed: list[UnitKey] = field(default_factory=list)
+    """Units that a newer config ended."""
 
     def extend(self, other: "Outputs") -> None:
         """Take over what a later step said."""
@@ -84,6 +91,7 @@ class Outputs:
         self.alerts.extend(other.alerts)
         self.closed.extend(other.closed)
         self.dropped.extend(other.dropped)
+        self.removed.extend(other.removed)
 
 
 def step(state: State, record: Sealed | Progress, plans: Plans) -> Outputs:
@@ -93,7 +101,7 @@ def step(state: State, record: Sealed | Progress, plans: Plans) -> Outputs:
         _adopt(state, plans(record.revision), outputs)
     if isinstance(record, Progress):
         state.tracker.apply(record)
-        for key in sorted(state.units, key=repr):
+        for key in state.units:
             _advance(state, key, outputs)
     else:
         _merge(state, record, outputs)
@@ -109,7 +117,10 @@ def _merge(state: State, sealed: Sealed, outputs: Outputs) -> None:
         outputs.dropped.append(Dropped(sealed.stream, "baseline_replaced", sealed.events))
         return
     key = (sealed.stream, sealed.segment)
-    unit = state.units.get(key) or state.units.setdefault(key, _new_unit(key, plan, state))
+    unit = state.units.get(key)
+    if unit is None:
+        unit = _new_unit(key, plan, state)
+        state.insert(key, unit)
     state.changed.add(key)
     if unit.windows.is_full and sealed.pane_start_ms not in unit.windows.panes:
         outputs.dropped.append(Dropped(sealed.stream, "panes_full", sealed.events))
@@ -150,7 +161,7 @@ def _adopt(state: State, plan: Plan, outputs: Outputs) -> None:
     """Go over to a newer config: what it removes or changes the ground of is resolved and begins anew."""
     state.plan = plan
     state.tracker.lease_ms = plan.config.engine.idle_lease
-    for key in sorted(state.units, key=repr):
+    for key in list(state.units):
         unit, new = state.units[key], plan.streams.get(key[0])
         state.changed.add(key)
         at_ms = unit.windows.watermark_ms or state.tracker.clock_ms
@@ -162,6 +173,7 @@ def _adopt(state: State, plan: Plan, outputs: Outputs) -> None:
         elif reason is not None:
             outputs.alerts.extend(unit.book.resolve(reason, at_ms, state.stamp()))
             outputs.dropped.extend(_open_events(unit, key, reason))
+            outputs.removed.append(key)
             del state.units[key]
 
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
 from stream_monitor.pipeline.step import Outputs, State
@@ -38,6 +39,10 @@ class DetectMeter:
         for alert in outputs.alerts:
             if alert.status == "firing":
                 self.meter.add("alerts_total", {"model": alert.model, "kind": alert.kind, "severity": alert.severity})
+                end_s = datetime.fromisoformat(alert.window.end).timestamp()
+                self.meter.observe("event_to_alert_seconds", {}, max(0.0, self.clock() / 1000 - end_s))
+        states = list(states)
+        self._drop({stream.model for stream, _ in outputs.removed} - {stream.model for state in states for stream, _ in state.units})
         firing: Counter[tuple[str, str, str]] = Counter(dict.fromkeys(self.seen_firing, 0))
         for state in states:
             self._state(state, firing)
@@ -47,7 +52,9 @@ class DetectMeter:
 
     def lost(self, state: State) -> None:
         """These models are another member's now."""
-        gone = {stream.model for stream, _ in state.units}
+        self._drop({stream.model for stream, _ in state.units})
+
+    def _drop(self, gone: set[str]) -> None:
         self.seen_firing = {key for key in self.seen_firing if key[0] not in gone}
         for model in gone:
             for metric in _OWNED_GAUGES:

@@ -89,9 +89,7 @@ class ProfileWorker:
     def _transact(self, messages: Sequence[Message]) -> None:
         columns, rejects = self._decoder.decode(messages, self._clock())
         panes = summarise(self._plan, columns, messages)
-        self._track(
-            messages, {row: time for part in columns for row, time in zip(part.rows.tolist(), part.time_ms.tolist(), strict=True)}
-        )
+        self._track(messages, {row: time for part in columns for row, time in zip(part.rows.tolist(), part.time_ms.tolist(), strict=True)})
         self._member.begin()
         self._member.produce(self._dead_letters(rejects, messages))
         self._member.produce(self._profile(pane) for pane in panes)
@@ -99,6 +97,8 @@ class ProfileWorker:
         for part in columns:
             self._pending.add("events_total", len(part), model=part.stream.model)
             self._pending.add("unknown_fields_total", part.unknown_fields, model=part.stream.model)
+            if part.stream in self._decoder.saturated:
+                self._pending.add("limit_hits_total", len(part), limit="unknown_field_names")
         self._member.commit(self._sources.next_offsets())
         self._sources.committed()
         self._observe_lag()

@@ -194,19 +194,23 @@ class World:
     def turn(self, name: str) -> None:
         """One `run_once`, with the loop of `runtime.process` around it."""
         role, _, instance = name.partition("/")
+        worker = self.workers[name]
         try:
-            self.workers[name].run_once()
-        except (Fenced, Retriable):
-            self.workers.pop(name).close()
-            self._revive(role, instance)
+            try:
+                worker.run_once()
+            except (Fenced, Retriable):
+                worker.close()
+                self.revive(role, instance)
         except Crash:
             self.kill(name)
-            self._revive(role, instance)
+            self.revive(role, instance)
 
-    def _revive(self, role: str, instance: str) -> None:
-        while f"{role}/{instance}" not in self.workers:
+    def revive(self, role: str, instance: str) -> None:
+        """Start until it starts, as a supervisor does."""
+        while True:
             try:
                 self.start(role, instance)
+                return
             except (Crash, Retriable):
                 continue
 
@@ -232,7 +236,7 @@ class World:
             yield waiting[:count]
             waiting = waiting[count:]
 
-    def settle(self, rounds: int = 45, step_ms: int = 20_000) -> "World":
+    def settle(self, rounds: int = 60, step_ms: int = 20_000) -> "World":
         """Let time pass, everybody at work, until all is idle and every window has closed."""
         for _ in range(rounds):
             self.now_ms += step_ms

@@ -3,6 +3,7 @@
 import gc
 import json
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from hypothesis import given, settings
@@ -106,7 +107,7 @@ def test_an_outcome_does_not_depend_on_the_neighbours(values: list[bytes | None]
 def test_neither_the_cut_of_the_batch_nor_what_came_before_changes_anything(values: list[bytes | None], cuts: set[int]) -> None:
     edges = [0, *sorted(cut for cut in cuts if cut < len(values)), len(values)]
     decoder = Decoder(SCHEMAS)
-    pieces = [values[start:stop] for start, stop in zip(edges, edges[1:], strict=False)]
+    pieces = [values[start:stop] for start, stop in pairwise(edges)]
     assert [outcome for piece in pieces for outcome in outcomes(piece, decoder)] == outcomes(values)
     assert outcomes(values, decoder) == outcomes(values)
 

@@ -10,6 +10,7 @@ from stream_monitor.capture import Column, Decoder, Kind, Reason, Schema, Stream
 
 CLOCK_MS = 1_795_327_200_000
 LOAN = StreamKey("loan", None)
+NONE: dict[str, Any] = {}
 SCHEMA = Schema((Column("amount", Kind.NUMERIC), Column("city", Kind.CATEGORICAL)))
 
 
@@ -41,10 +42,12 @@ class Message:
         return self.attributes
 
 
-def event(number: int = 0, model: str = "loan", features: dict[str, Any] | None = None, **fields: Any) -> Message:
+def event(
+    number: int = 0, model: str = "loan", features: dict[str, Any] | None = None, more: dict[str, Any] = NONE, **fields: Any
+) -> Message:
     known = {"amount": float(number), "city": "oslo"} if features is None else features
     body = {"event_id": f"e{number}", "model": model, "time": CLOCK_MS, "features": known, "prediction": 1}
-    return Message(json.dumps(body | fields).encode())
+    return Message(json.dumps(body | fields | more).encode())
 
 
 def unknown_of(decoder: Decoder, *messages: Message) -> int:
@@ -54,7 +57,7 @@ def unknown_of(decoder: Decoder, *messages: Message) -> int:
 def test_sixty_four_unknown_names_are_counted_and_the_next_is_not() -> None:
     decoder = Decoder({LOAN: SCHEMA})
     names = [f"x{i}" for i in range(64)]
-    assert unknown_of(decoder, *(event(**{name: 1}) for name in names)) == 64
+    assert unknown_of(decoder, *(event(more={name: 1}) for name in names)) == 64
     assert decoder.saturated == frozenset()
     assert unknown_of(decoder, event(x64=1, x65=1)) == 0
     assert decoder.saturated == {LOAN}
@@ -64,13 +67,13 @@ def test_sixty_four_unknown_names_are_counted_and_the_next_is_not() -> None:
 @pytest.mark.parametrize("name", ['"', "\\", "\n", "x" * 257, "é" * 129])
 def test_a_name_that_cannot_be_learned_is_beyond_the_limit(name: str) -> None:
     decoder = Decoder({LOAN: SCHEMA})
-    assert unknown_of(decoder, event(x=1, **{name: 1})) == 1
+    assert unknown_of(decoder, event(x=1, more={name: 1})) == 1
     assert decoder.saturated == {LOAN}
 
 
 def test_streams_learn_apart() -> None:
     decoder = Decoder({LOAN: SCHEMA, StreamKey("fraud", None): SCHEMA})
-    decoder.decode([event(**{f"x{i}": 1}) for i in range(70)], CLOCK_MS)
+    decoder.decode([event(more={f"x{i}": 1}) for i in range(70)], CLOCK_MS)
     assert decoder.saturated == {LOAN}
     assert unknown_of(decoder, event(model="fraud", x1=1)) == 1
 
@@ -85,7 +88,7 @@ def test_a_name_that_looks_like_an_attribute_of_ours_is_just_a_name() -> None:
 
 def test_a_batch_of_several_blocks_keeps_its_order_across_streams_and_new_names() -> None:
     decoder = Decoder({LOAN: SCHEMA, StreamKey("fraud", None): SCHEMA})
-    messages = [event(i, ("loan", "fraud")[i % 3 == 0], **({f"x{i % 500}": 1} if i % 200 == 0 else {})) for i in range(5_000)]
+    messages = [event(i, ("loan", "fraud")[i % 3 == 0], more={f"x{i % 500}": 1} if i % 200 == 0 else NONE) for i in range(5_000)]
     messages[1_234] = Message(b"{")
     parts, rejects = decoder.decode(messages, CLOCK_MS)
     assert [(reject.row, reject.reason) for reject in rejects] == [(1_234, Reason.NOT_JSON)]

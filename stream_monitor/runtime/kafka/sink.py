@@ -74,12 +74,12 @@ class Sink:
         """Abort what is open, and stop. Never raises."""
         try:
             if self._is_open:
+                self._is_open = False
                 self._producer.abort_transaction(CLOSE_S_MAX)
+            self._producer.purge()
+            self._producer.flush(0)
         except KafkaException as exception:
             LOGGER.info("Closing the producer: %s", error_of(exception).str())
-        self._is_open = False
-        self._producer.purge()
-        self._producer.flush(0)
 
     def _send_offsets(self, next_offsets: Mapping[TopicPartition, int], generation: bytes | None) -> None:
         if generation is None:
