@@ -12,6 +12,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from statistics import median
+from typing import Any
 
 import numpy as np
 import orjson
@@ -35,7 +36,7 @@ class Naive:
     """orjson, and river's two detectors per numeric feature."""
 
     def __init__(self) -> None:
-        self._detectors = [(name, ADWIN(), PageHinkley()) for name in events.FLOATS]
+        self._detectors: list[tuple[str, Any, Any]] = [(name, ADWIN(), PageHinkley()) for name in events.FLOATS]  # type: ignore[no-untyped-call]
         self.drifts = 0
 
     def run(self, values: Sequence[bytes]) -> None:

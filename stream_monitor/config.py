@@ -60,7 +60,7 @@ class Kafka(_Section):
 class Topics(_Section):
     """Names of topics. Our own are `prefix.profiles`, `.windows`, `.alerts`, `.state`, `.config`, `.dead-letters`, …."""
 
-    captures: tuple[str, ...] = ("captures",)
+    captures: tuple[str, ...] = Field(default=("captures",), min_length=1)
     """Where inference services publish capture events; these topics must exist."""
     labels: tuple[str, ...] = ("labels",)
     """Where labels are published; not read in this release."""

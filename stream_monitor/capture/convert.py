@@ -71,9 +71,12 @@ def numbers(values: Sequence[object]) -> NDArray[np.float64]:
     """float64[n] of `number`."""
     if _NUMBERS.issuperset(map(type, values)):
         try:
-            return only_numbers(values)
+            array = only_numbers(values)
         except OverflowError:
             pass  # an integer beyond float64: one by one below
+        else:
+            array[array == -math.inf] = math.inf
+            return array
     return np.fromiter(map(number, values), dtype=np.float64, count=len(values))
 
 

@@ -5,9 +5,10 @@ from typing import Annotated, Any
 
 import orjson
 import typer
-from rich.console import Console
 
+from stream_monitor.cli.console import console
 from stream_monitor.cli.load import Loaded, load
+from stream_monitor.export.logs import configure_logs
 from stream_monitor.pipeline.plan import StreamPlan
 
 
@@ -17,6 +18,7 @@ def check(
     json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
 ) -> None:
     """Say whether a config will run, and what deserves a second look."""
+    configure_logs("critical")  # the client's own chatter; what matters is in the report or the error
     loaded = load(config)
     report: dict[str, Any] = {"config_id": loaded.plan.config_id, "revision": loaded.plan.revision, "models": {}, "warnings": []}
     for key, stream in loaded.plan.streams.items():
@@ -82,14 +84,14 @@ def _print(report: dict[str, Any], config: Path, json: bool) -> None:
     if json:
         typer.echo(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode())
         return
-    console = Console(highlight=False, soft_wrap=True)
+    out = console()
     for name, model in report["models"].items():
-        console.print(
+        out.print(
             f"{name}: baseline {model['baseline_id']} of {model['baseline_rows']:,} rows, "
             f"{model['judged']} columns judged, one test at alpha {model['alpha']:g}"
         )
     for topic, state in report.get("cluster", {}).get("topics", {}).items():
-        console.print(f"topic {topic}: {state}")
+        out.print(f"topic {topic}: {state}")
     for warning in report["warnings"]:
-        console.print(f"[yellow]warning[/yellow]: {warning}")
-    console.print(f"{config}: good, config {report['config_id']} revision {report['revision']}")
+        out.print(f"[yellow]warning[/yellow]: {warning}")
+    out.print(f"{config} is good: config {report['config_id']} revision {report['revision']}")

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from stream_monitor.alert.alert import Alert
+from stream_monitor.cli.console import console
 from stream_monitor.cli.demo_traffic import START_MS, Traffic
 from stream_monitor.cli.results import Results
 from stream_monitor.config import Config, parse_config
@@ -46,26 +46,26 @@ def demo(
 ) -> None:
     """Watch a model's traffic drift: nothing to install, no Kafka needed, ends by itself."""
     configure_logs("error")  # what happens is told below
-    console = Console(no_color=headless or None, force_terminal=False if headless else None, highlight=False, soft_wrap=True)
+    said = console(plain=headless)
     results = Results(out) if out is not None else None  # before the work: a folder that cannot be written is said at once
-    console.print(f"Training a classifier with river (seed {seed}) and building its baseline …")
+    said.print(f"Training a classifier with river (seed {seed}) and building its baseline …")
     stage = Stage(Traffic.seeded(seed, events))
     with ExitStack() as stack:
         if port is not None:
             from stream_monitor.export.http import MetricsServer
 
             server = stack.enter_context(MetricsServer(stage.store.registry(), port=port))
-            console.print(f"Metrics at http://127.0.0.1:{server.port}/metrics while it runs")
-        console.print(f"Serving {events:,} loan applications; from application {stage.traffic.shift_at:,} on, other people apply\n")
+            said.print(f"Metrics at http://127.0.0.1:{server.port}/metrics while it runs")
+        said.print(f"Serving {events:,} loan applications; from application {stage.traffic.shift_at:,} on, other people apply\n")
         for line in stage.play():
-            console.print(line)
+            said.print(line)
     if results is not None:  # before the stage is closed: a worker that leaves takes its models' series along
         results.write("windows.jsonl", stage.windows)
         results.write("alerts.jsonl", (alert.to_json() for alert in stage.alerts))
-        console.print(f"\nWritten: {', '.join(str(path) for path in results.finish(stage.store))}")
+        said.print(f"\nWritten: {', '.join(str(path) for path in results.finish(stage.store))}")
     stage.close()
-    console.print()
-    console.print(stage.closing_table())
+    said.print()
+    said.print(stage.closing_table())
     if stage.first_delay_s is None:
         raise RunError("the shift was not noticed")
 

@@ -7,14 +7,16 @@ from typing import Annotated, Any
 
 import orjson
 import typer
-from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from stream_monitor.alert.alert import Alert
+from stream_monitor.cli.console import console
 from stream_monitor.cli.load import load
 from stream_monitor.cli.progress import ByteBar
 from stream_monitor.cli.results import Results
 from stream_monitor.cli.sources import read_chunks
+from stream_monitor.detect.finding import Severity
 from stream_monitor.errors import InputError
 from stream_monitor.export.metrics import MetricStore
 from stream_monitor.pipeline.replay import Chunk, Replay
@@ -42,7 +44,7 @@ def replay(
     store = MetricStore()
     tally = Tally()
     with Results(out) as results, ByteBar("Replaying", sum(file.stat().st_size for file in files)) as progress:
-        run = Replay(loaded.plan, [str(file) for file in files], [read_chunks(file, loaded.plan, progress) for file in files])
+        run = Replay(loaded.plan, [read_chunks(file, loaded.plan, progress) for file in files])
         meter = DetectMeter(store, run.clock)
         for chunk, outputs in run.run():
             tally.add(chunk, outputs)
@@ -104,21 +106,28 @@ class Tally:
         if json:
             typer.echo(orjson.dumps(self._tree(), option=orjson.OPT_INDENT_2).decode())
             return
-        console = Console(highlight=False, soft_wrap=True)
+        out = console()
         windows = ", ".join(f"{count:,} {status}" for status, count in sorted(self._windows.items())) or "none"
-        console.print(
-            f"{self.events:,} events; windows: {windows}; rejected: {sum(self._rejects.values()):,}; late: {self._dropped['late']:,}"
-        )
+        out.print(f"{self.events:,} events; windows: {windows}; rejected: {sum(self._rejects.values()):,}; late: {self._dropped['late']:,}")
         if self._rejects:
-            console.print(f"rejected rows are in {written[2]}: {self.rejected()}")
-        console.print(self._table() if self._alerts else "no alert")
-        console.print(f"written: {', '.join(str(path) for path in written)}")
+            out.print(f"rejected rows are in {written[2]}: {self.rejected()}")
+        out.print(self._table() if self._alerts else "no alert")
+        out.print(f"written: {', '.join(str(path) for path in written)}")
 
     def _table(self) -> Table:
-        table = Table("model", "kind", "feature", "detector", "alerts", "worst", "first", "last")
-        for key, alerts in sorted(self._alerts.items()):
-            worst = "critical" if any(alert.severity == "critical" for alert in alerts) else alerts[0].severity
-            table.add_row(*key, str(len(alerts)), worst, alerts[0].started_at[:19], alerts[-1].started_at[:19])
+        """A row per feature: which detectors fired how often, and when for the first and the last time."""
+        table = Table()
+        for name in ("model", "feature", "kind", "alerts", "worst", "first window", "last"):
+            table.add_column(name, no_wrap=True)
+        by_feature: dict[tuple[str, str, str], dict[str, list[Alert]]] = {}
+        for (model, kind, feature, detector), alerts in sorted(self._alerts.items()):
+            by_feature.setdefault((model, feature, kind), {})[detector] = alerts
+        for (model, feature, kind), found in by_feature.items():
+            together = [alert for alerts in found.values() for alert in alerts]
+            counts = ", ".join(f"{detector} {len(alerts)}" for detector, alerts in found.items())
+            worst = max((alert.severity for alert in together), key=list(Severity).index)
+            starts = sorted(alert.started_at[5:16].replace("T", " ") for alert in together)
+            table.add_row(escape(model), escape(feature), kind, counts, worst, starts[0], starts[-1])
         return table
 
     def _tree(self) -> dict[str, Any]:

@@ -58,7 +58,6 @@ class Frontier:
 
 @dataclass(slots=True)
 class _Source:
-    name: str
     chunks: Iterator[Chunk]
     frontier: Frontier
     next_offset: int = 0
@@ -66,11 +65,11 @@ class _Source:
 
 
 class Replay:
-    """One run over files. names: the sources' names, as they stand in samples' coordinates; chunks: each source's rows."""
+    """One run over files. chunks: each source's rows, in order."""
 
-    def __init__(self, plan: Plan, names: Sequence[str], chunks: Sequence[Iterator[Chunk]]) -> None:
+    def __init__(self, plan: Plan, chunks: Sequence[Iterator[Chunk]]) -> None:
         self._plan = plan
-        self._sources = [_Source(name, rows, Frontier(plan.config.engine.future_max)) for name, rows in zip(names, chunks, strict=True)]
+        self._sources = [_Source(rows, Frontier(plan.config.engine.future_max)) for rows in chunks]
         self._clock_ms = 0
         self.state = State.empty(plan)
 
@@ -109,15 +108,20 @@ class Replay:
         return self._plan
 
     def _progress(self) -> Progress:
-        sources = tuple(
-            SourceProgress(source.name, 0, source.next_offset, source.frontier.time_ms, source.ended) for source in self._sources
-        )
-        return Progress(self._clock_ms, self._plan.revision, sources, tuple((source.name, 1) for source in self._sources))
+        return self._report([(source.frontier.time_ms, source.ended) for source in self._sources])
 
     def _closing(self) -> Progress:
         """A Progress by which every open window closes."""
         last = [max(source.frontier.ahead, default=source.frontier.time_ms or 0) for source in self._sources]
         self._clock_ms = max(self._clock_ms, *last)
         span = max((stream.spec.size_ms + stream.spec.watermark_delay_ms for stream in self._plan.streams.values()), default=0)
-        sources = tuple(SourceProgress(source.name, 0, source.next_offset, self._clock_ms + span, False) for source in self._sources)
-        return Progress(self._clock_ms, self._plan.revision, sources, tuple((source.name, 1) for source in self._sources))
+        return self._report([(self._clock_ms + span, False) for _ in self._sources])
+
+    def _report(self, reached: Sequence[tuple[int | None, bool]]) -> Progress:
+        """Event time and end of each source, as if the sources were the partitions of the first capture topic."""
+        topic = self._plan.config.topics.captures[0]
+        sources = tuple(
+            SourceProgress(topic, number, source.next_offset, time_ms, ended)
+            for number, (source, (time_ms, ended)) in enumerate(zip(self._sources, reached, strict=True))
+        )
+        return Progress(self._clock_ms, self._plan.revision, sources, ((topic, len(self._sources)),))

@@ -49,7 +49,7 @@ class State:
     @classmethod
     def empty(cls, plan: Plan) -> "State":
         """The state before the first record."""
-        return cls(plan, Tracker(plan.config.engine.idle_lease))
+        return cls(plan, Tracker(plan.config.engine.idle_lease, frozenset(plan.config.topics.captures)))
 
     def insert(self, key: UnitKey, unit: Unit) -> None:
         """Add a unit in its place; rare, and a state has few."""
@@ -67,7 +67,7 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """Events that entered no window: `late`, `panes_full`, `baseline_replaced` or `model_removed`."""
+    """Events that entered no window: `late`, `panes_full`, `baseline_replaced`, `window_changed` or `model_removed`."""
 
     stream: StreamKey
     reason: str
@@ -114,7 +114,8 @@ def _merge(state: State, sealed: Sealed, outputs: Outputs) -> None:
         outputs.dropped.append(Dropped(sealed.stream, "model_removed", sealed.events))
         return
     if plan.baseline.id != sealed.baseline_id or plan.spec.pane_ms != sealed.pane_ms:
-        outputs.dropped.append(Dropped(sealed.stream, "baseline_replaced", sealed.events))
+        reason = "window_changed" if plan.baseline.id == sealed.baseline_id else "baseline_replaced"
+        outputs.dropped.append(Dropped(sealed.stream, reason, sealed.events))
         return
     key = (sealed.stream, sealed.segment)
     unit = state.units.get(key)
@@ -139,12 +140,16 @@ def _advance(state: State, key: UnitKey, outputs: Outputs) -> None:
     watermark_ms = state.watermark_ms(unit.plan)
     if watermark_ms is None:
         return
+    panes = len(unit.windows.panes)
     for window in unit.windows.advance(watermark_ms):
         _close(state, key, window, outputs)
         state.changed.add(key)
     horizon = watermark_ms - unit.plan.spec.lateness_ms
-    for end in [end for end in unit.revisions if end <= horizon]:
+    final = [end for end in unit.revisions if end <= horizon]
+    for end in final:
         del unit.revisions[end]
+    if final or len(unit.windows.panes) < panes:
+        state.changed.add(key)
 
 
 def _close(state: State, key: UnitKey, window: Window, outputs: Outputs) -> None:
@@ -160,7 +165,7 @@ def _close(state: State, key: UnitKey, window: Window, outputs: Outputs) -> None
 def _adopt(state: State, plan: Plan, outputs: Outputs) -> None:
     """Go over to a newer config: what it removes or changes the ground of is resolved and begins anew."""
     state.plan = plan
-    state.tracker.lease_ms = plan.config.engine.idle_lease
+    state.tracker.lease_ms, state.tracker.topics = plan.config.engine.idle_lease, frozenset(plan.config.topics.captures)
     for key in list(state.units):
         unit, new = state.units[key], plan.streams.get(key[0])
         state.changed.add(key)

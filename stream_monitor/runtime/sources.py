@@ -68,6 +68,13 @@ class Sources:
             reports.append(SourceProgress(*partition, source.next_offset, source.event_time_ms, idle))
         return tuple(reports)
 
+    def pause(self, partitions: Set[TopicPartition], clock_ms: int) -> None:
+        """Exactly these are paused now. One that goes on has been silent because of us: its silence begins anew."""
+        for partition, source in self.by_partition.items():
+            if source.paused and partition not in partitions:
+                source.active_ms = clock_ms
+            source.paused = partition in partitions
+
     def ahead(self, distance_ms: int, idle_after_ms: int, clock_ms: int) -> set[TopicPartition]:
         """The partitions that run more than `distance_ms` of event time ahead of the slowest one that still delivers."""
         times = {partition: source.event_time_ms for partition, source in self.by_partition.items() if source.event_time_ms is not None}

@@ -66,6 +66,8 @@ class Tracker:
 
     lease_ms: int
     """An idle flag is believed this long after its report, against the newest clock: a dead owner's flag expires."""
+    topics: frozenset[str]
+    """The source topics of the config in force; a report on another one, which no one will follow up, holds nothing back."""
     reports: dict[tuple[str, int], Report] = field(default_factory=dict)
     partition_counts: dict[str, int] = field(default_factory=dict)
     clock_ms: int = 0
@@ -96,7 +98,8 @@ class Tracker:
 
     def _reached(self) -> int | None:
         """The event time that every partition has passed, or None while one has not reported any."""
-        expected = {(topic, partition) for topic, count in self.partition_counts.items() for partition in range(count)}
+        counts = {topic: count for topic, count in self.partition_counts.items() if topic in self.topics}
+        expected = {(topic, partition) for topic, count in counts.items() for partition in range(count)}
         if not expected or not expected <= self.reports.keys():
             return None
         reports = [self.reports[key] for key in expected]

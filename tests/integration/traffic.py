@@ -74,7 +74,7 @@ class Traffic:
     """Events per second over all partitions."""
     seed: int
     phase_s: float = 6.0
-    """Quiet and shifted phases take turns, each this long."""
+    """Quiet and shifted phases take turns, each this long; 0: it is always shifted."""
     models: Sequence[str] = MODELS
     good: int = 0
     bad: int = 0
@@ -120,7 +120,7 @@ class Traffic:
         number = 0
         while not self._stopped.wait(TICK_S):
             elapsed = time.monotonic() - started
-            shifted = elapsed // self.phase_s % 2 == 1
+            shifted = not self.phase_s or elapsed // self.phase_s % 2 == 1
             now_ms = time.time_ns() // 1_000_000
             for _ in range(int(elapsed * self.rate) - number):
                 self._one(number, now_ms, shifted)

@@ -109,7 +109,10 @@ def naive_time(value: Any) -> int | str:
 def naive(body: bytes) -> Any:
     """A reason, or (stream, time, id, the five values, unknown fields)."""
     try:
-        event = json.loads(body.decode())
+        text = body.decode()
+        # Half of a surrogate pair, in whatever duplicate, cannot be written back as UTF-8.
+        json.dumps(json.loads(text, object_pairs_hook=list), ensure_ascii=False).encode()
+        event = json.loads(text)
     except UnicodeDecodeError:
         return "not_utf8"
     except ValueError:

@@ -41,9 +41,9 @@ class Crash(BaseException):
     """A worker's process dies here; no handler of ours may catch it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Event:
-    """One capture. `time_ms` is when it happened; `value` what the service wrote. `model` None: it is a dead letter."""
+    """One capture, equal to itself alone. `time_ms` is when it happened; `value` what the service wrote. `model` None: it is a dead letter."""
 
     time_ms: int
     value: bytes | None
@@ -184,8 +184,12 @@ class World:
         return self
 
     def stop(self, name: str) -> None:
-        """A graceful end."""
-        self.workers.pop(name).close()
+        """A graceful end, unless it crashes at it."""
+        try:
+            self.workers[name].close()
+            del self.workers[name]
+        except Crash:
+            self.kill(name)
 
     def kill(self, name: str) -> None:
         """kill -9: nothing is closed; others learn of it by time-outs."""

@@ -310,6 +310,7 @@ CASES: dict[str, list[Case]] = {
         ),
         Case("`label` and `scores`", event(prediction='{"label":0,"scores":{"1":0.8}}'), kept={"prediction": "0", SCORE: 0.8}),
         Case("`score` alone", event(prediction='{"score":0.5}'), kept={"prediction": MISSING, SCORE: 0.5}),
+        Case("a score of -Infinity", event(prediction='{"score":-Infinity}'), kept={SCORE: WRONG}),
         Case("absent or null", event(prediction="null"), Reason.MISSING_FIELD),
         Case("an object of nothing: `{}`, or all null", event(prediction='{"label":null}'), Reason.MISSING_FIELD),
         Case(
@@ -379,7 +380,7 @@ def entry(part: Columns, name: str, position: int) -> Any:
     if value is None or value is INVALID:
         return MISSING if value is None else WRONG
     if isinstance(value, float):
-        return MISSING if np.isnan(value) else WRONG if np.isinf(value) else float(value)
+        return MISSING if np.isnan(value) else WRONG if value == np.inf else float(value)
     return value
 
 

@@ -14,6 +14,8 @@ from .settings import LOGGER, KafkaSettings
 from .triage import TRANSIENT, call, triage
 
 BATCH_COUNT = 10_000
+POLL_S = 0.02
+"""`consume` does not return early at the end of a partition: a short read waits at most this long for nothing."""
 SILENCE_S_MAX = 30.0
 """A read that brings neither a message nor the partition's end for so long has lost the broker."""
 
@@ -29,7 +31,7 @@ def read_range(settings: KafkaSettings, partition: TopicPartition, start: int, s
         consumer.assign([client.TopicPartition(partition.topic, partition.partition, start)])
         heard = time.monotonic()
         while True:
-            batch = call(lambda: consumer.consume(BATCH_COUNT, 0.2), f"Read {partition.topic}[{partition.partition}]")
+            batch = call(lambda: consumer.consume(BATCH_COUNT, POLL_S), f"Read {partition.topic}[{partition.partition}]")
             yield from cast(list[Message], [one for one in batch if one.error() is None and cast(int, one.offset()) < stop])
             if any(_is_past(one, stop, partition) for one in batch):
                 return

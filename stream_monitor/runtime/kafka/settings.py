@@ -7,7 +7,30 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
 
+REPEAT_S = 30.0
+"""librdkafka says that a broker is away hundreds of times a second, if asked often enough; once in a while is enough."""
+
+
+class Repeats(logging.Filter):
+    """Lets a line of librdkafka through once in `REPEAT_S`, whatever it says in brackets (durations, counts)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether this line is news."""
+        line = record.getMessage().rpartition("]: ")[2].partition("(")[0]
+        if record.created - self._last.get(line, 0.0) < REPEAT_S:
+            return False
+        if len(self._last) >= 100:
+            self._last.clear()
+        self._last[line] = record.created
+        return True
+
+
 LOGGER = logging.getLogger("stream_monitor.kafka")
+LOGGER.addFilter(Repeats())
 
 MESSAGE_BYTES_MAX = 33 << 20
 """Dead letters carry messages of up to 32 MiB whole; one more for headers and framing."""

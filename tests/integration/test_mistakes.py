@@ -1,0 +1,143 @@
+"""A user's mistake is one sentence that says what to write instead, with the right exit status and no traceback."""
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.integration.stack import ROOT, Stack
+from tests.kafka.server import free_ports
+
+GOOD: dict[str, Any] = {"models": {"fraud": {"baseline": "fraud.baseline.json"}}}
+
+
+def run(*arguments: object) -> tuple[int, str]:
+    """Exit status and the last line of standard error, of which there must be no traceback."""
+    command = [sys.executable, "-m", "stream_monitor", *map(str, arguments)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert "Traceback" not in done.stderr, done.stderr
+    lines = done.stderr.strip().splitlines()
+    return done.returncode, lines[-1] if lines else ""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, baselines: Path) -> Path:
+    (tmp_path / "fraud.baseline.json").write_bytes((baselines / "fraud.baseline.json").read_bytes())
+    return tmp_path
+
+
+def config(folder: Path, tree: dict[str, Any]) -> Path:
+    path = folder / "monitor.yaml"
+    path.write_text(yaml.safe_dump(tree))
+    return path
+
+
+@pytest.mark.parametrize("command", [("run",), ("check", "--connect")], ids=" ".join)
+def test_nobody_answers_at_the_bootstrap_servers(folder: Path, command: tuple[str, ...]) -> None:
+    servers = f"127.0.0.1:{free_ports(1)[0]}"
+    status, said = run(*command, "--config", config(folder, {**GOOD, "kafka": {"bootstrap_servers": servers}}))
+    assert status == 1
+    assert said.startswith(f"stream-monitor: No Kafka answered at {servers}")
+
+
+MISTAKES: list[tuple[dict[str, Any], list[str]]] = [
+    ({**GOOD, "kafak": {}}, ["monitor.yaml", "unknown key kafak", "did you mean kafka?"]),
+    ({"models": {"fraud": {"baseline": "absent.json"}}}, ["absent.json", "No such file", "stream-monitor baseline"]),
+    ({"models": {"fraud": {"baseline": "monitor.yaml"}}}, ["monitor.yaml"]),
+    ({"models": {}}, ["monitor.yaml", "models"]),
+    ({"models": {"fraud": {"baseline": "fraud.baseline.json", "window": {"size": "10 minutes"}}}}, ["models.fraud.window.size", "10m"]),
+    ({"models": {"fraud": {"baseline": "fraud.baseline.json", "features": {"include": ["amont"]}}}}, ["amont", "did you mean amount?"]),
+    ({"models": {"fraud": {"baseline": "fraud.baseline.json", "thresholds": {"psy": 0.2}}}}, ["psy", "did you mean psi?"]),
+    ({**GOOD, "kafka": {"properties": {"no.such.property": 1}}}, ["kafka.properties", "no.such.property"]),
+    ({**GOOD, "kafka": {"properties": {"sasl.password": "${NO_SUCH_VARIABLE}"}}}, ["NO_SUCH_VARIABLE"]),
+    ({**GOOD, "metrics": {"port": 99_999}}, ["metrics.port"]),
+]
+
+
+@pytest.mark.parametrize(("tree", "words"), MISTAKES, ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else "")
+def test_a_bad_config(folder: Path, tree: dict[str, Any], words: list[str]) -> None:
+    status, said = run("run", "--config", config(folder, tree))
+    assert status == 2
+    assert said.startswith("stream-monitor: ")
+    for word in words:
+        assert word in said
+
+
+def test_a_config_that_is_no_yaml_or_not_there(folder: Path) -> None:
+    broken = folder / "broken.yaml"
+    broken.write_text("models:\n  fraud: [")
+    assert run("run", "--config", broken)[0] == 2
+    assert "broken.yaml, line " in run("run", "--config", broken)[1]
+    status, said = run("run", "--config", folder / "absent.yaml")
+    assert (status, said) == (2, f"stream-monitor: {folder / 'absent.yaml'}: cannot be read: No such file or directory")
+
+
+def test_a_wrong_role(folder: Path) -> None:
+    status, said = run("run", "--config", config(folder, GOOD), "--roles", "profile,dectect")
+    assert status == 2
+    assert said == "stream-monitor: --roles profile,dectect: choose from profile, detect, separated by commas"
+
+
+@pytest.mark.parametrize("flag", ["--time", "--target", "--prediction", "--drop"])
+def test_a_column_that_the_training_data_lack(folder: Path, flag: str) -> None:
+    data = folder / "train.csv"
+    data.write_text("amount,age\n1,2\n3,4\n")
+    status, said = run("baseline", data, "--out", folder / "out.json", flag, "amuont")
+    assert status == 2
+    assert "amuont" in said
+    assert "amount" in said
+    assert not (folder / "out.json").exists()
+
+
+def test_files_that_are_not_there(folder: Path) -> None:
+    path = config(folder, GOOD)
+    for arguments in (
+        ("baseline", folder / "absent.csv", "--out", folder / "out.json"),
+        ("replay", "--config", path, "--captures", folder / "absent.jsonl", "--out", folder / "out"),
+    ):
+        status, said = run(*arguments)
+        assert status == 2
+        assert "absent." in said
+        assert "there is no such file" in said
+
+
+def test_wrong_flags(folder: Path) -> None:
+    assert run("run")[0] == 2
+    assert run("run", "--config", config(folder, GOOD), "--nonsense")[0] == 2
+    assert run("nonsense")[0] == 2
+
+
+@pytest.mark.kafka
+def test_there_is_no_such_capture_topic(stack: Stack) -> None:
+    path = stack.config_file("alone", more={"topics": {"captures": ["absent-topic"], "prefix": stack.prefix}})
+    status, said = run("run", "--config", path)
+    assert status == 2
+    assert "'absent-topic'" in said
+    assert stack.bootstrap_servers in said
+
+
+@pytest.mark.kafka
+def test_the_port_is_taken(stack: Stack) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        status, said = run("run", "--config", stack.config_file("alone"), "--port", port)
+    assert status == 2
+    assert said == f"stream-monitor: port {port} on 127.0.0.1 is taken: set metrics.port to another one, or to 0 for any free one"
+
+
+@pytest.mark.kafka
+def test_our_own_topics_have_another_number_of_partitions(stack: Stack) -> None:
+    first = stack.monitor("alone")
+    first.wait_ready()
+    assert first.terminate() == 0
+    tree = {**stack.tree, "engine": {**stack.tree["engine"], "profiles_partitions": 3}}
+    status, said = run("run", "--config", stack.config_file("alone", revision=2, more=tree))
+    assert status == 2
+    assert f"{stack.prefix}.profiles" in said
+    assert "topics.prefix" in said
