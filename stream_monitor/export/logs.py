@@ -11,7 +11,7 @@ from structlog.typing import EventDict, Processor
 
 from stream_monitor.errors import InputError
 
-LEVELS = ("debug", "info", "warning", "error")
+LEVELS = ("debug", "info", "warning", "error", "critical")
 
 
 def configure_logs(level: str = "info", stream: TextIO | None = None) -> None:

@@ -10,7 +10,7 @@ from stream_monitor.errors import CodecError
 from stream_monitor.pipeline.plan import Plan
 from stream_monitor.pipeline.step import State, Unit, UnitKey
 from stream_monitor.profile.codec import ProfileWire, Segment, from_wire, to_wire
-from stream_monitor.profile.frame import FrameKind, seal, unseal
+from stream_monitor.profile.frame import UNREADABLE, FrameKind, seal, unseal
 from stream_monitor.window.progress import Report
 from stream_monitor.window.windows import Windows
 
@@ -102,5 +102,5 @@ def load_unit(state: State, content: bytes) -> None:
 def _decode(content: bytes, kind: type[T]) -> T:
     try:
         return msgspec.msgpack.decode(unseal(FrameKind.SNAPSHOT, content), type=kind)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise CodecError(f"a snapshot that cannot be read: {error}") from None

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.errors import CodecError
-from stream_monitor.profile.frame import FrameKind, seal, unseal
+from stream_monitor.profile.frame import UNREADABLE, FrameKind, seal, unseal
 from stream_monitor.profile.layout import Layout
 from stream_monitor.profile.profile import SAMPLES_MAX, Profile, Sample
 
@@ -163,7 +163,7 @@ def decode(frame: bytes) -> Sealed:
     """Read a framed record. Errors: CodecError."""
     try:
         wire = _decoder.decode(unseal(FrameKind.PROFILE, frame))
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise CodecError(f"a profile that cannot be read: {error}") from None
     stream = StreamKey(wire.model, wire.version)
     return Sealed(stream, wire.segment, wire.pane_start_ms, wire.pane_ms, wire.baseline_id, wire.revision, wire.profile)

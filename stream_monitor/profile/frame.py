@@ -9,11 +9,15 @@ import zlib
 from enum import Enum
 from typing import Final
 
+import msgspec
+
 from stream_monitor.errors import CodecError
 
 VERSION: Final = 1
 FRAME_BYTES_MAX: Final = 8 * 1024 * 1024
 """Payloads beyond this are refused by both sides; 10,000 columns of 22 bins with 64-bit counts stay below 2 MB."""
+UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises on a payload that is not of the expected shape, whatever its bytes."""
 _HEADER: Final = 8
 
 

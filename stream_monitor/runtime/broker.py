@@ -102,7 +102,11 @@ class Member(Protocol):
         ...
 
     def end_offset(self, partition: TopicPartition) -> int | None:
-        """The last known end of an assigned partition (last stable offset), or None before the first fetch; does not block."""
+        """The last known end of an assigned partition, or None before the first fetch; does not block.
+
+        The last stable offset where the partition is read to its end; before that Kafka tells only of the high watermark, which
+        counts open transactions too.
+        """
         ...
 
     def committed(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
@@ -136,7 +140,8 @@ class Member(Protocol):
     def commit(self, next_offsets: Mapping[TopicPartition, int]) -> None:
         """Commit the open transaction with these source offsets, under the group generation of the last poll.
 
-        Retries what is retriable. Errors: Abortable (call `abort`), Fenced (close this member, make a new one), Fatal.
+        Other readers see it soon, not at once: Kafka answers before it has written the markers. Retries what is retriable.
+        Errors: Abortable (call `abort`), Fenced (close this member, make a new one), Fatal.
         """
         ...
 

@@ -20,6 +20,8 @@ FENCED_AGAIN_S: Final = 60.0
 RETRY_WAIT_S: Final = 1.0
 RETRIES_MAX: Final = 60
 """A broker that is away for a minute is waited for; after that the process leaves, for its supervisor to decide."""
+FAILED_AGAIN_S: Final = 60.0
+"""Failures count together when no more than this lies between them: else one a day would end the process after two months."""
 
 
 class Worker(Protocol):
@@ -53,7 +55,7 @@ class Role:
     def run(self, stop: threading.Event) -> None:
         """Drive workers until `stop` is set. Errors: RunError."""
         fenced_at: float | None = None
-        failures = 0
+        failures, failed_at = 0, monotonic()
         while not stop.is_set():
             try:
                 self._drive(stop)
@@ -65,7 +67,8 @@ class Role:
                 fenced_at = monotonic()
                 _log.warning("fenced", role=self.name, error=str(error))
             except Retriable as error:
-                failures += 1
+                failures = failures + 1 if monotonic() - failed_at < FAILED_AGAIN_S else 1
+                failed_at = monotonic()
                 if failures > RETRIES_MAX:
                     raise RunError(f"gave up after {RETRIES_MAX} attempts: {error}") from error
                 _log.warning("broker_unavailable", role=self.name, error=str(error), attempt=failures)

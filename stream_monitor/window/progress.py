@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from stream_monitor.errors import CodecError
-from stream_monitor.profile.frame import FrameKind, seal, unseal
+from stream_monitor.profile.frame import UNREADABLE, FrameKind, seal, unseal
 
 
 class SourceProgress(msgspec.Struct, array_like=True, frozen=True):
@@ -56,7 +56,7 @@ def decode(frame: bytes) -> Progress:
     """Read a framed record. Errors: CodecError."""
     try:
         return _decoder.decode(unseal(FrameKind.PROGRESS, frame))
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise CodecError(f"a progress record that cannot be read: {error}") from None
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.integration.fixtures import MakeStack
 from tests.integration.oracle import judge, wait_until_closed
-from tests.integration.stack import CLOSING_MS
+from tests.integration.stack import CLOSING_MS, settings
 from tests.integration.waiting import pause
 from tests.kafka.server import KafkaServer
 
@@ -14,7 +14,8 @@ pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
 
 def test_workers_survive_the_restart_of_the_broker(make_stack: MakeStack, kafka_server: KafkaServer) -> None:
-    stack = make_stack(kafka_server.bootstrap_servers)
+    # Transactions outlive the broker's absence: two that time out within a minute would be taken for another process' doing.
+    stack = make_stack(kafka_server.bootstrap_servers, tree=settings(transaction_timeout="20s"))
     monitors = [stack.monitor("first"), stack.monitor("second")]
     for monitor in monitors:
         monitor.wait_ready()

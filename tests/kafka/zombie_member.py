@@ -22,8 +22,8 @@ if __name__ == "__main__":
     bootstrap_servers, group, source, output, transactional_id = sys.argv[1:]
     member = KafkaBroker(short_lived(bootstrap_servers)).member(group, [source], transactional_id)
     messages = wait_for_messages(member, 1)
-    print("has a message", flush=True)  # noqa: T201 the parent waits for it
     polled_under = metadata(member)
+    print("has a message", flush=True)  # noqa: T201 the parent waits for it
     if sys.stdin.readline() == "when noticed\n":
         tick = threading.Event()
         wait_until(lambda: tick.wait(0.01) or metadata(member) != polled_under, "the news of the lost session")

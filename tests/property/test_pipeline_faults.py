@@ -75,7 +75,7 @@ def test_crashes_aborts_and_fencing_change_nothing(seed: int) -> None:
     world.play(events(seed % 2), lambda: kill_someone(world), batch_max=12)
     world.broker.faults = no_faults
     assert world.settle().outcome().lines() == undisturbed(seed % 2).lines()
-    assert len(trouble.hits) > 8, "the trouble was too mild to show anything"
+    assert len(trouble.hits) > 5, "the trouble was too mild to show anything"
     assert world.meter.total("late_events_total") == 0
 
 

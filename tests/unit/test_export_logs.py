@@ -100,7 +100,7 @@ def test_whatever_is_put_into_a_record_comes_out() -> None:
     assert record["keys"] == {"1": "a"}
 
 
-@pytest.mark.parametrize(("level", "seen"), [("debug", 4), ("info", 3), ("warning", 2), ("error", 1)])
+@pytest.mark.parametrize(("level", "seen"), [("debug", 5), ("info", 4), ("warning", 3), ("error", 2), ("critical", 1)])
 def test_the_level_holds_for_all(level: str, seen: int) -> None:
     stream = io.StringIO()
     configure_logs(level, stream)

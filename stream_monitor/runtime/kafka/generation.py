@@ -8,9 +8,10 @@ traps, and what is done about them:
    the old one and belong to somebody else. So the metadata is captured before `consume`, and never taken fresh at commit time. It
    is captured again after a `consume` only where a rebalance was served in it: then the messages of every lost partition have been
    dropped, and what is left was kept through the rebalance or fetched after it.
-2. Between the loss of a session and the callback that tells of it, librdkafka hands out generation -1 or an empty member id, and
-   Kafka takes an offset commit with these from a transactional producer *without any check*. So such metadata counts as none, and
-   a commit without metadata is refused here.
+2. Between the loss of a session and the callback that tells of it, librdkafka hands out metadata without a member id, and after
+   some losses with generation -1. Kafka 4.3 takes an offset commit with generation -1 and no member from a transactional producer
+   *without any check*, even while the group has members (as it does for producers that use no group). So such metadata counts as
+   none, and a commit without metadata is refused here.
 
 A cooperative rebalance that runs in the background between two polls may leave us with a generation that is behind: Kafka refuses
 the commit, the worker aborts, rewinds and polls again. Nothing is lost but that batch's work.

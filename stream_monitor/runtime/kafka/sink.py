@@ -11,7 +11,7 @@ from stream_monitor.errors import Abortable, BrokerError, Fatal, Retriable
 
 from ..broker import Record, TopicPartition, partition_for
 from .settings import LOGGER, KafkaSettings, invalid_setting
-from .triage import call, error_of, insist, triage
+from .triage import UNKNOWN, call, error_of, insist, triage
 
 END_S_MAX = 60.0
 """How long the end of a transaction may be retried: brokers come back from a restart within this, or an operator is needed."""
@@ -45,8 +45,11 @@ class Sink:
     def produce(self, records: Iterable[Record]) -> None:
         """See `Member.produce`."""
         self._require_open()
-        for record in records:
-            enqueue(self._producer, arguments(record, self._partition_count), record)
+        try:
+            for record in records:
+                enqueue(self._producer, arguments(record, self._partition_count), record)
+        except Fatal as error:
+            raise self._named(error) from error
         self._producer.poll(0)
         if self._failure is not None:
             raise self._failure
@@ -97,6 +100,16 @@ class Sink:
         except Abortable as error:
             raise (self._failure or error) from error
 
+    def _named(self, error: Fatal) -> BrokerError:
+        """`produce` may say of a producer that was fenced no more than that it is beyond use; the transactional calls say why."""
+        cause = error.__cause__
+        if isinstance(cause, KafkaException) and error_of(cause).code() == KafkaError._FATAL:
+            try:
+                self._producer.abort_transaction(CLOSE_S_MAX)
+            except KafkaException as exception:
+                return triage(error_of(exception), f"Write in the transaction of {self._id!r}")
+        return error
+
     def _require_open(self) -> None:
         if not self._is_open:
             raise Fatal(f"Producer {self._id!r} has no transaction open.")
@@ -107,9 +120,13 @@ class Sink:
 
 
 def failure_of(error: KafkaError, topic: str, *, in_transaction: bool) -> BrokerError:
-    """What a failed delivery means. Inside a transaction nothing can be sent again alone: retriable becomes abortable."""
+    """What a failed delivery means. Inside a transaction nothing can be sent again alone: retriable becomes abortable.
+
+    Where the topic is unknown beginning again at once is no use: it stays retriable, for a new member after a pause, so many times.
+    """
     failure = triage(error, f"Write to topic {topic!r}")
-    return Abortable(str(failure)) if in_transaction and isinstance(failure, Retriable) else failure
+    again = in_transaction and isinstance(failure, Retriable) and error.code() not in UNKNOWN
+    return Abortable(str(failure)) if again else failure
 
 
 def arguments(record: Record, partition_count: Callable[[str], int]) -> dict[str, Any]:

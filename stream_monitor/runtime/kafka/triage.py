@@ -36,12 +36,16 @@ HOPELESS = {
     KafkaError.INVALID_MSG: "Kafka refuses a record (a compacted topic takes none without a key)",
     KafkaError.INVALID_TIMESTAMP: "Kafka refuses a record's timestamp",
     KafkaError.POLICY_VIOLATION: "a policy of the cluster refuses this",
-    KafkaError._UNKNOWN_TOPIC: "there is no such topic",
-    KafkaError._UNKNOWN_PARTITION: "there is no such partition",
     KafkaError._AUTHENTICATION: "Kafka refuses the credentials",
     KafkaError.SASL_AUTHENTICATION_FAILED: "Kafka refuses the credentials",
 }
-TRANSIENT = {
+UNKNOWN = {
+    # All topics that we use were seen when we started, and a broker that shuts down or starts leaves topics out of its metadata.
+    KafkaError._UNKNOWN_TOPIC,
+    KafkaError._UNKNOWN_PARTITION,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+}
+TRANSIENT = UNKNOWN | {
     KafkaError._TIMED_OUT,
     KafkaError._TIMED_OUT_QUEUE,
     KafkaError._MSG_TIMED_OUT,
@@ -57,7 +61,6 @@ TRANSIENT = {
     KafkaError.UNSTABLE_OFFSET_COMMIT,
     KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.NOT_LEADER_FOR_PARTITION,
-    KafkaError.UNKNOWN_TOPIC_OR_PART,  # metadata of a topic just made
     KafkaError.REQUEST_TIMED_OUT,
     KafkaError.NOT_CONTROLLER,
 }

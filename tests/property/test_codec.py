@@ -1,0 +1,183 @@
+"""Everything binary on our own topics: there and back, damage of any byte is a CodecError and nothing else, and how small it is."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stream_monitor.capture.schema import StreamKey
+from stream_monitor.errors import CodecError
+from stream_monitor.pipeline.saved import Manifest, decode_manifest, encode_manifest, load_unit, save_unit
+from stream_monitor.pipeline.step import State, step
+from stream_monitor.profile import codec
+from stream_monitor.profile.frame import FRAME_BYTES_MAX, FrameKind, kind_of, seal, unseal
+from stream_monitor.profile.profile import Profile
+from stream_monitor.runtime.detect_worker import read_record
+from stream_monitor.runtime.memory.log import MemoryMessage, Record
+from stream_monitor.window import progress
+from stream_monitor.window.progress import Progress, SourceProgress
+from tests.property.pipeline_world import START_MS, config_of, plan_of, traffic
+from tests.property.test_profile_laws import LAYOUT, panes, profiles
+
+INT64 = st.integers(-(2**63), 2**63 - 1)
+NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
+PLAN = plan_of(config_of())
+LOAN = StreamKey("loan", None)
+
+
+@given(st.lists(st.just(0) | st.integers(-3, 300) | INT64, max_size=60))
+def test_packed_arrays_come_back_and_are_never_longer_than_plain(values: list[int]) -> None:
+    array = np.array(values, dtype=np.int64)
+    packed = codec.pack(array)
+    assert np.array_equal(codec.unpack(packed, len(values)), array)
+    assert len(packed.values) + len(packed.index) <= array.nbytes
+
+
+def panes_of() -> st.SearchStrategy[codec.PaneProfile]:
+    streams = st.builds(StreamKey, NAMES, st.none() | NAMES)
+    segments = st.dictionaries(NAMES, NAMES, max_size=2).map(lambda pairs: tuple(sorted(pairs.items())))
+    return st.builds(codec.PaneProfile, streams, segments, INT64, INT64, NAMES, st.integers(0, 2**31), profiles())
+
+
+@given(panes_of())
+@settings(deadline=None)
+def test_profiles_come_back(pane: codec.PaneProfile) -> None:
+    sealed = codec.decode(codec.encode(pane))
+    assert sealed.open(LAYOUT) == pane
+    assert sealed.events == pane.profile.events
+
+
+SOURCES = st.builds(SourceProgress, NAMES, st.integers(0, 2**31), st.integers(0, 2**62), st.none() | INT64, st.booleans())
+PROGRESS = st.builds(
+    Progress,
+    INT64,
+    st.integers(0, 2**31),
+    st.lists(SOURCES, max_size=3).map(tuple),
+    st.lists(st.tuples(NAMES, st.integers(0, 99)), max_size=2).map(tuple),
+)
+
+
+@given(PROGRESS)
+def test_progress_comes_back(record: Progress) -> None:
+    assert progress.decode(progress.encode(record)) == record
+
+
+def stepped(seed: int, events: int) -> State:
+    """A state in the midst of its work: open and closed panes, firing alerts, some reports."""
+    state = State.empty(PLAN)
+    batch = traffic(seed, events, 150_000)
+    messages = [MemoryMessage(Record("captures", event.value), 0, n, START_MS) for n, event in enumerate(batch)]
+    for (stream, start), profile in panes(messages).items():
+        plan = PLAN.streams[stream]
+        record = codec.PaneProfile(stream, (), start, plan.spec.pane_ms, plan.baseline.id, PLAN.revision, profile)
+        step(state, codec.decode(codec.encode(record)), lambda revision: PLAN)
+    for time_ms in (START_MS + 40_000, START_MS + 110_000):
+        source = SourceProgress("captures", 0, events, time_ms, False)
+        step(state, Progress(time_ms, PLAN.revision, (source,), (("captures", 1),)), lambda revision: PLAN)
+    return state
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_states_come_back(seed: int) -> None:
+    state = stepped(seed, 400)
+    assert any(unit.book.firing() for unit in state.units.values())
+    manifest = Manifest.of(state, 17, {"unit": 2})
+    restored = decode_manifest(encode_manifest(manifest)).state(PLAN)
+    assert decode_manifest(encode_manifest(manifest)) == manifest
+    for key in reversed(list(state.units)):
+        load_unit(restored, save_unit(state, key))
+    assert restored.tracker == state.tracker
+    assert list(restored.units) == list(state.units), "units stand in one order, however they were read"
+    for key, unit in state.units.items():
+        assert save_unit(restored, key) == save_unit(state, key)
+        assert restored.units[key].windows == unit.windows
+
+
+STATE = stepped(1, 60)
+RECORDS: dict[str, tuple[bytes, Callable[[bytes], Any]]] = {
+    "profile": (
+        codec.encode(codec.PaneProfile(LOAN, (), 0, 10, "b", 1, Profile.empty(LAYOUT))),
+        lambda frame: codec.decode(frame).open(LAYOUT),
+    ),
+    "progress": (progress.encode(Progress(1, 1, (SourceProgress("captures", 0, 5, 7, False),), (("captures", 1),))), progress.decode),
+    "manifest": (encode_manifest(Manifest.of(STATE, 3, {"unit": 1})), decode_manifest),
+    "unit": (save_unit(STATE, next(iter(STATE.units))), lambda frame: load_unit(State.empty(PLAN), frame)),
+}
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_any_damaged_byte_is_a_codec_error(name: str) -> None:
+    """Every byte of small records, and a spread of a large one's, flipped in three ways; every cut; anything behind the end."""
+    frame, read = RECORDS[name]
+    read(frame)
+    places = range(0, len(frame), max(1, len(frame) // 400))
+    for place in places:
+        for bits in (0x01, 0x80, 0xFF):
+            damaged = bytearray(frame)
+            damaged[place] ^= bits
+            with pytest.raises(CodecError):
+                read(bytes(damaged))
+        with pytest.raises(CodecError):
+            read(frame[:place])
+    with pytest.raises(CodecError):
+        read(frame + b"\x00")
+
+
+@given(st.binary(max_size=64))
+@settings(max_examples=300)
+def test_any_bytes_on_the_profiles_topic_are_ours_or_a_codec_error(value: bytes) -> None:
+    """Even with a good checksum: what another program might have sealed."""
+    for frame in (value, *(seal(kind, value) for kind in FrameKind)):
+        try:
+            read_record(MemoryMessage(Record("profiles", frame), 0, 0, 0))
+        except CodecError:
+            continue
+
+
+@pytest.mark.parametrize("payload", [b"\x98\xa1\x80", b"\x91" * 200_000, b"\xdd\xff\xff\xff\xff"], ids=["not utf-8", "deep", "short"])
+@pytest.mark.parametrize("kind", list(FrameKind))
+def test_payloads_that_once_got_through(payload: bytes, kind: FrameKind) -> None:
+    for read in (codec.decode, progress.decode, decode_manifest):
+        with pytest.raises(CodecError):
+            read(seal(kind, payload))
+
+
+TREES = st.recursive(st.none() | st.booleans() | INT64 | NAMES | st.binary(max_size=9), lambda inner: st.lists(inner, max_size=9), max_leaves=12)
+
+
+@given(st.sampled_from(sorted(RECORDS)), st.data())
+@settings(max_examples=300, deadline=None)
+def test_a_well_sealed_record_of_another_shape_is_a_codec_error(name: str, data: st.DataObject) -> None:
+    """One element of a good record replaced by anything at all, sealed anew: it is read, or it is a CodecError."""
+    frame, read = RECORDS[name]
+    kind = kind_of(frame)
+    tree = msgspec.msgpack.decode(unseal(kind, frame))
+    node = tree
+    while True:
+        place = data.draw(st.integers(0, len(node) - 1))
+        if isinstance(node[place], list) and node[place] and data.draw(st.booleans()):
+            node = node[place]
+            continue
+        node[place] = data.draw(TREES)
+        break
+    try:
+        read(seal(kind, msgspec.msgpack.encode(tree)))
+    except CodecError:
+        pass
+
+
+def test_sizes_are_bounded_on_both_sides() -> None:
+    assert unseal(FrameKind.PROFILE, seal(FrameKind.PROFILE, b"x" * FRAME_BYTES_MAX))
+    with pytest.raises(CodecError, match="over the limit"):
+        seal(FrameKind.PROFILE, b"x" * (FRAME_BYTES_MAX + 1))
+
+
+def test_a_newer_version_is_said_to_be_newer() -> None:
+    frame = bytearray(RECORDS["progress"][0])
+    frame[3] = 2
+    with pytest.raises(CodecError, match="version 2; this program reads version 1"):
+        progress.decode(bytes(frame))
