@@ -29,8 +29,8 @@ format: $(READY) ## rewrite the sources as lint wants them
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(READY) ## the benchmarks, one after the other
-	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+bench: $(READY) ## the quick benchmarks, held to benchmarks/bounds.toml; ARGS=--all runs those on a real Kafka too
+	$(BIN)/python benchmarks/check.py $(ARGS)
 
 docs: $(READY) ## docs/metrics.md and docs/configuration.md, from the code
 	$(BIN)/python -c "from stream_monitor.export.config_page import config_page; print(config_page(), end='')" > docs/configuration.md

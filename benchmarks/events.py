@@ -7,11 +7,13 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
+import confluent_kafka as client
 import orjson
 
 from stream_monitor.capture import PREDICTION, SCORE, Column, Kind, Role, Schema
+from stream_monitor.capture.columns import Raw
 
 FLOATS = [f"f{i:02d}" for i in range(20)]
 STRINGS = [f"c{i}" for i in range(5)]
@@ -28,10 +30,9 @@ START = datetime(2026, 11, 22, 6, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message as the broker gives it; offsets count from 0."""
+    """A message of which only the value matters."""
 
     body: bytes | None
-    place: int = 0
 
     def topic(self) -> str:
         return "captures"
@@ -40,7 +41,7 @@ class Message:
         return 0
 
     def offset(self) -> int:
-        return self.place
+        return 0
 
     def key(self) -> bytes | None:
         return None
@@ -86,6 +87,6 @@ def values(n: int, seed: int) -> list[bytes]:
     return [orjson.dumps(body) for body in events(n, seed)]
 
 
-def messages(bodies: Sequence[bytes]) -> list[Message]:
-    """Bytes as messages, one after the other in one partition."""
-    return [Message(body, place) for place, body in enumerate(bodies)]
+def messages(bodies: Sequence[bytes]) -> list[Raw]:
+    """Bytes as the Kafka client's own messages, in four partitions."""
+    return [cast(Raw, client.Message(topic="captures", partition=n % 4, offset=n // 4, value=body)) for n, body in enumerate(bodies)]

@@ -19,8 +19,8 @@ import orjson
 from river.drift import ADWIN, PageHinkley
 
 from benchmarks import events, plans
-from benchmarks.events import Message
 from stream_monitor.baseline.encode import summarise_groups
+from stream_monitor.capture.columns import Raw
 from stream_monitor.capture.decode import Decoder
 from stream_monitor.pipeline.plan import Plan
 from stream_monitor.pipeline.summarise import summarise
@@ -50,12 +50,12 @@ class Naive:
                     self.drifts += adwin.drift_detected + page_hinkley.drift_detected
 
 
-def batches(messages: Sequence[Message], size: int) -> Iterator[Sequence[Message]]:
+def batches(messages: Sequence[Raw], size: int) -> Iterator[Sequence[Raw]]:
     for start in range(0, len(messages), size):
         yield messages[start : start + size]
 
 
-def profiles(plan: Plan, decoder: Decoder, messages: Sequence[Message], size: int) -> list[bytes]:
+def profiles(plan: Plan, decoder: Decoder, messages: Sequence[Raw], size: int) -> list[bytes]:
     """Bytes to frames of profiles."""
     frames = []
     for batch in batches(messages, size):
@@ -71,7 +71,7 @@ def seconds(task: Callable[[], object]) -> float:
     return time.process_time() - begin
 
 
-def parts(plan: Plan, decoder: Decoder, messages: Sequence[Message]) -> dict[str, float]:
+def parts(plan: Plan, decoder: Decoder, messages: Sequence[Raw]) -> dict[str, float]:
     """Processor seconds of each part of the path, over batches of 10,000."""
     spent = dict.fromkeys(("decode", "encode", "count", "samples, rest", "codec"), 0.0)
 
@@ -123,10 +123,15 @@ def main() -> None:
     report(options.events, sum(map(len, values)) / len(values), rounds, by_part, as_json=options.json)
 
 
+def key(name: str) -> str:
+    """`ours, batches of 100` as `batches_of_100`."""
+    return name.removeprefix("ours, ").replace(" ", "_").replace(",", "")
+
+
 def report(n: int, size: float, rounds: list[dict[str, float]], by_part: list[dict[str, float]], *, as_json: bool) -> None:
     ratios = {name: median(took["naive loop"] / took[name] for took in rounds) for name in rounds[0]}
     if as_json:
-        print(json.dumps({"path.two_panes": ratios["ours, two panes"], "path.one_pane": ratios["ours, one pane"]}))
+        print(json.dumps({f"path.{key(name)}": ratio for name, ratio in ratios.items()}))
         return
     print(f"{n:,} events of {size:.0f} bytes, {len(rounds)} rounds in turn, medians; processor time of one core")
     for name, ratio in ratios.items():

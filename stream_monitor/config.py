@@ -22,12 +22,19 @@ from stream_monitor.errors import ConfigError
 _UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
+_DURATION_MS_MAX = 3_650 * _UNITS_MS["d"]
+"""Ten years: longer ones are slips of the pen, and far longer ones leave 64 bits."""
+
+
 def parse_duration(text: object) -> int:
-    """`250ms`, `30s`, `10m`, `1h`, `7d` as milliseconds. Errors: ValueError."""
-    match = re.fullmatch(r"(\d+)(ms|s|m|h|d)", text) if isinstance(text, str) else None
+    """`250ms`, `30s`, `10m`, `1h`, `7d` as milliseconds, at most 3650d. Errors: ValueError."""
+    match = re.fullmatch(r"([0-9]{1,15})(ms|s|m|h|d)", text) if isinstance(text, str) else None
     if match is None:
         raise ValueError(f"{text!r} is not a duration; write for example 250ms, 30s, 10m, 1h or 7d")
-    return int(match[1]) * _UNITS_MS[match[2]]
+    duration_ms = int(match[1]) * _UNITS_MS[match[2]]
+    if duration_ms > _DURATION_MS_MAX:
+        raise ValueError(f"{text} is too long; write at most {format_duration(_DURATION_MS_MAX)}")
+    return duration_ms
 
 
 def format_duration(duration_ms: int) -> str:
@@ -36,12 +43,10 @@ def format_duration(duration_ms: int) -> str:
     return f"{duration_ms // _UNITS_MS[unit]}{unit}"
 
 
-def _duration(value: object) -> object:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value < 0 else parse_duration(value)
-
-
-Duration = Annotated[int, BeforeValidator(_duration), PlainSerializer(format_duration)]
+Duration = Annotated[int, BeforeValidator(parse_duration), PlainSerializer(format_duration)]
 """Milliseconds inside, `10m` outside."""
+Limit = Annotated[float, Field(allow_inf_nan=False)]
+"""A threshold: JSON, in which the config travels, has no NaN and no infinity."""
 
 
 class _Section(BaseModel):
@@ -139,7 +144,7 @@ class Facet(_Section):
 class Override(_Section):
     """Settings of one feature."""
 
-    thresholds: dict[str, float] = {}
+    thresholds: dict[str, Limit] = {}
     """Detector -> threshold, before the model's own."""
 
 
@@ -162,11 +167,11 @@ class Model(_Section):
     facets: dict[str, Facet] = {}
     """Protected attribute -> its privileged group; not acted on in this release."""
     window: Window = Window()
-    thresholds: dict[str, float] = {}
+    thresholds: dict[str, Limit] = {}
     """Detector -> threshold; for ratios the increase over the baseline's."""
     overrides: dict[str, Override] = {}
     """Feature -> settings of its own."""
-    false_alerts_per_30d: float = Field(default=1.0, gt=0)
+    false_alerts_per_30d: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     """How many false alerts a month this model may raise; divided over all its tests."""
 
 
@@ -279,35 +284,50 @@ def load_config(path: Path) -> Config:
 def parse_config(tree: Mapping[str, Any], source: str) -> Config:
     """Validate a config tree. Errors: ConfigError that begins with `source`."""
     try:
-        return Config.model_validate(_substitute({"instance": "${HOSTNAME}", **tree}, source))
+        return Config.model_validate(_substitute({"instance": "${HOSTNAME}", **tree}, source, ()))
     except ValidationError as error:
-        raise ConfigError(f"{source}: " + "; ".join(_sentence(detail) for detail in error.errors()[:5])) from None
+        sentences = dict.fromkeys(_sentence(detail) for detail in error.errors())  # a value of several types gives one for each
+        raise ConfigError(f"{source}: " + "; ".join([*sentences][:5])) from None
 
 
-def _substitute(node: Any, source: str) -> Any:
+def _substitute(node: Any, source: str, place: tuple[str, ...]) -> Any:
     if isinstance(node, str):
-        return re.sub(r"\$\{(\w+)\}", lambda match: _variable(match[1], source), node)
+        return re.sub(r"\$\{(\w+)\}", lambda match: _variable(match[1], source, place), node)
     if isinstance(node, dict):
-        return {key: _substitute(value, source) for key, value in node.items()}
-    return [_substitute(value, source) for value in node] if isinstance(node, list) else node
+        return {key: _substitute(value, source, (*place, str(key))) for key, value in node.items()}
+    return [_substitute(value, source, (*place, str(i))) for i, value in enumerate(node)] if isinstance(node, list) else node
 
 
-def _variable(name: str, source: str) -> str:
+def _variable(name: str, source: str, place: tuple[str, ...]) -> str:
     value = os.environ.get(name) or (socket.gethostname() if name == "HOSTNAME" else None)
     if value is None:
-        raise ConfigError(f"{source}: the environment variable {name} is not set, but ${{{name}}} is used")
+        raise ConfigError(f"{source}: {'.'.join(place)}: the environment variable {name} is not set; set it, or write the value")
     return value
+
+
+_REMEDIES = {
+    "dict_type": "write a mapping, KEY: VALUE",
+    "model_type": "write a mapping, KEY: VALUE",
+    "tuple_type": "write a list, [ONE, TWO]",
+    "string_type": "write a text; a word that YAML takes for another type wants quotes",
+    "too_short": "write at least one",
+    "string_too_short": "write at least one character",
+    "finite_number": "write a finite number",
+}
+"""By kind of mistake, where pydantic's words are not those of a YAML file."""
 
 
 def _sentence(detail: Any) -> str:
     place = ".".join(str(part) for part in detail["loc"])
+    if detail["loc"][:2] == ("kafka", "properties") and len(detail["loc"]) > 2:
+        return f"{'.'.join(detail['loc'][:3])}: write a text, a number, true or false"
     if detail["type"] == "extra_forbidden":
         section = _section_at(detail["loc"][:-1])
         near = difflib.get_close_matches(str(detail["loc"][-1]), section, n=1)
         return f"unknown key {place}" + (f"; did you mean {near[0]}?" if near else f"; known here: {', '.join(section)}")
     if detail["type"] == "missing":
         return f"{place} is missing"
-    message = detail["msg"].removeprefix("Value error, ")
+    message = _REMEDIES.get(detail["type"]) or detail["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
     return f"{place}: {message}" if place else str(message)
 
 

@@ -113,7 +113,7 @@ class Replay:
     def _closing(self) -> Progress:
         """A Progress by which every open window closes."""
         last = [max(source.frontier.ahead, default=source.frontier.time_ms or 0) for source in self._sources]
-        self._clock_ms = max(self._clock_ms, *last)
+        self._clock_ms = max([self._clock_ms, *last])
         span = max((stream.spec.size_ms + stream.spec.watermark_delay_ms for stream in self._plan.streams.values()), default=0)
         return self._report([(self._clock_ms + span, False) for _ in self._sources])
 

@@ -37,8 +37,8 @@ def _panes(plan: Plan, stream: StreamPlan, columns: Columns, messages: Sequence[
 def _priorities(rows: NDArray[np.int64], messages: Sequence[Raw]) -> NDArray[np.uint64]:
     """A pseudo-random number per message, from its coordinates alone (splitmix64), so that the same events are always the samples."""
     taken = messages if len(rows) == len(messages) else [messages[row] for row in rows.tolist()]  # rows rise: as many are all
-    offsets = np.fromiter((message.offset() for message in taken), dtype=np.uint64, count=len(taken))
-    partitions = np.fromiter((message.partition() for message in taken), dtype=np.uint64, count=len(taken))
+    offsets = np.array([message.offset() for message in taken], dtype=np.uint64)
+    partitions = np.array([message.partition() for message in taken], dtype=np.uint64)
     mixed = (offsets + (partitions << np.uint64(48))) * _GOLDEN
     mixed = (mixed ^ (mixed >> np.uint64(30))) * _MIX_1
     mixed = (mixed ^ (mixed >> np.uint64(27))) * _MIX_2

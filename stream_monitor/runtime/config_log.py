@@ -42,12 +42,13 @@ class ConfigLog:
         """Read what was added. Errors: Retriable, Fatal."""
         for message in self.broker.read(TopicPartition(self.topic, 0), self.next_offset):
             self.next_offset = message.offset() + 1
-            kind, _, name = (message.key() or b"").decode().partition("/")
+            kind, _, name = (message.key() or b"").decode(errors="replace").partition("/")
+            revision = name.partition("/")[0]
             value = message.value()
             if value is None:
                 continue
-            if kind == "config":
-                self.configs.setdefault(int(name.partition("/")[0]), value)
+            if kind == "config" and revision.isdecimal():
+                self.configs.setdefault(int(revision), value)
             elif kind == "baseline":
                 self.baselines[name] = value
 

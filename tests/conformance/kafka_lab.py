@@ -15,12 +15,12 @@ FILLER_KEY = b"filler"
 
 def short_lived(bootstrap_servers: str) -> KafkaSettings:
     """Settings under which silent members and transactions die soon. A broker of somebody else's allows no session below 6 s."""
-    session_timeout_ms = 6_000 if os.environ.get("STREAM_MONITOR_TEST_KAFKA") else 1_500
+    session_timeout_ms = 6_000 if os.environ.get("STREAM_MONITOR_TEST_KAFKA") else 2_500
     return KafkaSettings(
         bootstrap_servers,
         {"topic.metadata.refresh.interval.ms": "1000"},
         session_timeout_ms=session_timeout_ms,
-        max_poll_interval_ms=max(3_000, session_timeout_ms),
+        max_poll_interval_ms=max(4_000, session_timeout_ms),
         transaction_timeout_ms=5_000,
     )
 

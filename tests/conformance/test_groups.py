@@ -110,11 +110,18 @@ def test_a_zombie_learns_of_its_loss_and_comes_back(lab: Lab) -> None:
     heir = lab.member(group, [source.topic])
     lab.let_timeouts_pass()
     wait_for_assignment(heir, {source})
+    revoked: set[TopicPartition] = set()
+
+    def noticed() -> bool:
+        revoked.update(zombie.poll(10, POLL_S).revoked)
+        heir.poll(10, 0)
+        return zombie.assignment() == frozenset()
+
+    wait_until(noticed, "the loss")
+    assert revoked == {source}
     lab.broker.publish([Record(source.topic, b"1")])
-    polled = zombie.poll(10, POLL_S)
-    assert list(polled.messages) == []
-    wait_until(lambda: zombie.poll(10, POLL_S).messages == [] and zombie.assignment() == frozenset(), "the loss")
     messages = wait_for_messages(heir, 1)
+    assert list(zombie.poll(10, POLL_S).messages) == []
     heir.begin()
     heir.commit(next_offsets(messages))
     heir.close()

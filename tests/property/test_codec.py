@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks import plans
+from benchmarks.profile_size import measured
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.errors import CodecError
 from stream_monitor.pipeline.saved import Manifest, decode_manifest, encode_manifest, load_unit, save_unit
@@ -181,3 +183,11 @@ def test_a_newer_version_is_said_to_be_newer() -> None:
     frame[3] = 2
     with pytest.raises(CodecError, match="version 2; this program reads version 1"):
         progress.decode(bytes(frame))
+
+
+def test_a_profile_is_smaller_than_its_rows() -> None:
+    """The event of the benchmarks, 25 features: smaller than the messages from one row on, a twentieth of them at 50."""
+    plan = plans.plan(plans.config("1h"), plans.baseline())
+    for rows, ratio_max in ((1, 0.7), (10, 0.3), (50, 0.07), (1_000, 0.005)):
+        profile, messages, _ = measured(plan, rows, [1])
+        assert profile / messages < ratio_max

@@ -77,6 +77,8 @@ class Source:
         if partition not in self._positions:
             if partition not in self.assignment:
                 raise KeyError(partition)
+            if partition in self._to_rewind:
+                return self.committed([partition])[partition]  # not kept: the client is still elsewhere, and `_rewind` must see that
             self._positions |= self.committed([partition])
         return self._positions[partition]
 

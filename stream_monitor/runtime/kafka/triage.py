@@ -51,6 +51,7 @@ TRANSIENT = UNKNOWN | {
     KafkaError._MSG_TIMED_OUT,
     KafkaError._TRANSPORT,
     KafkaError._ALL_BROKERS_DOWN,
+    KafkaError._DESTROY_BROKER,  # the client has let go of a broker that was away, with the requests to it
     KafkaError._WAIT_COORD,
     KafkaError._RESOLVE,
     KafkaError._IN_PROGRESS,
