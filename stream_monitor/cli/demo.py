@@ -33,13 +33,15 @@ from stream_monitor.runtime.profile_worker import ProfileWorker
 from stream_monitor.runtime.topics import ALERTS, WINDOWS, prepare_topics
 
 PARTITIONS: Final = 3
-BATCH: Final = 400
-"""Events between two turns of the workers: ten seconds of traffic."""
+TURNS: Final = 100
+"""Turns of the workers while the traffic lasts: one in ten seconds of event time."""
+EVENTS_ENOUGH: Final = 1_000
+"""From so many on, windows hold enough events for the shift to be noticed; with fewer it may not be."""
 
 
 def demo(
     headless: Annotated[bool, typer.Option("--headless", help="Plain lines, as when the output is not a terminal.")] = False,
-    events: Annotated[int, typer.Option(min=2_000, max=10_000_000, help="How many events the service answers.")] = 40_000,
+    events: Annotated[int, typer.Option(min=1, max=10_000_000, help="How many events the service answers.")] = 40_000,
     seed: Annotated[int, typer.Option(help="Of all randomness: the same seed tells the same story.")] = 7,
     out: Annotated[Path | None, typer.Option(help="Write alerts.jsonl, windows.jsonl and metrics.prom here.")] = None,
     port: Annotated[int | None, typer.Option(help="Serve /metrics on this port while it runs.")] = None,
@@ -66,7 +68,7 @@ def demo(
     stage.close()
     said.print()
     said.print(stage.closing_table())
-    if stage.first_delay_s is None:
+    if stage.first_delay_s is None and events >= EVENTS_ENOUGH:
         raise RunError("the shift was not noticed")
 
 
@@ -110,7 +112,7 @@ class Stage:
             batch.append(Record("captures", event, partition=number % PARTITIONS, timestamp_ms=time_ms))
             if number == self.traffic.shift_at:
                 yield f"{_hour(time_ms)}  [bold]the applicants change[/bold]: lower incomes, more from the south"
-            if len(batch) == BATCH:
+            if len(batch) >= self.traffic.events / TURNS:
                 yield from self._turn(batch, time_ms)
                 batch = []
         end_ms = self.traffic.time_ms(self.traffic.events)
@@ -137,7 +139,9 @@ class Stage:
             scores = ", ".join(f"{detector} {score:.2f}" for detector, score in highest.items())
             table.add_row(escape(feature), worst, scores, f"{self._after_shift_s(alerts[0]):.0f} s after the shift")
         first = (
-            "nothing was noticed" if self.first_delay_s is None else f"first alert {self.first_delay_s:.0f} s of event time after the shift"
+            "nothing was noticed: too few events"
+            if self.first_delay_s is None
+            else f"first alert {self.first_delay_s:.0f} s of event time after the shift"
         )
         table.caption = f"{len(self.windows):,} window scores; {first}"
         return table

@@ -10,7 +10,8 @@ from typing import Any, Final
 import orjson
 
 START_MS: Final = int(datetime(2026, 1, 5, 8, tzinfo=UTC).timestamp() * 1000)
-EVENTS_PER_S: Final = 40
+SPAN_MS: Final = 1_000_000
+"""However many events there are, they come within some seventeen minutes of event time."""
 TRAINING_ROWS: Final = 5_000
 _REGIONS: Final = ("north", "south", "east", "west")
 
@@ -79,9 +80,7 @@ class Traffic:
         random = Random(seed)
         rows = [applicant(random, shifted=False) for _ in range(TRAINING_ROWS)]
         service = Service.train(rows, random)
-        training = [
-            service.event(number, row, START_MS - (TRAINING_ROWS - number) * 1000 // EVENTS_PER_S) for number, row in enumerate(rows)
-        ]
+        training = [service.event(number, row, START_MS - (TRAINING_ROWS - number) * 25) for number, row in enumerate(rows)]
         return cls(service, training, random, events)
 
     @property
@@ -91,7 +90,7 @@ class Traffic:
 
     def time_ms(self, number: int) -> int:
         """Event time of the n-th event."""
-        return START_MS + number * 1000 // EVENTS_PER_S
+        return START_MS + number * SPAN_MS // self.events
 
     def stream(self) -> Iterator[tuple[int, bytes]]:
         """(event time, event), in order."""

@@ -1,0 +1,84 @@
+"""`stream-monitor check` and the exit status of mistakes."""
+
+import sys
+from pathlib import Path
+
+import orjson
+import pytest
+from typer.testing import CliRunner
+
+from stream_monitor.cli import main
+from stream_monitor.cli.app import app
+from stream_monitor.errors import ConfigError
+from tests.property.pipeline_world import baselines, config_tree
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    for name, content in baselines().items():
+        (tmp_path / name).write_bytes(content)
+    tree = config_tree({"size": "20s", "events_min": 1_000})
+    tree["models"]["loan"]["segments"] = ["region"]
+    (tmp_path / "monitor.yaml").write_bytes(orjson.dumps(tree))
+    return tmp_path / "monitor.yaml"
+
+
+def check(config: Path, *more: str) -> str:
+    result = CliRunner().invoke(app, ["check", "--config", str(config), *more], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_a_good_config_is_said_to_be_good_with_what_deserves_a_look(config: Path) -> None:
+    said = check(config)
+    assert f"{config}: good, config c-" in said
+    assert "warning: models.fraud: the baseline holds 600 rows only, fewer than events_min (1000)" in said
+    assert "models.loan.segments is accepted but not judged in this release" in said
+
+
+def test_json_says_the_same(config: Path) -> None:
+    report = orjson.loads(check(config, "--json"))
+    assert set(report["models"]) == {"loan", "loan@2", "fraud"}
+    assert report["models"]["fraud"]["baseline_rows"] == 600
+    assert any("fewer than events_min" in warning for warning in report["warnings"])
+    assert report["config_id"].startswith("c-")
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"thresholds": {"pis": 0.2}}, r"models\.loan\.thresholds: 'pis': there is no such detector; did you mean psi\?"),
+        ({"features": {"exclude": ["amuont"]}}, r"features\.exclude: 'amuont': the baseline has no such feature; did you mean amount\?"),
+        ({"overrides": {"zzz": {}}}, r"models\.loan\.overrides: 'zzz': the baseline has no such feature; known: "),
+    ],
+)
+def test_names_that_only_the_baseline_knows_are_checked(config: Path, change: dict[str, object], expected: str) -> None:
+    tree = orjson.loads(config.read_bytes())
+    tree["models"]["loan"] |= change
+    config.write_bytes(orjson.dumps(tree))
+    with pytest.raises(ConfigError, match=expected) as caught:
+        check(config)
+    assert str(caught.value).startswith(str(config))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "expected"),
+    [
+        (["check", "--config", "gone.yaml"], 2, "stream-monitor: gone.yaml: cannot be read"),
+        (["check"], 2, "Missing option '--config'"),
+        (["run", "--config", "gone.yaml"], 2, "gone.yaml"),
+        (["run", "--config", "gone.yaml", "--roles", "profile,dtect"], 2, "choose from profile, detect"),
+        (["--version"], 0, ""),
+    ],
+)
+def test_a_users_mistake_is_one_sentence_and_exit_2(
+    arguments: list[str], status: int, expected: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["stream-monitor", *arguments])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    captured = capsys.readouterr()
+    assert caught.value.code == status
+    assert expected in captured.err
+    assert "Traceback" not in captured.err

@@ -1,0 +1,47 @@
+"""`stream-monitor demo`: ends by itself, finds the shift, tells the same story for the same seed."""
+
+from pathlib import Path
+
+import orjson
+import pytest
+from typer.testing import CliRunner
+
+from stream_monitor.cli.app import app
+
+
+def demo(out: Path, *more: str) -> str:
+    arguments = ["demo", "--headless", "--events", "12000", "--seed", "3", "--out", str(out), *more]
+    result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    out = tmp_path_factory.mktemp("demo")
+    return demo(out), out
+
+
+def test_the_shift_is_found_and_not_before_it(told: tuple[str, Path]) -> None:
+    said, _ = told
+    before, _, after = said.partition("the applicants change")
+    assert "firing" not in before
+    assert "firing" in after
+    assert "first alert" in after
+    assert "\x1b" not in said, "headless: no colours"
+
+
+def test_the_files_are_those_of_replay(told: tuple[str, Path]) -> None:
+    _, out = told
+    assert {path.name for path in out.iterdir()} == {"alerts.jsonl", "windows.jsonl", "dead_letters.jsonl", "metrics.prom"}
+    alerts = [orjson.loads(line) for line in (out / "alerts.jsonl").read_bytes().splitlines()]
+    assert {"income", "region"} <= {alert["feature"] for alert in alerts if alert["status"] == "firing"}
+    assert "stream_monitor_events_total" in (out / "metrics.prom").read_text()
+
+
+def test_the_same_seed_tells_the_same_story(told: tuple[str, Path], tmp_path: Path) -> None:
+    said, out = told
+    again = demo(tmp_path)
+    assert again.replace(str(tmp_path), "") == said.replace(str(out), "")
+    for name in ("alerts.jsonl", "windows.jsonl"):
+        assert (tmp_path / name).read_bytes() == (out / name).read_bytes()
