@@ -88,7 +88,7 @@ class Tally:
     def add(self, chunk: Chunk, outputs: Outputs) -> None:
         """Take in what one chunk said."""
         self.events += sum(len(part) for part in chunk.columns)
-        self._rejects.update(reject.reason for reject in chunk.rejects)
+        self._rejects.update(reject.reason.value for reject in chunk.rejects)
         for dropped in outputs.dropped:
             self._dropped[dropped.reason] += dropped.events
         seen = {(score.model, score.version, score.window.end): score.status for score in outputs.scores if score.revision == 1}

@@ -7,7 +7,7 @@ import pytest
 
 from tests.integration.oracle import judge, wait_until_closed
 from tests.integration.stack import CLOSING_MS, Monitor, Stack
-from tests.integration.waiting import pause
+from tests.integration.waiting import FIGURES, pause
 
 pytestmark = [pytest.mark.kafka, pytest.mark.crash, pytest.mark.slow]
 
@@ -40,7 +40,7 @@ def test_a_worker_that_is_killed_again_and_again_changes_nothing(stack: Stack, r
     kills_s = time.monotonic() - started
     verdict = judge(stack, traffic)
     restarts = sum(monitor.starts - 1 for monitor in stack.monitors)
-    print(f"\n{role} killed {KILLS} times in {kills_s:.0f} s, {restarts} restarts: {verdict}")
+    FIGURES.info(f"{role} killed {KILLS} times in {kills_s:.0f} s, {restarts} restarts: {verdict}")
     assert verdict.alerts >= verdict.resolved > 0
     assert [monitor.terminate() for monitor in (calm, *killed)] == [0] * (1 + len(killed))
 

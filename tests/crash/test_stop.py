@@ -4,7 +4,7 @@ import pytest
 
 from tests.integration.oracle import judge, wait_until_closed
 from tests.integration.stack import CLOSING_MS, SESSION_MS, TRANSACTION_MS, Monitor, Stack
-from tests.integration.waiting import pause
+from tests.integration.waiting import FIGURES, pause
 
 pytestmark = [pytest.mark.kafka, pytest.mark.crash, pytest.mark.slow]
 
@@ -22,7 +22,7 @@ def test_a_worker_that_stood_still_finds_its_work_taken(stack: Stack) -> None:
         recoveries.append(stand_still(first))
         traffic.finish(CLOSING_MS)
     wait_until_closed(stack, traffic)
-    print(f"\nstopped for {STOP_S} s three times, recovered {recoveries}: {judge(stack, traffic)}")
+    FIGURES.info(f"stopped for {STOP_S} s three times, recovered {recoveries}: {judge(stack, traffic)}")
     assert first.terminate() == 0
 
 
@@ -31,7 +31,6 @@ def stand_still(monitor: Monitor) -> bool:
     pause(1.5)
     monitor.stop()
     pause(STOP_S)
-    fenced = monitor.said('"fenced"')
     monitor.go_on()
     pause(2.0)
     recovered = monitor.status is None
@@ -40,5 +39,4 @@ def stand_still(monitor: Monitor) -> bool:
         assert monitor.said("another process uses instance"), monitor.tail()
         monitor.start()
     monitor.wait_ready()
-    print(f"{monitor.instance} was fenced {monitor.said(chr(34) + 'fenced' + chr(34)) - fenced} times")
     return recovered

@@ -51,7 +51,9 @@ def wait_until_closed(stack: Stack, traffic: Traffic, deadline_s: float = 90.0) 
     """Wait until every model's last window is on the windows topic."""
     last = utc(_end_of(traffic.last_ms))
     wanted = set(traffic.models)
-    stack.wait_for_rows("windows", lambda rows: wanted <= {row["model"] for row in rows if row["window"]["end"] == last}, f"windows to {last}", deadline_s)
+    stack.wait_for_rows(
+        "windows", lambda rows: wanted <= {row["model"] for row in rows if row["window"]["end"] == last}, f"windows to {last}", deadline_s
+    )
 
 
 def judge(stack: Stack, traffic: Traffic) -> Verdict:
@@ -96,7 +98,17 @@ def dump_captures(stack: Stack, traffic: Traffic) -> Dump:
 def replay(stack: Stack, files: Iterable[Path]) -> dict[str, list[Row]]:
     """What `stream-monitor replay` says to these files, under the config that was run."""
     out = stack.folder / "replayed"
-    command = [sys.executable, "-m", "stream_monitor", "replay", "--config", str(stack.config_file("oracle")), "--out", str(out), "--captures"]
+    command = [
+        sys.executable,
+        "-m",
+        "stream_monitor",
+        "replay",
+        "--config",
+        str(stack.config_file("oracle")),
+        "--out",
+        str(out),
+        "--captures",
+    ]
     done = subprocess.run([*command, *map(str, files)], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return {name: [orjson.loads(line) for line in (out / f"{name}.jsonl").read_bytes().splitlines()] for name in ("windows", "alerts")}
@@ -137,9 +149,8 @@ def same(live: dict[Any, bytes], replayed: dict[Any, bytes]) -> None:
     lost, added = sorted(replayed.keys() - live.keys(), key=repr), sorted(live.keys() - replayed.keys(), key=repr)
     unlike = [key for key in live.keys() & replayed.keys() if live[key] != replayed[key]]
     shown = [f"live {live[key]!r}\nreplay {replayed[key]!r}" for key in sorted(unlike, key=repr)[:2]]
-    assert not (lost or added or unlike), (
-        f"of {len(replayed)}: {len(lost)} lost {lost[:3]}, {len(added)} added {added[:3]}, {len(unlike)} unlike:\n" + "\n".join(shown)
-    )
+    told = f"of {len(replayed)}: {len(lost)} lost {lost[:3]}, {len(added)} added {added[:3]}, {len(unlike)} unlike"
+    assert len(lost) + len(added) + len(unlike) == 0, "\n".join([told, *shown])
 
 
 def counted(windows: Iterable[Row]) -> Counter[tuple[str, int]]:

@@ -106,7 +106,9 @@ class Stack:
         """The JSON values of one of our own topics."""
         return [orjson.loads(message.value() or b"") for message in self.read(f"{self.prefix}.{name}")]
 
-    def wait_for_rows(self, name: str, enough: Callable[[list[dict[str, Any]]], bool], what: str, deadline_s: float = 60.0) -> list[dict[str, Any]]:
+    def wait_for_rows(
+        self, name: str, enough: Callable[[list[dict[str, Any]]], bool], what: str, deadline_s: float = 60.0
+    ) -> list[dict[str, Any]]:
         """Follow one of our own topics until what was read of it is enough."""
         rows: list[dict[str, Any]] = []
         offsets: dict[int, int] = {}
@@ -118,7 +120,11 @@ class Stack:
                     rows.append(orjson.loads(message.value() or b""))
             return enough(rows)
 
-        wait_until(look, what, deadline_s)
+        try:
+            wait_until(look, what, deadline_s)
+        except AssertionError as error:
+            stacks = [monitor.dump() for monitor in self.monitors if monitor.status is None]
+            raise AssertionError("\n".join([str(error), *stacks])) from None
         return rows
 
 
@@ -141,7 +147,8 @@ class Monitor:
         command = [sys.executable, "-m", "stream_monitor", "run", "--config", str(self.config), "--roles", self.roles, "--port", "0"]
         with self.log.open("ab") as log:
             self._log_start = log.tell()
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=ROOT)
+            environment = {**os.environ, "PYTHONFAULTHANDLER": "1"}  # see `dump`
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=ROOT, env=environment)
         return self
 
     @property
@@ -205,15 +212,26 @@ class Monitor:
     def wait(self, deadline_s: float) -> int:
         """Wait for its end; its exit status."""
         assert self.process is not None
-        wait_until(lambda: self.status is not None, f"the end of {self.instance}", deadline_s)
+        try:
+            wait_until(lambda: self.status is not None, f"the end of {self.instance}", deadline_s)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.dump()}") from None
         return self.process.returncode
+
+    def dump(self) -> str:
+        """End it so that it leaves the stacks of all threads in its log; the end of that."""
+        self._signal(signal.SIGCONT)
+        self._signal(signal.SIGABRT)
+        if self.process is not None:
+            self.process.wait(30)
+        return f"{self.instance} was at:\n{self.tail()}"
 
     def said(self, text: str) -> int:
         """How often a text is in its log."""
         return self.log.read_text().count(text)
 
     def tail(self) -> str:
-        return self.log.read_text()[-3_000:]
+        return self.log.read_text()[-4_000:]
 
     def _signal(self, number: signal.Signals) -> None:
         if self.process is not None and self.process.poll() is None:

@@ -7,7 +7,7 @@ import pytest
 from tests.integration.fixtures import MakeStack
 from tests.integration.oracle import judge, wait_until_closed
 from tests.integration.stack import CLOSING_MS, settings
-from tests.integration.waiting import pause
+from tests.integration.waiting import FIGURES, pause
 from tests.kafka.server import KafkaServer
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
@@ -31,6 +31,6 @@ def test_workers_survive_the_restart_of_the_broker(make_stack: MakeStack, kafka_
         pause(3.0)
         traffic.finish(CLOSING_MS)
     wait_until_closed(stack, traffic)
-    print(f"\nthe broker was away for {away[0]:.1f} and {away[1]:.1f} s: {judge(stack, traffic)}")
+    FIGURES.info(f"the broker was away for {away[0]:.1f} and {away[1]:.1f} s: {judge(stack, traffic)}")
     assert [monitor.terminate() for monitor in monitors] == [0, 0]
     assert [monitor.starts for monitor in monitors] == [1, 1]

@@ -8,7 +8,7 @@ import pytest
 from tests.integration.oracle import Row, counted, dump_captures, utc, wait_until_closed
 from tests.integration.stack import CLOSING_MS, SIZE_MS, Monitor, Stack, settings
 from tests.integration.traffic import MODELS, Traffic
-from tests.integration.waiting import wait_until
+from tests.integration.waiting import FIGURES, wait_until
 
 pytestmark = pytest.mark.kafka
 
@@ -38,7 +38,7 @@ def test_a_higher_revision_is_run_by_all_and_resolves_what_stood_on_the_old_base
     assert ("loan", "baseline_replaced") not in ended.values()
     was_firing = {alert_id for alert_id in was_firing if ended[alert_id][1] == "baseline_replaced"}
     dropped = every_event_is_accounted_for(stack, traffic, [first, second])
-    print(f"\n{traffic.good:,} events, {dropped:,} dropped at the change; {len(was_firing)} alerts resolved as baseline_replaced")
+    FIGURES.info(f"{traffic.good:,} events, {dropped:,} dropped at the change; {len(was_firing)} alerts resolved as baseline_replaced")
     assert [first.terminate(), second.terminate()] == [0, 0]
 
 
@@ -50,7 +50,9 @@ def every_event_is_accounted_for(stack: Stack, traffic: Traffic, monitors: list[
     seen = Counter((row["model"], row["window"]["end"], row["feature"], row["detector"], row["revision"]) for row in rows)
     assert max(seen.values()) == 1
     kept = counted(rows)
-    assert {key: count for key, count in kept.items() if key[0] == "loan"} == {key: count for key, count in sent.items() if key[0] == "loan"}
+    assert {key: count for key, count in kept.items() if key[0] == "loan"} == {
+        key: count for key, count in sent.items() if key[0] == "loan"
+    }
     dropped = sum(monitor.metric("dropped_events_total", reason="baseline_replaced") for monitor in monitors)
     assert sum(kept.values()) + dropped == sum(sent.values())
     assert 0 < dropped < 3 * SIZE_MS * traffic.rate / 1000

@@ -9,7 +9,7 @@ from tests.integration.fixtures import MakeStack
 from tests.integration.oracle import judge, wait_until_closed
 from tests.integration.stack import CLOSING_MS, Stack, settings
 from tests.integration.traffic import BAD_HEADER, MODELS
-from tests.integration.waiting import pause, wait_until
+from tests.integration.waiting import FIGURES, pause, wait_until
 
 pytestmark = pytest.mark.kafka
 
@@ -31,7 +31,7 @@ def test_what_comes_out_is_what_a_replay_says(make_stack: MakeStack, kafka_boots
         traffic.finish()
     wait_until_closed(stack, traffic)
     verdict = judge(stack, traffic)
-    print(f"\nundisturbed: {verdict}; SIGTERM took {stopped_s:.1f} s")
+    FIGURES.info(f"undisturbed: {verdict}; SIGTERM took {stopped_s:.1f} s")
     assert stopped_s < 8
     assert verdict.alerts > verdict.resolved > 0 or verdict.alerts == verdict.resolved > 0
     assert 0 < first_events < traffic.good
@@ -57,11 +57,17 @@ def test_metrics_tell_the_truth(stack: Stack) -> None:
         assert monitor.metric("alerts_total", model=model) == len(mine) > 0
         assert monitor.metric("alerts_firing", model=model) == len({alert["alert_id"] for alert in mine} - resolved)
         assert 0 < monitor.metric("window_end_timestamp_seconds", model=model) <= time.time() + CLOSING_MS / 1000
-    last = {row["window"]["end"]: row for row in stack.rows("windows") if row["detector"] == "psi" and row["feature"] == "amount" and row["model"] == MODELS[0]}
-    assert monitor.metric("drift_score", model=MODELS[0], feature="amount", detector="psi") == pytest.approx(last[max(last)]["score"], rel=1e-4)
+    last = {
+        row["window"]["end"]: row
+        for row in stack.rows("windows")
+        if row["detector"] == "psi" and row["feature"] == "amount" and row["model"] == MODELS[0]
+    }
+    assert monitor.metric("drift_score", model=MODELS[0], feature="amount", detector="psi") == pytest.approx(
+        last[max(last)]["score"], rel=1e-4
+    )
     assert monitor.get("/healthz") == (200, "ok\n")
     assert monitor.terminate() == 0
-    print(f"\nmetrics: {traffic.good:,} events, {traffic.bad} dead letters, {len(fired)} alerts")
+    FIGURES.info(f"metrics: {traffic.good:,} events, {traffic.bad} dead letters, {len(fired)} alerts")
 
 
 def test_a_message_of_ten_megabytes_is_a_dead_letter_whole(stack: Stack) -> None:
@@ -73,5 +79,10 @@ def test_a_message_of_ten_megabytes_is_a_dead_letter_whole(stack: Stack) -> None
     (letter,) = stack.read(f"{stack.prefix}.dead-letters")
     assert (letter.key(), letter.value()) == (b"large", large)
     headers = dict(letter.headers() or [])
-    assert (headers["reason"], headers["topic"], headers["partition"], headers["offset"]) == (b"too_large", stack.captures.encode(), b"0", b"0")
+    assert (headers["reason"], headers["topic"], headers["partition"], headers["offset"]) == (
+        b"too_large",
+        stack.captures.encode(),
+        b"0",
+        b"0",
+    )
     assert monitor.terminate() == 0

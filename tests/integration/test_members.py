@@ -4,7 +4,7 @@ import pytest
 
 from tests.integration.oracle import judge, wait_until_closed
 from tests.integration.stack import CLOSING_MS, Stack
-from tests.integration.waiting import pause, wait_until
+from tests.integration.waiting import FIGURES, pause, wait_until
 
 pytestmark = pytest.mark.kafka
 
@@ -31,7 +31,7 @@ def test_members_join_and_leave_under_load(stack: Stack) -> None:
         traffic.finish(CLOSING_MS)
     wait_until_closed(stack, traffic)
     verdict = judge(stack, traffic)
-    print(f"\nfour members came, two went: {verdict}")
+    FIGURES.info(f"four members came, two went: {verdict}")
     assert verdict.alerts >= verdict.resolved > 0
     assert [second.terminate(), fourth.terminate()] == [0, 0]
 
@@ -53,5 +53,5 @@ def test_of_two_processes_with_one_instance_one_leaves(stack: Stack) -> None:
         pause(1.0)
         traffic.finish(CLOSING_MS)
     wait_until_closed(stack, traffic)
-    print(f"\none instance twice: {judge(stack, traffic)}")
+    FIGURES.info(f"one instance twice: {judge(stack, traffic)}")
     assert [stays.terminate(), detect.terminate()] == [0, 0]

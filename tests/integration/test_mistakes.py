@@ -1,22 +1,57 @@
 """A user's mistake is one sentence that says what to write instead, with the right exit status and no traceback."""
 
+import logging
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 import yaml
 
+from stream_monitor.cli import main
 from tests.integration.stack import ROOT, Stack
 from tests.kafka.server import free_ports
 
 GOOD: dict[str, Any] = {"models": {"fraud": {"baseline": "fraud.baseline.json"}}}
 
 
+@pytest.fixture(autouse=True)
+def _logs_as_before() -> Iterator[None]:
+    """Commands set the process' logs up for themselves."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.captureWarnings(False)
+    structlog.reset_defaults()
+
+
+class Typed:
+    """The command line in this process, for what ends before anything is started."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, captured: pytest.CaptureFixture[str]) -> None:
+        self._patch, self._captured = patch, captured
+
+    def __call__(self, *arguments: object) -> tuple[int, str]:
+        """Exit status and what stands on standard error."""
+        self._patch.setattr(sys, "argv", ["stream-monitor", *map(str, arguments)])
+        with pytest.raises(SystemExit) as left:
+            main()
+        return int(left.value.code or 0), self._captured.readouterr().err.strip()
+
+
+@pytest.fixture
+def typed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Typed:
+    return Typed(monkeypatch, capsys)
+
+
 def run(*arguments: object) -> tuple[int, str]:
-    """Exit status and the last line of standard error, of which there must be no traceback."""
+    """A process of its own: exit status and the last line of standard error, of which there must be no traceback."""
     command = [sys.executable, "-m", "stream_monitor", *map(str, arguments)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
     assert "Traceback" not in done.stderr, done.stderr
@@ -59,56 +94,57 @@ MISTAKES: list[tuple[dict[str, Any], list[str]]] = [
 
 
 @pytest.mark.parametrize(("tree", "words"), MISTAKES, ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else "")
-def test_a_bad_config(folder: Path, tree: dict[str, Any], words: list[str]) -> None:
-    status, said = run("run", "--config", config(folder, tree))
+def test_a_bad_config(typed: Typed, folder: Path, tree: dict[str, Any], words: list[str]) -> None:
+    status, said = typed("run", "--config", config(folder, tree))
     assert status == 2
     assert said.startswith("stream-monitor: ")
     for word in words:
         assert word in said
 
 
-def test_a_config_that_is_no_yaml_or_not_there(folder: Path) -> None:
+def test_a_config_that_is_no_yaml_or_not_there(typed: Typed, folder: Path) -> None:
     broken = folder / "broken.yaml"
     broken.write_text("models:\n  fraud: [")
-    assert run("run", "--config", broken)[0] == 2
-    assert "broken.yaml, line " in run("run", "--config", broken)[1]
-    status, said = run("run", "--config", folder / "absent.yaml")
+    status, said = typed("run", "--config", broken)
+    assert status == 2
+    assert "broken.yaml, line " in said
+    status, said = typed("run", "--config", folder / "absent.yaml")
     assert (status, said) == (2, f"stream-monitor: {folder / 'absent.yaml'}: cannot be read: No such file or directory")
 
 
-def test_a_wrong_role(folder: Path) -> None:
-    status, said = run("run", "--config", config(folder, GOOD), "--roles", "profile,dectect")
+def test_a_wrong_role(typed: Typed, folder: Path) -> None:
+    status, said = typed("run", "--config", config(folder, GOOD), "--roles", "profile,dectect")
     assert status == 2
     assert said == "stream-monitor: --roles profile,dectect: choose from profile, detect, separated by commas"
 
 
 @pytest.mark.parametrize("flag", ["--time", "--target", "--prediction", "--drop"])
-def test_a_column_that_the_training_data_lack(folder: Path, flag: str) -> None:
+def test_a_column_that_the_training_data_lack(typed: Typed, folder: Path, flag: str) -> None:
     data = folder / "train.csv"
     data.write_text("amount,age\n1,2\n3,4\n")
-    status, said = run("baseline", data, "--out", folder / "out.json", flag, "amuont")
+    status, said = typed("baseline", data, "--out", folder / "out.json", flag, "amuont")
     assert status == 2
     assert "amuont" in said
     assert "amount" in said
     assert not (folder / "out.json").exists()
 
 
-def test_files_that_are_not_there(folder: Path) -> None:
+def test_files_that_are_not_there(typed: Typed, folder: Path) -> None:
     path = config(folder, GOOD)
     for arguments in (
         ("baseline", folder / "absent.csv", "--out", folder / "out.json"),
         ("replay", "--config", path, "--captures", folder / "absent.jsonl", "--out", folder / "out"),
     ):
-        status, said = run(*arguments)
+        status, said = typed(*arguments)
         assert status == 2
         assert "absent." in said
         assert "there is no such file" in said
 
 
-def test_wrong_flags(folder: Path) -> None:
-    assert run("run")[0] == 2
-    assert run("run", "--config", config(folder, GOOD), "--nonsense")[0] == 2
-    assert run("nonsense")[0] == 2
+def test_wrong_flags(typed: Typed, folder: Path) -> None:
+    assert typed("run")[0] == 2
+    assert typed("run", "--config", config(folder, GOOD), "--nonsense")[0] == 2
+    assert typed("nonsense")[0] == 2
 
 
 @pytest.mark.kafka

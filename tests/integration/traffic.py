@@ -87,9 +87,7 @@ class Traffic:
         pools = Random(self.seed + 1)
         self._pools = {shifted: [features(pools, shifted=shifted) for _ in range(POOL_ROWS)] for shifted in (False, True)}
         self._stopped = Event()
-        self._producer = Producer(
-            {"bootstrap.servers": self.bootstrap_servers, "enable.idempotence": True, "linger.ms": 5, "log_level": 0}
-        )
+        self._producer = Producer({"bootstrap.servers": self.bootstrap_servers, "enable.idempotence": True, "linger.ms": 5, "log_level": 0})
         self._thread = Thread(target=self._run, name="traffic")
 
     def __enter__(self) -> "Traffic":
@@ -141,12 +139,10 @@ class Traffic:
         self.good += 1
         self.last_ms = max(self.last_ms, time_ms)
 
-    def _send(self, partition: int, value: bytes | None, headers: list[tuple[str, bytes]] | None = None, key: bytes | None = None) -> None:
+    def _send(self, partition: int, value: bytes | None, headers: Sequence[tuple[str, bytes]] = (), key: bytes | None = None) -> None:
         while True:
             try:
-                self._producer.produce(
-                    self.topic, value, key, partition=partition, headers=headers or [], on_delivery=self._note
-                )
+                self._producer.produce(self.topic, value, key, partition=partition, headers=list(headers), on_delivery=self._note)
                 return
             except BufferError:
                 self._producer.poll(0.1)

@@ -1,9 +1,12 @@
-"""Waiting for a condition, with a deadline and without a busy loop."""
+"""Waiting for a condition, with a deadline and without a busy loop; and where tests tell their figures."""
 
+import logging
 import time
 from collections.abc import Callable
 from threading import Event
 
+FIGURES = logging.getLogger("tests.figures")
+"""What a test did and compared, in numbers: `pytest -o log_cli=true --log-cli-level=INFO` shows them."""
 DEADLINE_S = 60.0
 PAUSE_S = 0.05
 

@@ -120,7 +120,7 @@ class _Life:
 
 
 def codes_of(baseline: Baseline, body: Mapping[str, Any]) -> list[int]:
-    """The code of every column, in words of `profile.layout`: 0 missing, 1 invalid, 2 below or other, 3 … bins or categories, last above."""
+    """Each column's code, as in `profile.layout`: 0 missing, 1 invalid, 2 below or other, 3 … bins or categories, last above."""
     values = {**body["features"], "prediction": body["prediction"]["label"], "prediction.score": body["prediction"]["score"]}
     return [_code(entry, values.get(entry.column.name)) for entry in baseline.columns]
 

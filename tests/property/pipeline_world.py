@@ -34,7 +34,13 @@ DELAY_MS = 5_000
 SESSION_MS = 30_000
 REGIONS = ("north", "south", "east", "west")
 STREAMS = (("loan", None), ("loan", "2"), ("fraud", None))
-BAD = (b"{", b"[]", b'{"model":"other","event_id":"x","features":{},"prediction":1}', b'{"model":"fraud","features":{},"prediction":1}', None)
+BAD = (
+    b"{",
+    b"[]",
+    b'{"model":"other","event_id":"x","features":{},"prediction":1}',
+    b'{"model":"fraud","features":{},"prediction":1}',
+    None,
+)
 
 
 class Crash(BaseException):
@@ -43,7 +49,7 @@ class Crash(BaseException):
 
 @dataclass(frozen=True, eq=False)
 class Event:
-    """One capture, equal to itself alone. `time_ms` is when it happened; `value` what the service wrote. `model` None: it is a dead letter."""
+    """One capture, equal to itself alone. `time_ms`: when it happened; `value`: what the service wrote; `model` None: no event."""
 
     time_ms: int
     value: bytes | None

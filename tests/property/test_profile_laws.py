@@ -18,7 +18,8 @@ from stream_monitor.capture.schema import StreamKey
 from stream_monitor.pipeline.summarise import summarise
 from stream_monitor.profile.layout import Layout
 from stream_monitor.profile.profile import SAMPLES_MAX, Profile, Sample
-from stream_monitor.runtime.memory.log import MemoryMessage, Record
+from stream_monitor.runtime.broker import Record
+from stream_monitor.runtime.memory.log import MemoryMessage
 from tests.property.pipeline_world import START_MS, config_of, plan_of, traffic
 
 LAYOUT = Layout(("amount", "region"), (7, 4), (True, False))

@@ -31,7 +31,7 @@ def check(config: Path, *more: str) -> str:
 
 def test_a_good_config_is_said_to_be_good_with_what_deserves_a_look(config: Path) -> None:
     said = check(config)
-    assert f"{config}: good, config c-" in said
+    assert f"{config} is good: config c-" in said
     assert "warning: models.fraud: the baseline holds 600 rows only, fewer than events_min (1000)" in said
     assert "models.loan.segments is accepted but not judged in this release" in said
 

@@ -78,8 +78,8 @@ def test_every_kind_of_file_says_the_same(folder: Path) -> None:
     wanted = outcome(folder)
     assert len(wanted.alerts) > 5
     for file in ("events.jsonl.gz", "events.parquet", "events.csv"):
-        replay(folder, file, out=file)
-        assert outcome(folder, file).lines() == wanted.lines(), file
+        replay(folder, file, out=f"of-{file}")
+        assert outcome(folder, f"of-{file}").lines() == wanted.lines(), file
 
 
 def test_two_files_are_two_partitions_of_one_stream(folder: Path) -> None:
@@ -108,7 +108,10 @@ def test_json_and_metrics_can_be_read_and_account_for_every_row(folder: Path) ->
     assert [(letter["row"], letter["reason"]) for letter in letters] == [(rows, "not_json"), (rows + 2, "unknown_model")]
     text = (folder / "out" / "metrics.prom").read_text()
     counted = {
-        (sample.name, sample.labels.get("reason")): sample.value for family in parse(text) for sample in family.samples if sample.labels.get("reason")
+        (sample.name, sample.labels.get("reason")): sample.value
+        for family in parse(text)
+        for sample in family.samples
+        if sample.labels.get("reason")
     }
     assert counted["stream_monitor_dead_letters_total", "not_json"] == 1
     events = [sample for family in parse(text) for sample in family.samples if sample.name == "stream_monitor_events_total"]

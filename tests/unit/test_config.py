@@ -59,7 +59,10 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     (model(window={"events_min": 0}), "models.loan.window.events_min: must be greater than or equal to 1"),
     (model(topics=["x"]), "models.loan.topics names 'x', which topics.captures does not list"),
     (model(features={"exclude": "amount"}), "models.loan.features.exclude: write a list, [ONE, TWO]"),
-    ({"models": {"a": {**LOAN, "topics": ["captures"]}, "b": {**LOAN, "topics": ["captures"]}}}, "models a and b both claim topic 'captures'"),
+    (
+        {"models": {"a": {**LOAN, "topics": ["captures"]}, "b": {**LOAN, "topics": ["captures"]}}},
+        "models a and b both claim topic 'captures'",
+    ),
     ({**model(), "topics": {"captures": []}}, "topics.captures: write at least one"),
     ({**model(), "revision": 0}, "revision: must be greater than or equal to 1"),
     ({**model(), "metrics": {"port": 70_000}}, "metrics.port: must be less than or equal to 65535"),
@@ -67,7 +70,10 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({**model(), "instance": ""}, "instance: write at least one character"),
     ({**model(), "kafka": {"properties": {"a": [1]}}}, "kafka.properties.a: write a text, a number, true or false"),
     ({**model(), "kafka": {"properties": []}}, "kafka.properties: write a mapping, KEY: VALUE"),
-    ({**model(), "kafka": {"properties": {"sasl.password": "${NOT_SET}"}}}, "kafka.properties.sasl.password: the environment variable NOT_SET"),
+    (
+        {**model(), "kafka": {"properties": {"sasl.password": "${NOT_SET}"}}},
+        "kafka.properties.sasl.password: the environment variable NOT_SET",
+    ),
 ]
 
 

@@ -11,7 +11,8 @@ from stream_monitor.pipeline.plan import Plan
 from stream_monitor.pipeline.step import Outputs, State, step
 from stream_monitor.pipeline.summarise import summarise
 from stream_monitor.profile.codec import PaneProfile, Segment, decode, encode
-from stream_monitor.runtime.memory.log import MemoryMessage, Record
+from stream_monitor.runtime.broker import Record
+from stream_monitor.runtime.memory.log import MemoryMessage
 from stream_monitor.window.progress import Progress, SourceProgress
 from tests.property.pipeline_world import START_MS, config_tree, plan_of, traffic
 from tests.property.test_profile_laws import panes

@@ -112,7 +112,7 @@ def test_of_two_first_appliers_one_wins_and_the_other_is_told(broker: MemoryBrok
         apply(broker, one)
         racing(broker, records)
 
-    broker.publish = publish_second  # type: ignore[method-assign, assignment]
+    broker.publish = publish_second  # type: ignore[method-assign]
     with pytest.raises(ConfigError, match="already in use"):
         apply(broker, two)
     log = ConfigLog.of(broker, one)
@@ -129,7 +129,7 @@ def test_two_that_apply_the_same_at_once_both_go_on(broker: MemoryBroker) -> Non
         apply(broker, config(1))
         racing(broker, records)
 
-    broker.publish = publish_second  # type: ignore[method-assign, assignment]
+    broker.publish = publish_second  # type: ignore[method-assign]
     assert apply(broker, config(1)).revision == 1
 
 

@@ -12,12 +12,12 @@ from stream_monitor.pipeline.saved import load_unit, save_unit, unit_name
 from stream_monitor.pipeline.step import State, UnitKey, step
 from stream_monitor.profile.codec import PaneProfile, decode, encode
 from stream_monitor.profile.profile import Profile
-from stream_monitor.runtime.broker import Record, TopicPartition
+from stream_monitor.runtime.broker import Record, TopicPartition, TopicSpec
 from stream_monitor.runtime.memory import MemoryBroker
 from stream_monitor.runtime.snapshots import CHUNK_BYTES_MAX, Snapshots, restore_snapshot
 from stream_monitor.runtime.topics import STATE, prepare_topics
 from stream_monitor.window.progress import Progress, SourceProgress
-from tests.property.pipeline_world import START_MS, TopicSpec, config_of, config_tree, plan_of
+from tests.property.pipeline_world import START_MS, config_of, config_tree, plan_of
 
 CONFIG = config_of()
 PLAN = plan_of(CONFIG)
