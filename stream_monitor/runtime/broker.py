@@ -141,7 +141,7 @@ class Member(Protocol):
         """Commit the open transaction with these source offsets, under the group generation of the last poll.
 
         Other readers see it soon, not at once: Kafka answers before it has written the markers. Retries what is retriable.
-        Errors: Abortable (call `abort`), Fenced (close this member, make a new one), Fatal.
+        Errors: Abortable (call `abort`), Fenced or Retriable (nothing is committed: close this member, make a new one), Fatal.
         """
         ...
 

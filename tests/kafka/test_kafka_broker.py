@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,31 @@ def test_a_broker_restart_loses_and_repeats_nothing(kafka_server: KafkaServer, h
     seen = sorted(int(message.value() or b"-1") for message in broker.read(TopicPartition("out", 0)))
     assert seen == list(range(total))
     member.close()
+    broker.close()
+
+
+@pytest.mark.kafka
+def test_a_commit_without_an_answer_ends_in_time_and_counts_once(kafka_server: KafkaServer) -> None:
+    settings = replace(short_lived(kafka_server.bootstrap_servers), transaction_timeout_ms=2_000, request_timeout_s=1.0)
+    broker, source, output = KafkaBroker(settings), TopicPartition("in", 0), TopicPartition("out", 0)
+    broker.ensure_topics([TopicSpec("in", 1), TopicSpec("out", 1)])
+    broker.publish([Record("in", b"1")])
+    member = broker.member("group", ["in"], "worker")
+    messages = wait_for_messages(member, 1)
+    start = time.monotonic()
+    with kafka_server.frozen():
+        member.begin()
+        member.produce([Record("out", b"1")])
+        with pytest.raises(Fenced, match=r"no answer"):
+            member.commit(next_offsets(messages))
+        member.close()
+        assert time.monotonic() - start < 30
+    heir = broker.member("group", ["in"], "worker")
+    if heir.committed([source])[source] == 0:
+        wait_until(lambda: transfer(heir, "out") == 1, "the message again")
+    wait_until(lambda: broker.end_offset(output) >= 2, "one commit")
+    assert [message.value() for message in broker.read(output)] == [b"1"]
+    heir.close()
     broker.close()
 
 

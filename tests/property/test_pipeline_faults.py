@@ -4,7 +4,7 @@ from functools import cache
 
 import pytest
 
-from stream_monitor.errors import Abortable, Fenced, Retriable
+from stream_monitor.errors import Abortable, BrokerError, Fenced, Retriable
 from stream_monitor.pipeline.saved import save_unit, unit_name
 from stream_monitor.pipeline.step import State, step
 from stream_monitor.runtime.broker import TopicPartition
@@ -47,7 +47,7 @@ class Trouble:
             self._hit(operation, Crash())
         if chance < 0.05 and operation in ("produce", "commit"):
             self._hit(operation, Abortable("injected"))
-        if chance < 0.06 and operation in ("begin", "produce", "commit"):
+        if chance < 0.07 and operation in ("begin", "produce", "commit"):
             self._hit(operation, Fenced("injected"))
         if chance < 0.04 and operation in ("poll", "committed_offsets"):
             self._hit(operation, Retriable("injected"))
@@ -77,6 +77,27 @@ def test_crashes_aborts_and_fencing_change_nothing(seed: int) -> None:
     assert world.settle().outcome().lines() == undisturbed(seed % 2).lines()
     assert len(trouble.hits) > 5, "the trouble was too mild to show anything"
     assert world.meter.total("late_events_total") == 0
+
+
+@pytest.mark.parametrize("role", ["profile", "detect"])
+@pytest.mark.parametrize("error", [Fenced, Retriable, Abortable])
+@pytest.mark.parametrize("operation", ["begin", "produce", "commit"])
+def test_a_worker_in_trouble_saves_nothing_that_was_not_committed(role: str, operation: str, error: type[BrokerError]) -> None:
+    """Every third call fails. The worker has stepped already: leaving (with a last snapshot) or starting over, it must not keep that."""
+    world, calls = World(CONFIG, 2, seed=1).staff(1, 1), 0
+
+    def third(called: str, transactional_id: str) -> None:
+        nonlocal calls
+        if called == operation and f".{role}." in transactional_id:
+            calls += 1
+            if calls % 3 == 0:
+                raise error("injected")
+
+    world.broker.faults = third
+    world.play(events(0))
+    world.broker.faults = no_faults
+    assert world.settle().outcome().lines() == undisturbed(0).lines()
+    assert calls > 9
 
 
 @cache

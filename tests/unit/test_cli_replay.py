@@ -134,8 +134,9 @@ def test_the_table_names_what_fired(folder: Path) -> None:
         ("events.txt", b"{}", "unknown kind of file"),
         ("untimed.csv", b"model,features.amount\nloan,1\n", "has no column `time`"),
         ("broken.parquet", b"PAR1", "cannot be read"),
-        ("cut.jsonl.gz", gzip.compress(b"{}" * 99)[:20], "cannot be read"),
+        ("cut.jsonl.gz", gzip.compress(b"{}" * 99, mtime=0)[:20], "cannot be read"),
     ],
+    ids=["absent", "empty", "no event", "unknown kind", "no time", "broken", "cut"],
 )
 def test_what_cannot_be_replayed_is_said(folder: Path, file: str, content: bytes | None, expected: str) -> None:
     if content is not None:

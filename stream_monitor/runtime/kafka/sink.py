@@ -7,14 +7,16 @@ from typing import Any
 import confluent_kafka as client
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from stream_monitor.errors import Abortable, BrokerError, Fatal, Retriable
+from stream_monitor.errors import Abortable, BrokerError, Fatal, Fenced, Retriable
 
 from ..broker import Record, TopicPartition, partition_for
 from .settings import LOGGER, KafkaSettings, invalid_setting
 from .triage import UNKNOWN, call, error_of, insist, triage
 
-END_S_MAX = 60.0
-"""How long the end of a transaction may be retried: brokers come back from a restart within this, or an operator is needed."""
+START_S_MAX = 60.0
+"""How long a new producer waits for the coordinator: brokers come back from a restart within this, or an operator is needed."""
+QUEUE_S_MAX = 60.0
+"""How long a full queue may stay full."""
 CLOSE_S_MAX = 5.0
 PURGED = {KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT}
 
@@ -24,7 +26,9 @@ class Sink:
 
     def __init__(self, settings: KafkaSettings, transactional_id: str, partition_count: Callable[[str], int]) -> None:
         self._id = transactional_id
+        self._timeout_s = settings.request_timeout_s
         self._partition_count = partition_count
+        self._end_s_max = settings.transaction_timeout_ms / 1000 + settings.request_timeout_s
         self._is_open = False
         self._failure: BrokerError | None = None
         try:
@@ -32,7 +36,7 @@ class Sink:
         except KafkaException as exception:
             raise Fatal(invalid_setting(exception)) from exception
         doing = f"Take over transactional id {transactional_id!r}"
-        insist(lambda: self._producer.init_transactions(settings.request_timeout_s), doing, END_S_MAX)
+        insist(lambda: self._producer.init_transactions(settings.request_timeout_s), doing, START_S_MAX)
 
     def begin(self) -> None:
         """See `Member.begin`."""
@@ -55,23 +59,27 @@ class Sink:
             raise self._failure
 
     def commit(self, next_offsets: Mapping[TopicPartition, int], generation: bytes | None) -> None:
-        """See `Member.commit`; `generation` is the group metadata under which the messages were polled."""
+        """See `Member.commit`; `generation` is the group metadata under which the messages were polled.
+
+        Retriable comes from the sending of offsets alone, where all can still be undone: after a broker's restart librdkafka may
+        wait for an answer to it that never comes, which a new client does not.
+        """
         self._require_open()
         if next_offsets:
             self._send_offsets(next_offsets, generation)
-        self._end(lambda: self._producer.commit_transaction(END_S_MAX), f"Commit the transaction of {self._id!r}")
+        self._end(lambda: self._producer.commit_transaction(self._end_s_max), f"Commit the transaction of {self._id!r}")
         self._is_open = False
 
     def abort(self) -> None:
         """See `Member.abort`; nothing to do where no transaction is open."""
         if self._is_open:
             self._failure = None
-            self._end(lambda: self._producer.abort_transaction(END_S_MAX), f"Abort the transaction of {self._id!r}")
+            self._end(lambda: self._producer.abort_transaction(self._end_s_max), f"Abort the transaction of {self._id!r}")
             self._is_open = False
 
     def flush(self) -> None:
         """Wait until everything produced has reached the broker."""
-        self._producer.flush(END_S_MAX)
+        self._producer.flush(self._end_s_max)
 
     def close(self) -> None:
         """Abort what is open, and stop. Never raises."""
@@ -89,26 +97,26 @@ class Sink:
             raise Abortable("The group has dropped this member: its session timed out.")
         offsets = [client.TopicPartition(partition.topic, partition.partition, offset) for partition, offset in next_offsets.items()]
         doing = f"Send offsets to the transaction of {self._id!r}"
-        self._end(lambda: self._producer.send_offsets_to_transaction(offsets, generation, END_S_MAX), doing)
-
-    def _end(self, action: Callable[[], None], doing: str) -> None:
-        """Insist on a step of the transaction's end. A record that failed explains an abort better than the abort does."""
+        send, timeout_s = self._producer.send_offsets_to_transaction, self._timeout_s
         try:
-            insist(action, doing, END_S_MAX)
-        except Retriable as error:
-            raise Fatal(f"{error} Whether it took effect shows after a restart.") from error
+            insist(lambda: send(offsets, generation, timeout_s), doing, timeout_s)
         except Abortable as error:
             raise (self._failure or error) from error
 
-    def _named(self, error: Fatal) -> BrokerError:
-        """`produce` may say of a producer that was fenced no more than that it is beyond use; the transactional calls say why."""
-        cause = error.__cause__
-        if isinstance(cause, KafkaException) and error_of(cause).code() == KafkaError._FATAL:
-            try:
-                self._producer.abort_transaction(CLOSE_S_MAX)
-            except KafkaException as exception:
-                return triage(error_of(exception), f"Write in the transaction of {self._id!r}")
-        return error
+    def _end(self, action: Callable[[], None], doing: str) -> None:
+        """Insist on a step of the transaction's end, for longer than the transaction can live.
+
+        After that the coordinator has ended it one way or the other; a new member learns which (its start waits for that end, and
+        the committed offsets tell), so no answer counts as fenced. A record that failed explains an abort better than the abort does.
+        """
+        try:
+            insist(action, doing, self._end_s_max)
+        except Retriable as error:
+            raise Fenced(
+                f"{error} Kafka gave no answer for {self._end_s_max:.0f} s: only a new member can tell what took effect."
+            ) from error
+        except Abortable as error:
+            raise (self._failure or error) from error
 
     def _require_open(self) -> None:
         if not self._is_open:
@@ -145,14 +153,14 @@ def arguments(record: Record, partition_count: Callable[[str], int]) -> dict[str
 
 def enqueue(producer: Producer, produced: dict[str, Any], record: Record) -> None:
     """Queue one record, waiting while the queue is full. Errors: as `triage`; Retriable where the queue stays full."""
-    deadline = time.monotonic() + END_S_MAX
+    deadline = time.monotonic() + QUEUE_S_MAX
     while True:
         try:
             producer.produce(**produced)
             return
         except BufferError:
             if time.monotonic() > deadline:
-                raise Retriable(f"Nothing could be written to topic {record.topic!r} for {END_S_MAX:.0f} s.") from None
+                raise Retriable(f"Nothing could be written to topic {record.topic!r} for {QUEUE_S_MAX:.0f} s.") from None
             producer.poll(0.1)
         except KafkaException as exception:
             raise triage(error_of(exception), f"Write to topic {record.topic!r}") from exception
