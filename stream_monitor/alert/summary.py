@@ -28,8 +28,10 @@ def found(stream: StreamKey, segment: Mapping[str, str], finding: Finding, evide
 
 
 def recovered(stream: StreamKey, segment: Mapping[str, str], score: Score, window: WindowRef) -> str:
-    """That it is over: `fraud: amount is back to normal in the 5 minutes from … (PSI 0.03, threshold 0.20)`."""
-    return f"{_who(stream, segment)}: {_what(score.key)} is back to normal {_when(window)} ({_now(score)})"
+    """That it is over: `fraud: amount is back to normal in the 5 minutes from … (PSI 0.03, threshold 0.20)`, or within chance."""
+    is_small = score.score is None or score.score <= score.threshold
+    state = "is back to normal" if is_small else "no longer differs by more than chance"
+    return f"{_who(stream, segment)}: {_what(score.key)} {state} {_when(window)} ({_now(score)})"
 
 
 def lowered(stream: StreamKey, segment: Mapping[str, str], score: Score, window: WindowRef) -> str:
