@@ -212,6 +212,12 @@ class Engine(_Section):
     transaction_timeout: Duration = "10s"  # type: ignore[assignment]
     """A crashed worker's open transaction blocks committed readers for at most this long."""
 
+    @model_validator(mode="after")
+    def _fits(self) -> "Engine":
+        if not self.commit_interval <= self.commit_interval_max < self.idle_lease:
+            raise ValueError("commit_interval, commit_interval_max and idle_lease must rise: an idle flag must outlive a commit")
+        return self
+
 
 class Config(_Section):
     """The whole of `monitor.yaml`."""
@@ -256,8 +262,9 @@ class Config(_Section):
 
 
 def config_id(shared: bytes) -> str:
-    """The content id of a shared config, whatever its revision."""
-    tree = orjson.loads(shared)
+    """The content id of a shared config, whatever its revision, and whichever release wrote it: defaults it lacks are filled in."""
+    config = parse_shared(shared, "config")
+    tree = orjson.loads(config.shared({name: name for name in config.baseline_paths()}))
     del tree["revision"]
     return "c-" + hashlib.sha256(orjson.dumps(tree, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
 
@@ -295,8 +302,17 @@ def load_config(path: Path) -> Config:
 
 def parse_config(tree: Mapping[str, Any], source: str) -> Config:
     """Validate a config tree. Errors: ConfigError that begins with `source`."""
+    return _validated(_substitute({"instance": "${HOSTNAME}", **tree}, source, ()), source, "forbid")
+
+
+def parse_shared(shared: bytes, source: str) -> Config:
+    """A shared config, from the log; keys that a newer release put there are ignored. Errors: ConfigError."""
+    return _validated(orjson.loads(shared) | {"instance": "shared"}, source, "ignore")
+
+
+def _validated(tree: Mapping[str, Any], source: str, extra: Literal["forbid", "ignore"]) -> Config:
     try:
-        return Config.model_validate(_substitute({"instance": "${HOSTNAME}", **tree}, source, ()))
+        return Config.model_validate(tree, extra=extra)
     except ValidationError as error:
         sentences = dict.fromkeys(_sentence(detail) for detail in error.errors())  # a value of several types gives one for each
         raise ConfigError(f"{source}: " + "; ".join([*sentences][:5])) from None

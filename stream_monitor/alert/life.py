@@ -68,6 +68,10 @@ class AlertBook:
         """The last publication of every alert that fires, in the order in which they opened."""
         return tuple(firing.last for firing in self._firing.values())
 
+    def goes_on_to(self, end_ms: int) -> bool:
+        """Whether `advance` may take a window with this end: it is behind all that it took."""
+        return self._last_end_ms is None or end_ms > self._last_end_ms
+
     def advance(self, window: WindowRef, scores: Sequence[Score], raised: Sequence[Raised], stamp: Stamp) -> list[Alert]:
         """The publications due at the first close of a window, in the order of its scores.
 

@@ -1,5 +1,6 @@
 """`stream-monitor baseline`: training data -> baseline file."""
 
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Annotated
@@ -18,8 +19,8 @@ from stream_monitor.baseline.options import BuildOptions
 from stream_monitor.baseline.store import save
 from stream_monitor.capture.files import FileKind, file_kind
 from stream_monitor.cli.progress import ByteBar
-from stream_monitor.config import Model, load_config
-from stream_monitor.errors import BaselineError, ConfigError
+from stream_monitor.config import Model, load_config, parse_duration
+from stream_monitor.errors import BaselineError, ConfigError, InputError
 
 COLUMNS_SHOWN = 30
 """Rows of the closing table; the file holds all."""
@@ -31,6 +32,7 @@ def baseline(
     config: Annotated[Path | None, typer.Option(help="Take task, positive class and features of a model from this monitor.yaml.")] = None,
     model: Annotated[str | None, typer.Option(help="The model: its section of the config, its events in the data.")] = None,
     time: Annotated[str | None, typer.Option(help="Column with each row's time; no feature.")] = None,
+    window: Annotated[str | None, typer.Option(help="Window of the natural ranges; checked, not used in this release.")] = None,
     target: Annotated[str | None, typer.Option(help="Column with the truth; no feature.")] = None,
     prediction: Annotated[str | None, typer.Option(help="Column with the model's label or value.")] = None,
     score: Annotated[str | None, typer.Option(help="Column with the probability of the positive class.")] = None,
@@ -41,6 +43,8 @@ def baseline(
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Build the baseline of a model: what its features and predictions look like in training data."""
+    if window is not None:
+        _check_window(window)
     name, section = _section(config, model)
     options = BuildOptions(
         bins=bins,
@@ -65,6 +69,14 @@ def baseline(
         typer.echo(orjson.dumps(_report(built, out), option=orjson.OPT_INDENT_2))
     else:
         _print(built, out, name)
+
+
+def _check_window(window: str) -> None:
+    try:
+        parse_duration(window)
+    except ValueError as error:
+        raise InputError(f"--window: {error}") from None
+    print("note: --window is accepted; natural ranges are not built in this release", file=sys.stderr)
 
 
 def _section(config: Path | None, model: str | None) -> tuple[str | None, Model | None]:

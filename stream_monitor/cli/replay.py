@@ -1,5 +1,6 @@
 """`stream-monitor replay`: files of events through the engine of `run`, so that one sees what production would have said."""
 
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -31,31 +32,33 @@ def replay(
         typer.Option(help="A file of events; each is one source partition. May be given several times, or several files at once."),
     ],
     out: Annotated[Path, typer.Option(help="Folder for alerts.jsonl, windows.jsonl and metrics.prom.")],
-    more: Annotated[list[Path] | None, typer.Argument(hidden=True)] = None,
     labels: Annotated[list[Path] | None, typer.Option(help="Files of labels (not judged in this release).")] = None,
     json: Annotated[bool, typer.Option("--json", help="Machine-readable summary.")] = False,
 ) -> None:
     """Run files of past traffic through the pipeline: two replays of one input give the same bytes."""
     loaded = load(config)
-    files = [*captures, *(more or [])]
-    for file in files:
-        if not file.is_file():
-            raise InputError(f"--captures {file}: there is no such file")
+    for option, named in (("--captures", captures), ("--labels", labels or [])):
+        for file in named:
+            if not file.is_file():
+                raise InputError(f"{option} {file}: there is no such file")
+    if labels:
+        print("note: --labels is accepted; labels are not joined in this release", file=sys.stderr)
     store = MetricStore()
     tally = Tally()
-    with Results(out) as results, ByteBar("Replaying", sum(file.stat().st_size for file in files)) as progress:
-        run = Replay(loaded.plan, [read_chunks(file, loaded.plan, progress) for file in files])
+    with Results(out) as results, ByteBar("Replaying", sum(file.stat().st_size for file in captures)) as progress:
+        run = Replay(loaded.plan, [read_chunks(file, loaded.plan, progress) for file in captures])
         meter = DetectMeter(store, run.clock)
         for chunk, outputs in run.run():
             tally.add(chunk, outputs)
             meter.committed(outputs, [run.state])
+            meter.tick(run.state, run.state.plan.streams)
             _count(store, chunk)
             results.write("alerts.jsonl", (alert.to_json() for alert in outputs.alerts))
             results.write("windows.jsonl", (score.to_json() for score in outputs.scores))
             results.write("dead_letters.jsonl", _dead_letters(chunk))
         written = results.finish(store)
     if tally.events == 0:
-        raise InputError(f"no event in {', '.join(map(str, files))}: {tally.rejected()}")
+        raise InputError(f"no event in {', '.join(map(str, captures))}: {tally.rejected()}")
     tally.print(json, written)
 
 
@@ -99,7 +102,11 @@ class Tally:
 
     def rejected(self) -> str:
         """Why rows were rejected, in words."""
-        return ", ".join(f"{count:,} {reason}" for reason, count in self._rejects.most_common()) or "the files are empty"
+        return self._said(self._rejects) if self._rejects else "the files are empty"
+
+    @staticmethod
+    def _said(counts: Counter[str]) -> str:
+        return ", ".join(f"{count:,} {reason}" for reason, count in counts.most_common()) or "0"
 
     def print(self, json: bool, written: Sequence[Path]) -> None:
         """Print the summary."""
@@ -108,7 +115,9 @@ class Tally:
             return
         out = console()
         windows = ", ".join(f"{count:,} {status}" for status, count in sorted(self._windows.items())) or "none"
-        out.print(f"{self.events:,} events; windows: {windows}; rejected: {sum(self._rejects.values()):,}; late: {self._dropped['late']:,}")
+        out.print(
+            f"{self.events:,} events; windows: {windows}; rejected: {sum(self._rejects.values()):,}; dropped: {self._said(self._dropped)}"
+        )
         if self._rejects:
             out.print(f"rejected rows are in {written[2]}: {self.rejected()}")
         out.print(self._table() if self._alerts else "no alert")

@@ -53,6 +53,9 @@ def run(
 
 def _roles(text: str) -> list[str]:
     chosen = [name.strip() for name in text.split(",") if name.strip()]
+    if "join" in chosen:
+        _log.warning("role_not_acted_on", role="join", remedy="labels are not joined in this release")
+        chosen.remove("join")
     unknown = [name for name in chosen if name not in ROLES]
     if unknown or not chosen:
         raise InputError(f"--roles {text}: choose from {', '.join(ROLES)}, separated by commas")
@@ -75,7 +78,7 @@ def _role(name: str, broker: Broker, config: Config, store: MetricStore) -> Role
         config_log = ConfigLog.of(broker, config)
         config_log.refresh()
         kind = ProfileWorker if name == "profile" else DetectWorker
-        return kind(broker, config, config_log, _clock_ms, store)
+        return kind(broker, config_log.in_force(config), config_log, _clock_ms, store)
 
     return Role(name, make, config.instance)
 

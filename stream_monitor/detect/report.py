@@ -13,6 +13,7 @@ from stream_monitor.capture.schema import StreamKey
 from stream_monitor.detect.finding import Score
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_MS: Final = 253_402_300_799_999
 _DIGITS: Final = 6
 _encoder: Final = msgspec.json.Encoder(order="deterministic")
 
@@ -82,7 +83,8 @@ def window_scores(
 
 
 def utc(time_ms: int) -> str:
-    """RFC 3339 in UTC with milliseconds, e.g. `2026-11-22T06:00:00.000Z`. time_ms: within the years 1 to 9999."""
+    """RFC 3339 in UTC with milliseconds, e.g. `2026-11-22T06:00:00.000Z`; what is beyond the year 9999 is shown as its last moment."""
+    time_ms = min(time_ms, _LAST_MS)
     return (_EPOCH + timedelta(milliseconds=time_ms)).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from stream_monitor.capture.columns import Columns, Raw
 from stream_monitor.capture.reject import Reject
 from stream_monitor.pipeline.plan import Plan
-from stream_monitor.pipeline.step import Outputs, State, step
+from stream_monitor.pipeline.step import Outputs, State, open_events, step
 from stream_monitor.pipeline.summarise import summarise
 from stream_monitor.profile import codec
 from stream_monitor.window.progress import Progress, SourceProgress
@@ -52,6 +52,17 @@ class Frontier:
             taken += 1
         del self.ahead[:taken]
 
+    def give_in(self, reach_ms: int) -> None:
+        """Believe what lies ahead as long as no gap is longer than `reach_ms`; no more events will come to confirm it.
+
+        Where nothing was believed yet, the time that has most others within reach behind it is the first.
+        """
+        if self.time_ms is None and self.ahead:
+            self.time_ms = max(self.ahead, key=lambda time: sum(time <= other <= time + reach_ms for other in self.ahead))
+        for time_ms in self.ahead:
+            if self.time_ms is not None and self.time_ms < time_ms <= self.time_ms + reach_ms:
+                self.time_ms = time_ms
+
     def _continues(self, time_ms: int) -> bool:
         return self.time_ms is not None and time_ms <= self.time_ms + self.future_max_ms
 
@@ -86,7 +97,7 @@ class Replay:
                 source.ended = True
             else:
                 yield chunk, self._feed(source, chunk)
-        yield Chunk((), ()), self._step(self._closing())
+        yield Chunk((), ()), self._close()
 
     def _feed(self, source: _Source, chunk: Chunk) -> Outputs:
         outputs = Outputs()
@@ -110,10 +121,19 @@ class Replay:
     def _progress(self) -> Progress:
         return self._report([(source.frontier.time_ms, source.ended) for source in self._sources])
 
+    def _close(self) -> Outputs:
+        """Close every window that the sources' time has reached; events beyond a jump that nothing confirmed count as dropped."""
+        outputs = self._step(self._closing())
+        for key, unit in self.state.units.items():
+            outputs.dropped.extend(open_events(unit, key, "time_out_of_range"))
+        return outputs
+
     def _closing(self) -> Progress:
-        """A Progress by which every open window closes."""
-        last = [max(source.frontier.ahead, default=source.frontier.time_ms or 0) for source in self._sources]
-        self._clock_ms = max([self._clock_ms, *last])
+        """A Progress by which every window closes. Few rows confirm no jump: at the end one of up to a window's reach is believed."""
+        reach_ms = max((stream.spec.window_max_ms for stream in self._plan.streams.values()), default=0)
+        for source in self._sources:
+            source.frontier.give_in(reach_ms)
+        self._clock_ms = max([self._clock_ms, *(source.frontier.time_ms or 0 for source in self._sources)])
         span = max((stream.spec.size_ms + stream.spec.watermark_delay_ms for stream in self._plan.streams.values()), default=0)
         return self._report([(self._clock_ms + span, False) for _ in self._sources])
 

@@ -13,13 +13,13 @@ from stream_monitor.window.windows import Window
 
 
 def report_window(
-    plan: StreamPlan, segment: Segment, window: Window, revision: int, book: AlertBook, stamp: Stamp
+    plan: StreamPlan, segment: Segment, window: Window, revision: int, book: AlertBook, stamp: Stamp, *, is_first: bool
 ) -> tuple[list[WindowScore], list[Alert]]:
-    """Judge a window; its first close advances the life of alerts, a revision only corrects them."""
+    """Judge a window. is_first: it advances the life of alerts; else it corrects them."""
     ref = WindowRef(window.judged_from_ms, window.end_ms, window.profile.events)
     scores = plan.judge.judge(window.profile)
     raised = [_raise(plan, finding, window) for finding in plan.judge.findings(scores, window.profile)]
-    said = (book.correct if window.revised else book.advance)(ref, scores, raised, stamp)
+    said = (book.advance if is_first else book.correct)(ref, scores, raised, stamp)
     return window_scores(plan.key, dict(segment), ref, revision, scores), said
 
 

@@ -12,6 +12,7 @@ from stream_monitor.alert.life import AlertBook
 from stream_monitor.alert.publication import Reason, Stamp
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.detect.report import WindowScore
+from stream_monitor.errors import CodecError
 from stream_monitor.pipeline.plan import Plan, StreamPlan
 from stream_monitor.pipeline.report import report_window
 from stream_monitor.profile.codec import Sealed, Segment
@@ -84,6 +85,8 @@ class Outputs:
     dropped: list[Dropped] = field(default_factory=list)
     removed: list[UnitKey] = field(default_factory=list)
     """Units that a newer config ended."""
+    unreadable: str | None = None
+    """Why the record's profile could not be read, where it could not."""
 
     def extend(self, other: "Outputs") -> None:
         """Take over what a later step said."""
@@ -92,6 +95,7 @@ class Outputs:
         self.closed.extend(other.closed)
         self.dropped.extend(other.dropped)
         self.removed.extend(other.removed)
+        self.unreadable = self.unreadable or other.unreadable
 
 
 def step(state: State, record: Sealed | Progress, plans: Plans) -> Outputs:
@@ -103,8 +107,11 @@ def step(state: State, record: Sealed | Progress, plans: Plans) -> Outputs:
         state.tracker.apply(record)
         for key in state.units:
             _advance(state, key, outputs)
-    else:
+        return outputs
+    try:
         _merge(state, record, outputs)
+    except CodecError as error:
+        outputs.unreadable = str(error)
     return outputs
 
 
@@ -118,6 +125,7 @@ def _merge(state: State, sealed: Sealed, outputs: Outputs) -> None:
         outputs.dropped.append(Dropped(sealed.stream, reason, sealed.events))
         return
     key = (sealed.stream, sealed.segment)
+    profile = sealed.open(plan.baseline.layout).profile
     unit = state.units.get(key)
     if unit is None:
         unit = _new_unit(key, plan, state)
@@ -125,7 +133,7 @@ def _merge(state: State, sealed: Sealed, outputs: Outputs) -> None:
     state.changed.add(key)
     if unit.windows.is_full and sealed.pane_start_ms not in unit.windows.panes:
         outputs.dropped.append(Dropped(sealed.stream, "panes_full", sealed.events))
-    elif not unit.windows.add(sealed.pane_start_ms, sealed.open(plan.baseline.layout).profile):
+    elif not unit.windows.add(sealed.pane_start_ms, profile):
         outputs.dropped.append(Dropped(sealed.stream, "late", sealed.events))
 
 
@@ -145,7 +153,7 @@ def _advance(state: State, key: UnitKey, outputs: Outputs) -> None:
         _close(state, key, window, outputs)
         state.changed.add(key)
     horizon = watermark_ms - unit.plan.spec.lateness_ms
-    final = [end for end in unit.revisions if end <= horizon]
+    final = [end for end in unit.revisions if end <= horizon and end not in unit.windows.dirty]
     for end in final:
         del unit.revisions[end]
     if final or len(unit.windows.panes) < panes:
@@ -156,7 +164,8 @@ def _close(state: State, key: UnitKey, window: Window, outputs: Outputs) -> None
     unit = state.units[key]
     revision = unit.revisions.get(window.end_ms, 0) + 1
     unit.revisions[window.end_ms] = revision
-    scores, alerts = report_window(unit.plan, key[1], window, revision, unit.book, state.stamp())
+    is_first = revision == 1 and unit.book.goes_on_to(window.end_ms)
+    scores, alerts = report_window(unit.plan, key[1], window, revision, unit.book, state.stamp(), is_first=is_first)
     outputs.scores.extend(scores)
     outputs.alerts.extend(alerts)
     outputs.closed.append((key, window))
@@ -177,7 +186,7 @@ def _adopt(state: State, plan: Plan, outputs: Outputs) -> None:
             unit.plan = new
         elif reason is not None:
             outputs.alerts.extend(unit.book.resolve(reason, at_ms, state.stamp()))
-            outputs.dropped.extend(_open_events(unit, key, reason))
+            outputs.dropped.extend(open_events(unit, key, reason))
             outputs.removed.append(key)
             del state.units[key]
 
@@ -190,7 +199,7 @@ def _ended(old: StreamPlan, new: StreamPlan | None) -> Reason | None:
     return Reason.WINDOW_CHANGED if new.spec != old.spec else None
 
 
-def _open_events(unit: Unit, key: UnitKey, reason: str) -> Iterator[Dropped]:
+def open_events(unit: Unit, key: UnitKey, reason: str) -> Iterator[Dropped]:
     """Events of panes that no window was closed on yet."""
     watermark_ms = unit.windows.watermark_ms
     open_panes = [start for start in unit.windows.starts if watermark_ms is None or unit.plan.spec.window_ends(start)[0] > watermark_ms]

@@ -15,7 +15,8 @@ from stream_monitor.errors import CodecError
 
 VERSION: Final = 1
 FRAME_BYTES_MAX: Final = 8 * 1024 * 1024
-"""Payloads beyond this are refused by both sides; 10,000 columns of 22 bins with 64-bit counts stay below 2 MB."""
+"""Profiles and progress beyond this are refused by both sides; 10,000 columns of 22 bins with 64-bit counts stay below 2 MB.
+Snapshots have no such limit: their size is that of the state, and they travel in chunks."""
 UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What msgspec raises on a payload that is not of the expected shape, whatever its bytes."""
 _HEADER: Final = 8
@@ -31,7 +32,7 @@ class FrameKind(Enum):
 
 def seal(kind: FrameKind, payload: bytes) -> bytes:
     """Frame a payload. Errors: CodecError where it is over `FRAME_BYTES_MAX`."""
-    if len(payload) > FRAME_BYTES_MAX:
+    if _is_too_large(kind, payload):
         raise CodecError(f"a {kind.name.lower()} of {len(payload)} bytes is over the limit of {FRAME_BYTES_MAX}")
     return b"SM" + kind.value + bytes((VERSION,)) + zlib.crc32(payload).to_bytes(4, "big") + payload
 
@@ -53,6 +54,10 @@ def unseal(kind: FrameKind, frame: bytes) -> bytes:
     if frame[3] != VERSION:
         raise CodecError(f"a {kind.name.lower()} of version {frame[3]}; this program reads version {VERSION}")
     payload = frame[_HEADER:]
-    if len(payload) > FRAME_BYTES_MAX or zlib.crc32(payload) != int.from_bytes(frame[4:_HEADER], "big"):
+    if _is_too_large(kind, payload) or zlib.crc32(payload) != int.from_bytes(frame[4:_HEADER], "big"):
         raise CodecError(f"a damaged {kind.name.lower()}: checksum or size do not fit")
     return payload
+
+
+def _is_too_large(kind: FrameKind, payload: bytes) -> bool:
+    return kind is not FrameKind.SNAPSHOT and len(payload) > FRAME_BYTES_MAX

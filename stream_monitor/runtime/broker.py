@@ -102,10 +102,9 @@ class Member(Protocol):
         ...
 
     def end_offset(self, partition: TopicPartition) -> int | None:
-        """The last known end of an assigned partition, or None before the first fetch; does not block.
+        """The last known high watermark of an assigned partition, or None before the first fetch; does not block.
 
-        The last stable offset where the partition is read to its end; before that Kafka tells only of the high watermark, which
-        counts open transactions too.
+        Open transactions count: a partition in which one is open is not read to its end, since what it holds is still to come.
         """
         ...
 

@@ -7,12 +7,11 @@ revision the first in the log stands. What a record on another topic refers to w
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import orjson
 import structlog
 
 from stream_monitor.baseline.baseline import Baseline
 from stream_monitor.baseline.store import load_baseline
-from stream_monitor.config import Config, config_id, parse_config
+from stream_monitor.config import Config, config_id, parse_shared
 from stream_monitor.errors import ConfigError, Fatal
 from stream_monitor.pipeline.plan import Plan, compile_plan
 from stream_monitor.runtime.broker import Broker, Record, TopicPartition
@@ -75,6 +74,11 @@ class ConfigLog:
         """The plan of the lowest revision: where a state without a snapshot begins."""
         return self.plan(min(self.configs))
 
+    def in_force(self, config: Config) -> Config:
+        """A file's config with all that is shared as the log has it: `kafka`, `instance` and `metrics` alone are this process's own."""
+        shared = self.current().config
+        return shared.model_copy(update={"kafka": config.kafka, "instance": config.instance, "metrics": config.metrics})
+
     def apply(self, config: Config, baselines: Mapping[str, bytes]) -> None:
         """Put a config and its baselines (path -> file) into the log if it is newer; an older one yields to the log with a warning.
 
@@ -104,6 +108,6 @@ class ConfigLog:
             )
 
     def _compile(self, shared: bytes) -> Plan:
-        config = parse_config(orjson.loads(shared), self.topic)
+        config = parse_shared(shared, self.topic)
         loaded: dict[str, Baseline] = {name: load_baseline(self.baselines[name], name) for name in config.baseline_paths()}
         return compile_plan(config, shared, loaded)

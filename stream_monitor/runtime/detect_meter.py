@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from stream_monitor.capture.schema import StreamKey
 from stream_monitor.pipeline.step import Outputs, State
 from stream_monitor.profile.codec import Segment
 from stream_monitor.runtime.observe import Meter
@@ -25,6 +26,7 @@ class DetectMeter:
 
     meter: Meter
     clock: Callable[[], int]
+    started_ms: int = 0
     seen_firing: set[tuple[str, str, str]] = field(default_factory=set)
     """Series of `alerts_firing` that stand at the meter: they go to 0, not away, when their last alert resolves."""
 
@@ -50,9 +52,19 @@ class DetectMeter:
         for (model, kind, severity), count in firing.items():
             self.meter.set("alerts_firing", {"model": model, "kind": kind, "severity": severity}, count)
 
-    def lost(self, state: State) -> None:
+    def tick(self, state: State, streams: Iterable[StreamKey]) -> None:
+        """Tell how far behind the watermarks of these streams are, whether or not anything came: nobody may be left to send anything.
+
+        Before the first watermark it is the time since this worker began.
+        """
+        for key in streams:
+            reached_ms = state.watermark_ms(state.plan.streams[key])
+            since_ms = self.started_ms if reached_ms is None else reached_ms
+            self.meter.set("watermark_delay_seconds", {"model": key.model}, max(0.0, (self.clock() - since_ms) / 1000))
+
+    def lost(self, state: State, streams: Iterable[StreamKey]) -> None:
         """These models are another member's now."""
-        self._drop({stream.model for stream, _ in state.units})
+        self._drop({stream.model for stream, _ in state.units} | {key.model for key in streams})
 
     def _drop(self, gone: set[str]) -> None:
         self.seen_firing = {key for key in self.seen_firing if key[0] not in gone}
@@ -76,6 +88,3 @@ class DetectMeter:
     def _state(self, state: State, firing: Counter[tuple[str, str, str]]) -> None:
         for (stream, _), unit in state.units.items():
             firing.update((stream.model, alert.kind.value, alert.severity.value) for alert in unit.book.firing())
-            watermark_ms = state.watermark_ms(unit.plan)
-            if watermark_ms is not None:
-                self.meter.set("watermark_delay_seconds", {"model": stream.model}, max(0.0, (self.clock() - watermark_ms) / 1000))

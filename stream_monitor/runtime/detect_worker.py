@@ -6,16 +6,17 @@ from dataclasses import dataclass
 import structlog
 
 from stream_monitor.alert.alert import AlertStatus
+from stream_monitor.capture.schema import StreamKey
 from stream_monitor.config import Config
-from stream_monitor.errors import Abortable, BrokerError, CodecError
+from stream_monitor.errors import Abortable, CodecError, Retriable, RunError
 from stream_monitor.pipeline.step import Outputs, State, step
 from stream_monitor.profile import codec
 from stream_monitor.profile.codec import Sealed
 from stream_monitor.profile.frame import FrameKind, kind_of
-from stream_monitor.runtime.broker import Broker, Member, Message, Record, TopicPartition
+from stream_monitor.runtime.broker import Broker, Member, Message, Record, TopicPartition, partition_for
 from stream_monitor.runtime.config_log import ConfigLog
 from stream_monitor.runtime.detect_meter import DetectMeter
-from stream_monitor.runtime.observe import Meter
+from stream_monitor.runtime.observe import ABORTS_MAX, Meter
 from stream_monitor.runtime.snapshots import Snapshots, restore_snapshot
 from stream_monitor.runtime.topics import ALERTS, DEAD_LETTERS, PROFILES, STATE, WINDOWS
 from stream_monitor.window import progress
@@ -44,8 +45,11 @@ class DetectWorker:
 
     def __init__(self, broker: Broker, config: Config, config_log: ConfigLog, clock: Callable[[], int], meter: Meter) -> None:
         self._broker, self._config, self._config_log, self._clock = broker, config, config_log, clock
-        self._meter = DetectMeter(meter, clock)
+        self._meter = DetectMeter(meter, clock, clock())
         self._owned: dict[TopicPartition, Owned] = {}
+        self._started_ms = clock()
+        self._aborts = 0
+        """In a row."""
         self._foreign: list[Record] = []
         """Dead letters for what is on the profiles topic and no record of ours."""
         self._is_clean = True
@@ -55,8 +59,9 @@ class DetectWorker:
 
     @property
     def ready(self) -> bool:
-        """Whether the group has given this member its share and all of it is restored."""
-        return bool(self._owned) and self._member.assignment() <= self._owned.keys()
+        """Whether the group has given this member its share (none after two sessions: it stands by) and all of it is restored."""
+        standby = self._clock() - self._started_ms > 2 * self._config.engine.session_timeout
+        return (bool(self._owned) or standby) and self._member.assignment() <= self._owned.keys()
 
     def run_once(self) -> None:
         """Poll, step, commit. Errors: Retriable, Fenced, Fatal, CodecError."""
@@ -65,23 +70,24 @@ class DetectWorker:
         self._give_up(polled.revoked)
         self._restore(polled.assigned)
         due = self._due()
-        if not polled.messages and not due:
-            return
         try:
-            self._transact(polled.messages, due)
+            if polled.messages or due:
+                self._transact(polled.messages, due)
         except Abortable as error:
-            _log.warning("transaction_aborted", role="detect", error=str(error))
-            self._start_over()
+            self._start_over(error)
+        for partition, owned in self._owned.items():
+            self._meter.tick(owned.state, _streams_on(partition, owned.state))
 
     def close(self) -> None:
         """Save the state and leave the group. Never raises: where saving fails, the next owner has a little more to replay."""
         try:
             if self._is_clean:
                 self._transact([], [partition for partition, owned in self._owned.items() if owned.next_offset > owned.saved_offset])
-        except BrokerError as error:
+        except RunError as error:
             _log.warning("not_saved_at_close", error=str(error))
-        self._give_up(frozenset(self._owned))
-        self._member.close()
+        finally:
+            self._give_up(frozenset(self._owned))
+            self._member.close()
 
     def _transact(self, messages: Sequence[Message], due: Sequence[TopicPartition]) -> None:
         outputs = Outputs()
@@ -98,19 +104,25 @@ class DetectWorker:
         for partition in due:
             self._member.produce(self._snapshot(self._owned[partition]))
         self._member.commit({partition: self._owned[partition].next_offset for partition in touched})
-        self._is_clean = True
+        self._is_clean, self._aborts = True, 0
         self._meter.committed(outputs, [owned.state for owned in self._owned.values()])
         for alert in outputs.alerts:
             log = _log.info if alert.status is AlertStatus.RESOLVED else _log.warning
             log(f"alert_{alert.status}", severity=alert.severity, alert_id=alert.alert_id, summary=alert.annotations.summary)
 
     def _step(self, owned: Owned, message: Message, outputs: Outputs) -> None:
-        assert message.offset() >= owned.next_offset, "a record of the profiles topic came twice"
+        if message.offset() < owned.next_offset:  # the group's offsets were set back: the state holds this record already
+            _log.warning("record_known", partition=message.partition(), offset=message.offset(), next_offset=owned.next_offset)
+            return
         try:
-            outputs.extend(step(owned.state, read_record(message), self._config_log.plan))
+            said = step(owned.state, read_record(message), self._config_log.plan)
+            outputs.extend(said)
+            problem = said.unreadable
         except CodecError as error:
-            _log.error("foreign_record", topic=message.topic(), partition=message.partition(), offset=message.offset(), error=str(error))
-            self._foreign.append(_foreign_letter(message, error, self._config.topics.own(DEAD_LETTERS)))
+            problem = str(error)
+        if problem is not None:
+            _log.error("foreign_record", topic=message.topic(), partition=message.partition(), offset=message.offset(), error=problem)
+            self._foreign.append(_foreign_letter(message, problem, self._config.topics.own(DEAD_LETTERS)))
         owned.next_offset = message.offset() + 1
 
     def _snapshot(self, owned: Owned) -> Iterator[Record]:
@@ -137,6 +149,8 @@ class DetectWorker:
             _log.error(
                 "profiles_lost", partition=partition.partition, from_offset=saved, to_offset=first, remedy="raise the topic's retention.ms"
             )
+        if self._broker.end_offset(partition) < committed:  # a new leader that does not know all yet: to skip what it hides loses it
+            raise Retriable(f"{partition.topic} [{partition.partition}] ends before offset {committed}, which was committed")
         owned = Owned(state, snapshots, saved, saved, self._clock())
         for message in self._broker.read(partition, saved, committed):
             self._step(owned, message, Outputs())
@@ -148,10 +162,14 @@ class DetectWorker:
         for partition in partitions:
             owned = self._owned.pop(partition, None)
             if owned is not None:
-                self._meter.lost(owned.state)
+                self._meter.lost(owned.state, _streams_on(partition, owned.state))
 
-    def _start_over(self) -> None:
+    def _start_over(self, error: Abortable) -> None:
         """The state is ahead of what was committed: drop it and restore."""
+        _log.warning("transaction_aborted", role="detect", error=str(error))
+        self._aborts += 1
+        if self._aborts >= ABORTS_MAX:
+            raise Retriable(f"{ABORTS_MAX} transactions in a row were aborted, the last because: {error}") from error
         partitions = list(self._owned)
         self._give_up(partitions)
         self._is_clean = True
@@ -165,9 +183,15 @@ def read_record(message: Message) -> Sealed | Progress:
     return progress.decode(value) if kind_of(value) is FrameKind.PROGRESS else codec.decode(value)
 
 
-def _foreign_letter(message: Message, error: CodecError, topic: str) -> Record:
+def _streams_on(partition: TopicPartition, state: State) -> list[StreamKey]:
+    """The streams whose profiles come by this partition."""
+    count = state.plan.config.engine.profiles_partitions
+    return [key for key in state.plan.streams if partition_for(key.model.encode(), count) == partition.partition]
+
+
+def _foreign_letter(message: Message, problem: str, topic: str) -> Record:
     place = {"topic": message.topic(), "partition": str(message.partition()), "offset": str(message.offset())}
-    headers = {"reason": "not_a_record", "detail": str(error)[:200], **place}
+    headers = {"reason": "not_a_record", "detail": problem[:200], **place}
     return Record(topic, message.value(), message.key(), headers=tuple((name, text.encode()) for name, text in headers.items()))
 
 

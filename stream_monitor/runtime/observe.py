@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
+
+ABORTS_MAX: Final = 10
+"""So many aborted transactions in a row are no hiccup: the worker is made anew, after a pause, a bounded number of times."""
 
 
 class Meter(Protocol):

@@ -17,9 +17,11 @@ _log = structlog.get_logger(__name__)
 
 FENCED_AGAIN_S: Final = 60.0
 """One fencing is a crash's aftermath or a long pause; a second within this time is another process with our instance name."""
+HUNG_S: Final = 300.0
+"""Kafka drops a member that does not poll for five minutes; no turn, not even a restore or a retried commit, should last as long."""
 RETRY_WAIT_S: Final = 1.0
 RETRIES_MAX: Final = 60
-"""A broker that is away for a minute is waited for; after that the process leaves, for its supervisor to decide."""
+"""A broker that is away is waited for, for a minute at least and some ten where each attempt times out; then the supervisor decides."""
 FAILED_AGAIN_S: Final = 60.0
 """Failures count together when no more than this lies between them: else one a day would end the process after two months."""
 
@@ -62,16 +64,18 @@ class Role:
             except Fenced as error:
                 if fenced_at is not None and monotonic() - fenced_at < FENCED_AGAIN_S:
                     raise RunError(
-                        f"another process uses instance {self.instance!r}: this one was fenced twice within a minute ({error})"
+                        f"another process uses instance {self.instance!r}, or transactions take longer than engine.transaction_timeout: "
+                        f"this one was fenced twice within a minute ({error})"
                     ) from error
                 fenced_at = monotonic()
                 _log.warning("fenced", role=self.name, error=str(error))
             except Retriable as error:
+                self.beat = monotonic()
                 failures = failures + 1 if monotonic() - failed_at < FAILED_AGAIN_S else 1
                 failed_at = monotonic()
                 if failures > RETRIES_MAX:
                     raise RunError(f"gave up after {RETRIES_MAX} attempts: {error}") from error
-                _log.warning("broker_unavailable", role=self.name, error=str(error), attempt=failures)
+                _log.warning("starting_again", role=self.name, error=str(error), attempt=failures)
                 stop.wait(RETRY_WAIT_S)
             finally:
                 self._drop()
@@ -116,7 +120,10 @@ class Process:
 
     def unhealthy(self) -> str | None:
         """Why this process should be restarted, None when it is well."""
-        return str(self._failure) if self._failure is not None else None
+        if self._failure is not None:
+            return str(self._failure)
+        hung = [role.name for role in self._roles if monotonic() - role.beat > HUNG_S]
+        return f"no turn of {', '.join(hung)} has ended for {HUNG_S:.0f} s" if hung else None
 
     def _run_role(self, role: Role) -> None:
         try:

@@ -9,13 +9,13 @@ import structlog
 from stream_monitor.capture.columns import Columns
 from stream_monitor.capture.reject import Reject, dead_letter
 from stream_monitor.config import Config
-from stream_monitor.errors import Abortable
+from stream_monitor.errors import Abortable, Retriable
 from stream_monitor.pipeline.plan import Plan
 from stream_monitor.pipeline.summarise import summarise
 from stream_monitor.profile import codec
 from stream_monitor.runtime.broker import Broker, Member, Message, Polled, Record, TopicPartition, partition_for
 from stream_monitor.runtime.config_log import ConfigLog
-from stream_monitor.runtime.observe import Meter, Pending
+from stream_monitor.runtime.observe import ABORTS_MAX, Meter, Pending
 from stream_monitor.runtime.sources import Sources
 from stream_monitor.runtime.topics import DEAD_LETTER_BYTES_MAX, DEAD_LETTERS, PROFILES
 from stream_monitor.window import progress
@@ -38,7 +38,10 @@ class ProfileWorker:
 
     def __init__(self, broker: Broker, config: Config, config_log: ConfigLog, clock: Callable[[], int], meter: Meter) -> None:
         self._broker, self._config, self._config_log, self._clock = broker, config, config_log, clock
-        self._pending = Pending(meter)
+        self._meter, self._pending = meter, Pending(meter)
+        self._aborts = 0
+        """In a row."""
+        self._started_ms = clock()
         self._sources = Sources()
         self._interval_ms: float = config.engine.commit_interval
         self._config_checked_ms = clock()
@@ -50,8 +53,9 @@ class ProfileWorker:
 
     @property
     def ready(self) -> bool:
-        """Whether the group has given this member its share."""
-        return bool(self._member.assignment())
+        """Whether the group has given this member its share; after two sessions without one it stands by, which is a share as well."""
+        standby_ms = 2 * self._config.engine.session_timeout
+        return bool(self._member.assignment()) or self._clock() - self._started_ms > standby_ms
 
     def run_once(self) -> None:
         """Poll, summarise, commit. Errors: Retriable, Fenced, Fatal, CodecError."""
@@ -70,13 +74,19 @@ class ProfileWorker:
 
     def close(self) -> None:
         """Leave the group; what is not committed will be done by others. Never raises."""
+        self._give_up(list(self._sources.by_partition))
         self._member.close()
 
     def _take_over(self, polled: Polled) -> None:
-        self._sources.revoke(polled.revoked)
+        self._give_up(polled.revoked)
         if polled.assigned:
             self._sources.assign(self._member.committed(polled.assigned), self._clock())
             self._partition_counts = self._count_partitions()
+
+    def _give_up(self, partitions: Iterable[TopicPartition]) -> None:
+        self._sources.revoke(partitions)
+        for partition in partitions:
+            self._meter.drop("consumer_lag_messages", {"topic": partition.topic, "partition": str(partition.partition)})
 
     def _follow_config(self) -> None:
         now_ms = self._clock()
@@ -85,6 +95,8 @@ class ProfileWorker:
             self._config_log.refresh()
             if self._config_log.revision > self._plan.revision:
                 self._use(self._config_log.current())
+                if self._plan.config.topics != self._config.topics:
+                    raise Retriable(f"config revision {self._plan.revision} names other topics: joining anew")
                 _log.info("config_taken_up", revision=self._plan.revision, config_id=self._plan.config_id)
 
     def _use(self, plan: Plan) -> None:
@@ -105,6 +117,7 @@ class ProfileWorker:
                 self._pending.add("limit_hits_total", len(part), limit="unknown_field_names")
         self._member.commit(self._sources.next_offsets())
         self._sources.committed()
+        self._aborts = 0
         self._observe_lag()
         self._pending.committed()
 
@@ -145,6 +158,9 @@ class ProfileWorker:
     def _abort(self, error: Abortable) -> None:
         _log.warning("transaction_aborted", role="profile", error=str(error))
         self._pending.aborted()
+        self._aborts += 1
+        if self._aborts >= ABORTS_MAX:
+            raise Retriable(f"{ABORTS_MAX} transactions in a row were aborted, the last because: {error}") from error
         self._member.abort()
         self._sources.rewind(self._member.committed(self._sources.by_partition))
 
@@ -152,7 +168,7 @@ class ProfileWorker:
         """Pause the partitions that run too far ahead of the slowest, so that catching up opens a bounded number of panes."""
         engine = self._plan.config.engine
         pane_ms = max(stream.spec.pane_ms for stream in self._plan.streams.values())
-        ahead = self._sources.ahead(engine.alignment * pane_ms, engine.idle_after, self._clock())
+        ahead = self._sources.ahead(self._at_end(), engine.alignment * pane_ms, engine.idle_after, self._clock())
         paused = {partition for partition, source in self._sources.by_partition.items() if source.paused}
         if ahead - paused:
             self._member.pause(ahead - paused)
@@ -167,10 +183,10 @@ class ProfileWorker:
         self._interval_ms = min(max(wanted, engine.commit_interval), engine.commit_interval_max)
 
     def _observe_lag(self) -> None:
-        for partition, source in self._sources.by_partition.items():
+        for partition in self._sources.by_partition:
             end = self._member.end_offset(partition)
             if end is not None:
-                lag = max(0, end - source.next_offset)
+                lag = max(0, end - self._member.position(partition))
                 self._pending.set("consumer_lag_messages", lag, topic=partition.topic, partition=str(partition.partition))
 
     def _count_partitions(self) -> tuple[tuple[str, int], ...]:

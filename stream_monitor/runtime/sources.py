@@ -13,7 +13,8 @@ class Source:
 
     next_offset: int
     active_ms: int
-    """The clock when a message last came, or when the partition was assigned."""
+    """The clock when an event was last accepted, or when the partition was assigned. Rejects do not count: a partition on which
+    only rejects come (one producer with a broken clock) tells no time, and must not hold up that of all others."""
     event_time_ms: int | None = None
     """The latest event time seen here."""
     committed_event_time_ms: int | None = None
@@ -40,8 +41,9 @@ class Sources:
     def saw(self, partition: TopicPartition, next_offset: int, event_time_ms: int | None, clock_ms: int) -> None:
         """Messages up to `next_offset` came, the latest accepted event at `event_time_ms` (None: all were rejected)."""
         source = self.by_partition[partition]
-        source.next_offset, source.active_ms = next_offset, clock_ms
+        source.next_offset = next_offset
         if event_time_ms is not None:
+            source.active_ms = clock_ms
             source.event_time_ms = max(event_time_ms, source.event_time_ms or event_time_ms)
 
     def committed(self) -> None:
@@ -75,9 +77,16 @@ class Sources:
                 source.active_ms = clock_ms
             source.paused = partition in partitions
 
-    def ahead(self, distance_ms: int, idle_after_ms: int, clock_ms: int) -> set[TopicPartition]:
-        """The partitions that run more than `distance_ms` of event time ahead of the slowest one that still delivers."""
+    def ahead(self, at_end: Set[TopicPartition], distance_ms: int, idle_after_ms: int, clock_ms: int) -> set[TopicPartition]:
+        """The partitions that run more than `distance_ms` of event time ahead of the slowest one that is behind its end and delivers.
+
+        One that is read to its end, however old its events, is not waited for: waiting would bring nothing.
+        """
         times = {partition: source.event_time_ms for partition, source in self.by_partition.items() if source.event_time_ms is not None}
-        moving = [time for partition, time in times.items() if clock_ms - self.by_partition[partition].active_ms < idle_after_ms]
-        slowest = min(moving, default=None)
+        behind = [
+            time
+            for partition, time in times.items()
+            if partition not in at_end and clock_ms - self.by_partition[partition].active_ms < idle_after_ms
+        ]
+        slowest = min(behind, default=None)
         return set() if slowest is None else {partition for partition, time in times.items() if time > slowest + distance_ms}

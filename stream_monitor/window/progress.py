@@ -36,12 +36,16 @@ class Progress(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Report(msgspec.Struct, array_like=True):
-    """The furthest that is known of one source partition; clock_ms is that of its latest report."""
+    """The furthest that is known of one source partition. clock_ms: its owner's clock at its latest report; seen_ms: the tracker's then.
+
+    The lease of an idle flag runs from seen_ms: against the owner's own clock, a second member whose clock is ahead would end it at once.
+    """
 
     next_offset: int
     event_time_ms: int | None
     idle: bool
     clock_ms: int
+    seen_ms: int
 
 
 _decoder: Final = msgspec.msgpack.Decoder(Progress)
@@ -89,12 +93,12 @@ class Tracker:
         key = (source.topic, source.partition)
         known = self.reports.get(key)
         if known is None:
-            self.reports[key] = Report(source.next_offset, source.event_time_ms, source.idle, clock_ms)
+            self.reports[key] = Report(source.next_offset, source.event_time_ms, source.idle, clock_ms, self.clock_ms)
             return
         known.next_offset = max(known.next_offset, source.next_offset)
         if source.event_time_ms is not None:
             known.event_time_ms = max(source.event_time_ms, known.event_time_ms or source.event_time_ms)
-        known.idle, known.clock_ms = source.idle, max(known.clock_ms, clock_ms)
+        known.idle, known.clock_ms, known.seen_ms = source.idle, max(known.clock_ms, clock_ms), self.clock_ms
 
     def _reached(self) -> int | None:
         """The event time that every partition has passed, or None while one has not reported any."""
@@ -110,4 +114,4 @@ class Tracker:
         return None if None in times else min(time for time in times if time is not None)
 
     def _is_idle(self, report: Report) -> bool:
-        return report.idle and report.clock_ms + self.lease_ms > self.clock_ms
+        return report.idle and report.seen_ms + self.lease_ms > self.clock_ms

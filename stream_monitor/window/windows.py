@@ -11,6 +11,8 @@ from stream_monitor.window.spec import WindowSpec
 
 PANES_MAX: Final = 10_000
 """Panes kept per stream. A day of 10-second panes is 8,640; at 25 columns this many take about 50 MB."""
+REVISION_STEP_MS: Final = 1_000
+"""Late profiles are gathered for so much event time before they revise windows: else each would publish every score again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,8 @@ class Windows:
         """Move the watermark forward (a lower one changes nothing) and give the windows to judge, by their end."""
         before = self.watermark_ms
         self.watermark_ms = watermark_ms if before is None else max(before, watermark_ms)
-        if before is not None and before // self.spec.pane_ms == self.watermark_ms // self.spec.pane_ms and not self.dirty:
+        step_ms = min(self.spec.pane_ms, REVISION_STEP_MS) if self.dirty else self.spec.pane_ms
+        if before is not None and before // step_ms == self.watermark_ms // step_ms:
             return  # windows end where panes do
         dirty, self.dirty = self.dirty, set()
         for end in sorted(dirty | self._closing(before, self.watermark_ms)):
@@ -82,10 +85,25 @@ class Windows:
         return min((end for end in candidates if self.watermark_ms is None or end > self.watermark_ms), default=None)
 
     def _closing(self, before: int | None, now: int) -> set[int]:
-        oldest = 0 if before is None else bisect_left(self.starts, before - self.spec.size_ms)
-        newest = bisect_left(self.starts, now)
-        ends = (end for start in self.starts[oldest:newest] for end in self.spec.window_ends(start))
-        return {end for end in ends if end <= now and (before is None or end > before)}
+        """Ends in (before, now] of the windows that hold a pane; stretches without panes are stepped over, however long."""
+        ends: set[int] = set()
+        end = self._next_end(-1 if before is None else before) if before is not None or self.starts else now + 1
+        while end <= now:
+            place = bisect_left(self.starts, end - self.spec.size_ms)
+            if place == len(self.starts):
+                break
+            first = self.spec.window_ends(self.starts[place])[0]
+            if first > end:
+                end = first
+                continue
+            ends.add(end)
+            end += self.spec.every_ms
+        return ends
+
+    def _next_end(self, time_ms: int) -> int:
+        """The earliest end of a window after this time."""
+        every, size = self.spec.every_ms, self.spec.size_ms
+        return (time_ms - size) // every * every + every + size
 
     def _window(self, end_ms: int, *, revised: bool) -> Window:
         start_ms = end_ms - self.spec.size_ms

@@ -9,11 +9,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import confluent_kafka as client
 import orjson
+from confluent_kafka import Consumer
 
-from stream_monitor.runtime.broker import Message
+from stream_monitor.runtime.broker import Message, TopicPartition
 from tests.integration.stack import ROOT, SIZE_MS, Stack
 from tests.integration.traffic import BAD_HEADER, CLOSER_HEADER, Traffic
+from tests.integration.waiting import wait_until
 
 Row = dict[str, Any]
 Coordinates = tuple[int, int]
@@ -58,6 +61,7 @@ def wait_until_closed(stack: Stack, traffic: Traffic, deadline_s: float = 90.0) 
 
 def judge(stack: Stack, traffic: Traffic) -> Verdict:
     """Compare all that a run has published with a replay of the same captures: equal, nothing lost, nothing twice."""
+    wait_until_settled(stack)
     dump = dump_captures(stack, traffic)
     last = utc(_end_of(traffic.last_ms))
     windows = [row for row in stack.rows("windows") if row["window"]["end"] <= last]
@@ -72,6 +76,21 @@ def judge(stack: Stack, traffic: Traffic) -> Verdict:
     ids = {alert["alert_id"] for alert in alerts}
     resolved = {alert["alert_id"] for alert in alerts if alert["status"] == "resolved"}
     return Verdict(sum(dump.events.values()), len(dump.bad), len(dump.events), len(windows), len(ids), len(resolved))
+
+
+def wait_until_settled(stack: Stack, deadline_s: float = 60.0) -> None:
+    """Wait until no transaction is open on the topics that are compared: what lies behind one cannot be read yet."""
+    probe = Consumer({"bootstrap.servers": stack.bootstrap_servers, "group.id": "probe", "isolation.level": "read_uncommitted"})
+
+    def settled() -> bool:
+        partitions = [TopicPartition(stack.config().topics.own(name), 0) for name in ("windows", "alerts", "dead-letters")]
+        ends = [probe.get_watermark_offsets(client.TopicPartition(*partition), timeout=10)[1] for partition in partitions]
+        return [stack.broker.end_offset(partition) for partition in partitions] == ends
+
+    try:
+        wait_until(settled, "the end of all transactions", deadline_s)
+    finally:
+        probe.close()
 
 
 def dump_captures(stack: Stack, traffic: Traffic) -> Dump:
@@ -176,7 +195,8 @@ def check_dead_letters(stack: Stack, dump: Dump) -> None:
         assert int(headers["timestamp_ms"]) == source.timestamp()[1]
         assert headers["detail"], headers
         assert (letter.key(), letter.value()) == (source.key(), source.value()), headers
-    assert letters == Counter(dict.fromkeys(dump.bad, 1)), "dead letters are missing or twice"
+    wanted = Counter(dict.fromkeys(dump.bad, 1))
+    assert letters == wanted, f"dead letters are missing {wanted - letters}, or twice {letters - wanted}"
 
 
 def utc(time_ms: int) -> str:

@@ -3,7 +3,9 @@
 import time
 
 import pytest
-from confluent_kafka.admin import AclBinding, AclOperation, AclPermissionType, AdminClient, ResourcePatternType, ResourceType
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._acl import AclBinding, AclOperation, AclPermissionType
+from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
 
 from tests.integration.fixtures import MakeStack
 from tests.integration.stack import Stack
@@ -47,5 +49,6 @@ def forbid(stack: Stack, kind: ResourceType, name: str, operation: AclOperation)
         AclBinding(kind, name, ResourcePatternType.LITERAL, *anyone, AclOperation.ALL, AclPermissionType.ALLOW),
         AclBinding(kind, name, ResourcePatternType.LITERAL, *anyone, operation, AclPermissionType.DENY),
     ]
-    for done in AdminClient({"bootstrap.servers": stack.bootstrap_servers, "log_level": 0}).create_acls(rules).values():
+    admin = AdminClient({"bootstrap.servers": stack.bootstrap_servers, "log_level": 0})
+    for done in admin.create_acls(rules).values():
         done.result()

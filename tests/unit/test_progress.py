@@ -107,20 +107,20 @@ def test_it_never_goes_back_and_never_passes_an_active_partition(reports: list[t
     """Any reports in any order: monotone; when it moves, to at most what each partition that is not idle by lease has reached."""
     folded, before = tracker(), None
     furthest: dict[int, int] = {}
-    latest: dict[int, tuple[bool, int]] = {}
+    latest: dict[int, tuple[bool, int, int]] = {}
     clock = 0
     for clock_ms, sources in reports:
+        clock = max(clock, clock_ms)
         for partition, time_ms, idle in sources:
             furthest[partition] = max(furthest.get(partition, -1), -1 if time_ms is None else time_ms)
-            latest[partition] = (idle, max(clock_ms, latest.get(partition, (False, 0))[1]))
-        clock = max(clock, clock_ms)
+            latest[partition] = (idle, max(clock_ms, latest.get(partition, (False, 0, 0))[1]), clock)
         after = reached(said(clock_ms, *sources, count=3), folded)
         assert before is None or (after is not None and after >= before)
         if after != before:
             assert after is not None
             assert furthest.keys() == {0, 1, 2}
-            active = [p for p, (idle, at_ms) in latest.items() if not (idle and at_ms + LEASE_MS > clock)]
-            assert after == (min(furthest[p] for p in active) if active else min(at_ms for _, at_ms in latest.values()))
+            active = [p for p, (idle, _, seen_ms) in latest.items() if not (idle and seen_ms + LEASE_MS > clock)]
+            assert after == (min(furthest[p] for p in active) if active else min(at_ms for _, at_ms, _ in latest.values()))
         before = after
 
 
@@ -130,3 +130,12 @@ def test_the_order_of_active_owners_reports_does_not_matter(order: list[tuple[in
     for partition, time_ms in order:
         folded.apply(said(0, (partition, time_ms, False), count=3))
     assert folded.event_time_ms == 300
+
+
+def test_a_member_whose_clock_is_ahead_ends_nobodys_lease() -> None:
+    """Two owners, clocks a quarter of a minute apart: the idle partition of the one that is behind stays idle."""
+    folded = tracker()
+    for second in range(30):
+        folded.apply(said(1_000 * second, (0, None, True), count=2))
+        folded.apply(said(1_000 * second + 15_000, (1, 500 + second, False), count=2))
+    assert folded.event_time_ms == 529

@@ -5,6 +5,7 @@ from stream_monitor.runtime.sources import Sources
 
 A, B, C = (TopicPartition("captures", number) for number in range(3))
 IDLE_MS = 5_000
+NONE: frozenset[TopicPartition] = frozenset()
 
 
 def owned(*times: tuple[TopicPartition, int | None, int]) -> Sources:
@@ -37,10 +38,13 @@ def test_a_partition_that_goes_on_is_not_idle_at_once() -> None:
     assert idle(sources, {A}, 60_000 + IDLE_MS) == {0}
 
 
-def test_rejected_messages_are_traffic_but_no_time() -> None:
-    sources = owned((A, None, 3_000))
-    (report,) = sources.progress({A}, IDLE_MS, 4_000)
-    assert (report.next_offset, report.event_time_ms, report.idle) == (10, None, False)
+def test_a_partition_on_which_only_rejects_come_is_idle() -> None:
+    """The only producer of A has a clock in 2070: A tells no time, and must not hold up the time of all models."""
+    sources = owned((A, None, 0), (B, 100, 0))
+    sources.saw(A, 20, None, 4_900)
+    (of_a, of_b) = sources.progress({A, B}, IDLE_MS, IDLE_MS)
+    assert (of_a.next_offset, of_a.event_time_ms, of_a.idle) == (20, None, True)
+    assert of_b.idle
 
 
 def test_event_time_is_the_latest_ever_seen_here() -> None:
@@ -67,17 +71,24 @@ def test_a_revoked_partition_is_forgotten() -> None:
 
 def test_ahead_is_counted_from_the_slowest_that_delivers() -> None:
     sources = owned((A, 1_000, 0), (B, 1_500, 0), (C, 9_000, 0))
-    assert sources.ahead(500, IDLE_MS, 1) == {C}
-    assert sources.ahead(499, IDLE_MS, 1) == {B, C}
+    assert sources.ahead(NONE, 500, IDLE_MS, 1) == {C}
+    assert sources.ahead(NONE, 499, IDLE_MS, 1) == {B, C}
     sources.saw(A, 11, 8_600, 2)
-    assert sources.ahead(500, IDLE_MS, 3) == {A, C}
+    assert sources.ahead(NONE, 500, IDLE_MS, 3) == {A, C}
     sources.saw(B, 11, 8_700, 4)
-    assert sources.ahead(500, IDLE_MS, 5) == set()
+    assert sources.ahead(NONE, 500, IDLE_MS, 5) == set()
+
+
+def test_a_partition_that_is_read_to_its_end_is_not_waited_for() -> None:
+    """Its events are old, not unread: a producer whose clock is slow pauses nobody."""
+    sources = owned((A, 1_000, 0), (B, 1_500, 0), (C, 9_000, 0))
+    assert sources.ahead({A}, 500, IDLE_MS, 1) == {C}
+    assert sources.ahead({A, B}, 500, IDLE_MS, 1) == set()
 
 
 def test_a_silent_or_empty_partition_stops_nobody() -> None:
     sources = owned((A, 1_000, 0), (B, None, 0), (C, 9_000, 4_999))
-    assert sources.ahead(500, IDLE_MS, IDLE_MS - 1) == {C}
-    assert sources.ahead(500, IDLE_MS, IDLE_MS) == set(), "A has fallen silent"
-    assert sources.ahead(500, IDLE_MS, 60_000) == set()
-    assert Sources().ahead(500, IDLE_MS, 0) == set()
+    assert sources.ahead(NONE, 500, IDLE_MS, IDLE_MS - 1) == {C}
+    assert sources.ahead(NONE, 500, IDLE_MS, IDLE_MS) == set(), "A has fallen silent"
+    assert sources.ahead(NONE, 500, IDLE_MS, 60_000) == set()
+    assert Sources().ahead(NONE, 500, IDLE_MS, 0) == set()

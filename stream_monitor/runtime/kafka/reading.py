@@ -48,7 +48,7 @@ def _is_past(message: "client.Message[bytes, bytes]", stop: int, partition: Topi
     if error is None:
         return cast(int, message.offset()) + 1 >= stop
     if error.code() == KafkaError._PARTITION_EOF:
-        return True
+        return cast(int, message.offset()) >= stop  # a new leader may know of less for a moment
     if error.code() not in TRANSIENT:
         raise triage(error, f"Read {partition.topic}[{partition.partition}]")
     return False

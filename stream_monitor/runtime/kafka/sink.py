@@ -10,6 +10,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from stream_monitor.errors import Abortable, BrokerError, Fatal, Fenced, Retriable
 
 from ..broker import Record, TopicPartition, partition_for
+from .patience import within
 from .settings import LOGGER, KafkaSettings, invalid_setting
 from .triage import UNKNOWN, call, error_of, insist, triage
 
@@ -18,6 +19,8 @@ START_S_MAX = 60.0
 QUEUE_S_MAX = 60.0
 """How long a full queue may stay full."""
 CLOSE_S_MAX = 5.0
+GRACE_S = 1.0
+"""What a call may take beyond its own time-out before it counts as hung."""
 PURGED = {KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT}
 
 
@@ -61,8 +64,7 @@ class Sink:
     def commit(self, next_offsets: Mapping[TopicPartition, int], generation: bytes | None) -> None:
         """See `Member.commit`; `generation` is the group metadata under which the messages were polled.
 
-        Retriable comes from the sending of offsets alone, where all can still be undone: after a broker's restart librdkafka may
-        wait for an answer to it that never comes, which a new client does not.
+        Retriable comes from the sending of offsets alone, where all can still be undone; see `patience`.
         """
         self._require_open()
         if next_offsets:
@@ -99,9 +101,12 @@ class Sink:
         doing = f"Send offsets to the transaction of {self._id!r}"
         send, timeout_s = self._producer.send_offsets_to_transaction, self._timeout_s
         try:
-            insist(lambda: send(offsets, generation, timeout_s), doing, timeout_s)
+            insist(lambda: within(lambda: send(offsets, generation, timeout_s), timeout_s + GRACE_S), doing, timeout_s)
         except Abortable as error:
             raise (self._failure or error) from error
+        except TimeoutError:
+            self._is_open = False  # nothing can be done with this producer; its successor aborts the transaction
+            raise Retriable(f"{doing}: no answer within {timeout_s:.0f} s.") from None
 
     def _end(self, action: Callable[[], None], doing: str) -> None:
         """Insist on a step of the transaction's end, for longer than the transaction can live.
@@ -117,6 +122,16 @@ class Sink:
             ) from error
         except Abortable as error:
             raise (self._failure or error) from error
+
+    def _named(self, error: Fatal) -> BrokerError:
+        """`produce` may say of a producer that was fenced no more than that it is beyond use; the transactional calls say why."""
+        cause = error.__cause__
+        if isinstance(cause, KafkaException) and error_of(cause).code() == KafkaError._FATAL:
+            try:
+                self._producer.abort_transaction(CLOSE_S_MAX)
+            except KafkaException as exception:
+                return triage(error_of(exception), f"Write in the transaction of {self._id!r}")
+        return error
 
     def _require_open(self) -> None:
         if not self._is_open:

@@ -54,16 +54,15 @@ class Source:
         return Polled(messages, frozenset(self._assigned), frozenset(self._revoked))
 
     def end_offset(self, partition: TopicPartition) -> int | None:
-        """The last stable offset where the partition is read to its end; else the high watermark, which counts open transactions too."""
+        """See `Member.end_offset`: the end that a fetch ran into, or the high watermark, which is beyond it while a transaction is open."""
         if partition not in self.assignment:
             return None
-        if partition in self._ends:
-            return self._ends[partition]
         try:
             _, high = self._consumer.get_watermark_offsets(client.TopicPartition(*partition), cached=True)
         except KafkaException:
-            return None
-        return high if high >= 0 else None
+            high = -1
+        end = max(high, self._ends.get(partition, -1))
+        return end if end >= 0 else None
 
     def committed(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         """See `Member.committed`."""

@@ -58,7 +58,7 @@ class MemoryMember:
     def end_offset(self, partition: TopicPartition) -> int | None:
         """See `Member.end_offset`."""
         with self._cluster.locked():
-            return self._cluster.log(partition).stable_offset if partition in self._owned else None
+            return self._cluster.log(partition).end_offset if partition in self._owned else None
 
     def committed(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         """See `Member.committed`."""
