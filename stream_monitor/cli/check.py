@@ -8,6 +8,7 @@ import typer
 
 from stream_monitor.cli.console import console
 from stream_monitor.cli.load import Loaded, load
+from stream_monitor.errors import ConfigError
 from stream_monitor.export.logs import configure_logs
 from stream_monitor.pipeline.plan import StreamPlan
 
@@ -71,11 +72,17 @@ def _unused(loaded: Loaded) -> list[str]:
 
 def _connect(loaded: Loaded) -> dict[str, Any]:
     from stream_monitor.runtime.kafka import KafkaBroker
-    from stream_monitor.runtime.topics import inspect_topics
+    from stream_monitor.runtime.topics import inspect_topics, wanted_rights
 
     broker = KafkaBroker.of(loaded.config)
     try:
-        return {"topics": inspect_topics(broker, loaded.config)}
+        topics = inspect_topics(broker, loaded.config)
+        existing = {topic for topic, state in topics.items() if not state.startswith("absent")}
+        prefix = loaded.config.topics.prefix
+        missing = broker.missing_rights(wanted_rights(loaded.config, existing), {f"{prefix}.profile", f"{prefix}.detect"})
+        if missing:
+            raise ConfigError(f"this user lacks rights on the cluster: {'; '.join(missing)}")
+        return {"topics": topics}
     finally:
         broker.close()
 

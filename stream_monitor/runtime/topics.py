@@ -1,5 +1,6 @@
 """Our own topics: names, partitions, cleanup and limits, created or verified at start."""
 
+from collections.abc import Set
 from typing import Final
 
 from stream_monitor.config import Config
@@ -45,6 +46,12 @@ def prepare_topics(broker: Broker, config: Config) -> None:
                 "create it, or name the topic that your inference services write"
             )
     broker.ensure_topics(topic_specs(config))
+
+
+def wanted_rights(config: Config, existing: Set[str]) -> dict[str, set[str]]:
+    """What we must be allowed to do with the topics that exist: names of Kafka's ACL operations."""
+    ours = {spec.name: {"READ", "WRITE"} for spec in topic_specs(config) if spec.name in existing}
+    return {topic: {"READ"} for topic in config.topics.captures if topic in existing} | ours
 
 
 def inspect_topics(broker: Broker, config: Config) -> dict[str, str]:

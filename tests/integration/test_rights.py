@@ -31,13 +31,15 @@ def test_what_is_missing_is_named(make_stack: MakeStack, kafka_server: KafkaServ
     kafka_server.start()
     for kind, name, operation, right in CASES:
         stack = make_stack(kafka_server.bootstrap_servers)
-        forbid(stack, kind, name.format(captures=stack.captures, prefix=stack.prefix), operation)
+        resource = name.format(captures=stack.captures, prefix=stack.prefix)
+        forbid(stack, kind, resource, operation)
         started = time.monotonic()
         monitor = stack.monitor("alone")
         assert monitor.wait(60) == 1, monitor.tail()
         said = monitor.log.read_text().splitlines()[-1]
         assert said.startswith("stream-monitor: Not allowed: "), said
         assert f"Kafka wants the right to {right} granted" in said
+        assert resource in said
         assert monitor.said("Traceback") == 0
         FIGURES.info("%s: after %.0f s: %s", name, time.monotonic() - started, said)
 

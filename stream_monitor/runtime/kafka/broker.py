@@ -1,6 +1,6 @@
 """The broker interface over one Kafka cluster."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from threading import Lock
 from typing import Any
 
@@ -14,6 +14,7 @@ from ..broker import Message, Record, TopicPartition, TopicSpec
 from . import topics
 from .member import KafkaMember
 from .reading import read_range
+from .rights import missing_rights
 from .settings import LOGGER, KafkaSettings, invalid_setting
 from .sink import arguments, enqueue, failure_of
 from .triage import insist, triage
@@ -71,6 +72,10 @@ class KafkaBroker:
         """See `Broker.member`."""
         self._require_known([])
         return KafkaMember(self._settings, group, topics, transactional_id, self._known_partition_count)
+
+    def missing_rights(self, topics: Mapping[str, Set[str]], groups: Set[str]) -> list[str]:
+        """See `rights.missing_rights`."""
+        return missing_rights(self._settings, topics, groups)
 
     def read(self, partition: TopicPartition, start: int = 0, stop: int | None = None) -> Iterator[Message]:
         """See `Broker.read`."""

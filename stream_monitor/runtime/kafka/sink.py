@@ -120,7 +120,8 @@ class Sink:
             raise Fenced(
                 f"{error} Kafka gave no answer for {self._end_s_max:.0f} s: only a new member can tell what took effect."
             ) from error
-        except Abortable as error:
+        except (Abortable, Fatal) as error:
+            self._producer.poll(0)  # lets `_on_delivery` know
             raise (self._failure or error) from error
 
     def _named(self, error: Fatal) -> BrokerError:

@@ -94,7 +94,7 @@ def triage(error: KafkaError, doing: str) -> BrokerError:
     """
     code = error.code()
     if code in RIGHTS:
-        return Fatal(f"Not allowed: {doing}. Kafka wants {RIGHTS[code]} granted ({error.name()}).")
+        return Fatal(f"Not allowed: {doing}. Kafka wants {RIGHTS[code]} granted ({error.str()}).")
     if code in HOPELESS:
         return Fatal(f"{HOPELESS[code][0].upper()}{HOPELESS[code][1:]}: {doing} ({error.str()}).")
     if code in FENCED:
