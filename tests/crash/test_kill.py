@@ -49,9 +49,9 @@ def kill_and_restart(random: Random, monitor: Monitor) -> None:
     """Two kills in three come soon after the worker has its share (while it catches up), the others at any moment of its start."""
     if random.random() < 2 / 3:
         monitor.wait_ready()
-        pause(random.uniform(0.0, 0.8))
+        pause(random.uniform(0.0, 0.6))
     else:
-        pause(random.uniform(0.0, 3.0))
+        pause(random.uniform(0.0, 2.0))
     assert monitor.status is None, monitor.tail()
     monitor.kill()
     monitor.start()

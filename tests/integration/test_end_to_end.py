@@ -20,20 +20,20 @@ def test_what_comes_out_is_what_a_replay_says(make_stack: MakeStack, kafka_boots
     stack = make_stack(kafka_bootstrap, tree=settings(idle_after="3s"))
     monitor = stack.monitor("alone")
     monitor.wait_ready()
-    with stack.traffic(rate=4_000, seed=1, phase_s=5.0) as traffic:
-        pause(9.0)
+    with stack.traffic(rate=4_000, seed=1, phase_s=4.0) as traffic:
+        pause(6.0)
         stopping = time.monotonic()
         assert monitor.terminate() == 0, monitor.tail()
         stopped_s = time.monotonic() - stopping
         first_events = traffic.good
         monitor.start().wait_ready()
-        pause(7.0)
+        pause(6.0)
         traffic.finish()
     wait_until_closed(stack, traffic)
     verdict = judge(stack, traffic)
     FIGURES.info(f"undisturbed: {verdict}; SIGTERM took {stopped_s:.1f} s")
     assert stopped_s < 8
-    assert verdict.alerts > verdict.resolved > 0 or verdict.alerts == verdict.resolved > 0
+    assert verdict.alerts >= verdict.resolved > 0
     assert 0 < first_events < traffic.good
 
 

@@ -34,6 +34,8 @@ class Sink:
         self._end_s_max = settings.transaction_timeout_ms / 1000 + settings.request_timeout_s
         self._is_open = False
         self._failure: BrokerError | None = None
+        self._topics: set[str] = set()
+        """What the open transaction writes to: a right that is missing there is told at its end, without the topic's name."""
         try:
             self._producer = Producer(settings.transactional(transactional_id) | {"on_delivery": self._on_delivery}, logger=LOGGER)
         except KafkaException as exception:
@@ -47,6 +49,7 @@ class Sink:
             raise Fatal(f"Producer {self._id!r} has a transaction open already.")
         call(self._producer.begin_transaction, f"Begin a transaction of {self._id!r}")
         self._failure = None
+        self._topics.clear()
         self._is_open = True
 
     def produce(self, records: Iterable[Record]) -> None:
@@ -54,6 +57,7 @@ class Sink:
         self._require_open()
         try:
             for record in records:
+                self._topics.add(record.topic)
                 enqueue(self._producer, arguments(record, self._partition_count), record)
         except Fatal as error:
             raise self._named(error) from error
@@ -69,7 +73,8 @@ class Sink:
         self._require_open()
         if next_offsets:
             self._send_offsets(next_offsets, generation)
-        self._end(lambda: self._producer.commit_transaction(self._end_s_max), f"Commit the transaction of {self._id!r}")
+        doing = f"Commit the transaction of {self._id!r} to {', '.join(sorted(self._topics))}"
+        self._end(lambda: self._producer.commit_transaction(self._end_s_max), doing)
         self._is_open = False
 
     def abort(self) -> None:
