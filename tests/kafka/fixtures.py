@@ -15,6 +15,7 @@ NAMED = "STREAM_MONITOR_TEST_KAFKA"
 REQUIRED = "STREAM_MONITOR_REQUIRE_KAFKA"
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the tests that need Kafka together."""
     for item in items:
