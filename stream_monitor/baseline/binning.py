@@ -72,6 +72,15 @@ def bin_counts(values: NDArray[np.float64], edges: tuple[float, ...]) -> tuple[i
     return tuple(np.diff(starts, append=len(values)).tolist())
 
 
+def single_valued(values: NDArray[np.float64], edges: tuple[float, ...]) -> tuple[int, ...]:
+    """Which of the K bins hold one value only, as numbers from 0: discrete columns, and heavy values of others."""
+    if not edges:
+        return ()
+    starts = np.searchsorted(values, np.array(edges[:-1]), side="left")
+    ends = np.append(starts[1:], len(values))
+    return tuple(np.flatnonzero(values[starts] == values[ends - 1]).tolist())
+
+
 def centre_and_spread(values: NDArray[np.float64]) -> tuple[float, float]:
     """Mean and population standard deviation; (0, 0) for n = 0; exact 0 spread for a constant; no overflow up to 1.8e308."""
     if len(values) == 0:

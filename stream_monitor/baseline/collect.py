@@ -2,12 +2,13 @@
 
 import re
 from collections import Counter
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_monitor.baseline.binning import bin_counts, centre_and_spread, distinct_starts, quantile_edges
+from stream_monitor.baseline.binning import bin_counts, centre_and_spread, distinct_starts, quantile_edges, single_valued
 from stream_monitor.baseline.column import CategoricalColumn, NumericColumn
 from stream_monitor.baseline.options import BuildOptions
 from stream_monitor.capture.columns import INVALID, Values
@@ -46,9 +47,8 @@ class NumberCollector:
         edges = quantile_edges(values, self._options.bins)
         mean, sd = centre_and_spread(values)
         counts = (self._missing, self._invalid, 0, *bin_counts(values, edges), 0)
-        column = NumericColumn(self._column, edges, counts, mean, sd, (0, 0), len(distinct_starts(values)))
-        moments = standard_moments(values, mean, column.scale)
-        return NumericColumn(self._column, edges, counts, mean, sd, moments, column.distinct), []
+        column = NumericColumn(self._column, edges, counts, mean, sd, (0, 0), len(distinct_starts(values)), single_valued(values, edges))
+        return replace(column, moments=standard_moments(values, mean, column.scale)), []
 
 
 def standard_moments(values: NDArray[np.float64], mean: float, scale: float) -> tuple[int, int]:

@@ -21,7 +21,7 @@ class NumericColumn:
     edges: finite, rising, only the last two may be equal (a bin of one value); empty where no value was finite (K = 0).
     counts: K + 4 whole numbers, as `Layout` orders them: missing, invalid, below (0), bins, above (0).
     mean, sd: of the finite values (sd of the population), 0 where there are none; moments: their part of `Profile.moments`.
-    distinct: how many different finite values there were.
+    distinct: how many different finite values there were; single_valued: the bins (from 0) in which all values are equal.
     """
 
     column: Column
@@ -31,6 +31,7 @@ class NumericColumn:
     sd: float
     moments: tuple[int, int]
     distinct: int
+    single_valued: tuple[int, ...] = ()
 
     @property
     def scale(self) -> float:

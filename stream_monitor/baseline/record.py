@@ -23,7 +23,7 @@ class _Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 
 class NumericRecord(_Record, tag_field="kind", tag="numeric", frozen=True):
-    """counts: rows in each bin between neighbouring edges."""
+    """counts: rows in each bin between neighbouring edges; single_valued: the bins (from 0) in which all values are equal."""
 
     name: str
     role: Role
@@ -35,6 +35,7 @@ class NumericRecord(_Record, tag_field="kind", tag="numeric", frozen=True):
     moments: tuple[int, int]
     edges: list[float]
     counts: list[Count]
+    single_valued: list[Count]
 
 
 class CategoryRecord(_Record, frozen=True):
@@ -106,7 +107,8 @@ def _column_tree(entry: BaselineColumn) -> dict[str, Any]:
         "distinct": entry.distinct,
     }
     if isinstance(entry, NumericColumn):
-        return head | {"mean": entry.mean, "sd": entry.sd, "moments": entry.moments, "edges": entry.edges, "counts": counts[1:-1]}
+        bins = {"edges": entry.edges, "counts": counts[1:-1], "single_valued": entry.single_valued}
+        return head | {"mean": entry.mean, "sd": entry.sd, "moments": entry.moments, **bins}
     categories = [{"value": value, "count": count} for value, count in zip(entry.categories, counts[1:], strict=True)]
     return head | {"other": counts[0], "categories": categories}
 
@@ -155,10 +157,11 @@ def _numeric(record: NumericRecord, where: str) -> NumericColumn:
     rising = all(low < high for low, high in pairwise(edges[:-1])) and edges[-2:] == tuple(sorted(edges[-2:]))
     _require(rising, f"{where}.edges", "must rise; only the last two may be equal")
     _require(math.isfinite(record.mean) and math.isfinite(record.sd), f"{where}.mean", "must be finite, and sd too")
+    single = tuple(record.single_valued)
+    _require(single == tuple(sorted({*single} & {*range(len(record.counts))})), f"{where}.single_valued", "must be numbers of bins, rising")
     counts = (record.missing, record.invalid, 0, *record.counts, 0)
-    return NumericColumn(
-        Column(record.name, Kind.NUMERIC, record.role), edges, counts, record.mean, record.sd, record.moments, record.distinct
-    )
+    column = Column(record.name, Kind.NUMERIC, record.role)
+    return NumericColumn(column, edges, counts, record.mean, record.sd, record.moments, record.distinct, single)
 
 
 _KINDS: Final = {CategoricalRecord: Kind.CATEGORICAL, BooleanRecord: Kind.BOOLEAN}
