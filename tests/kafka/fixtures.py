@@ -1,6 +1,6 @@
 """The real Kafka of the tests, found in this order: a broker named in the environment, Docker, Java with Maven.
 
-Under pytest-xdist use `--dist loadgroup`: all tests marked `kafka` then run in one worker, on one node.
+Under pytest-xdist each worker has a node of its own: topics are shared by no two tests, and most tests wait rather than work.
 """
 
 import os
@@ -13,14 +13,6 @@ from tests.kafka import container, server
 
 NAMED = "STREAM_MONITOR_TEST_KAFKA"
 REQUIRED = "STREAM_MONITOR_REQUIRE_KAFKA"
-
-
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests that need Kafka together."""
-    for item in items:
-        if item.get_closest_marker("kafka"):
-            item.add_marker(pytest.mark.xdist_group("kafka"))
 
 
 @pytest.fixture(scope="session")
