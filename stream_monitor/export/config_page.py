@@ -12,7 +12,7 @@ from stream_monitor.config import Config, format_duration
 _INTRODUCTION = """\
 # `monitor.yaml`
 
-Made by `make docs` from `stream_monitor/config.py`; do not edit.
+Made by `make docs` from `stream_monitor/config/tree.py`; do not edit.
 
 Unknown keys are errors. `${NAME}` is replaced by the environment variable NAME. Durations: `250ms`, `30s`, `10m`, `1h`, `7d`.
 All but `kafka`, `instance` and `metrics` is shared: it travels in the log, and every member runs the one with the highest `revision`.

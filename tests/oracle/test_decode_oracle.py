@@ -4,7 +4,6 @@ import json
 import math
 import re
 import zlib
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_monitor.capture import INVALID, PREDICTION, SCORE, Column, Columns, Decoder, Kind, Reject, Role, Schema, StreamKey
+from tests.messages import Message
 
 CLOCK_MS = 1_795_327_200_000
 SCHEMA = Schema(
@@ -42,32 +42,6 @@ KNOWN = {
     "metadata",
 }
 FORM = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
-
-
-@dataclass(frozen=True)
-class Message:
-    body: bytes
-
-    def topic(self) -> str:
-        return "captures"
-
-    def partition(self) -> int:
-        return 0
-
-    def offset(self) -> int:
-        return 0
-
-    def key(self) -> bytes | None:
-        return None
-
-    def value(self) -> bytes | None:
-        return self.body
-
-    def timestamp(self) -> tuple[int, int]:
-        return (1, CLOCK_MS - 1)
-
-    def headers(self) -> list[tuple[str, bytes]] | None:
-        return None
 
 
 def is_number(value: Any) -> bool:
@@ -284,7 +258,9 @@ def same(ours: Any, theirs: Any) -> bool:
 
 def agree(bodies: list[bytes]) -> None:
     expected = [naive(body) for body in bodies]
-    parts, rejects = Decoder(SCHEMAS, positive_class=dict.fromkeys(SCHEMAS, "1")).decode([Message(body) for body in bodies], CLOCK_MS)
+    parts, rejects = Decoder(SCHEMAS, positive_class=dict.fromkeys(SCHEMAS, "1")).decode(
+        [Message(body, time=(1, CLOCK_MS - 1)) for body in bodies], CLOCK_MS
+    )
     for body, ours, theirs in zip(bodies, outcomes(len(bodies), parts, rejects), expected, strict=True):
         assert same(ours, theirs if isinstance(theirs, str) else theirs[:-1]), (body, ours, theirs)
     assert sum(part.unknown_fields for part in parts) == sum(answer[-1] for answer in expected if not isinstance(answer, str))

@@ -3,7 +3,6 @@
 import gzip
 import json
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from stream_monitor.capture.decode import Decoder
 from stream_monitor.capture.schema import Kind, StreamKey
 from stream_monitor.capture.table import table_columns
 from stream_monitor.profile.profile import Profile
+from tests.messages import Message
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 NUMBERS = st.none() | FINITE | st.sampled_from([0.0, -0.0, 1.0, 7.5])
@@ -141,34 +141,6 @@ def test_any_events_make_a_baseline(features: list[dict[str, Any]]) -> None:
     assert all(sum(entry.counts) == len(features) for entry in first.columns)
 
 
-@dataclass(frozen=True)
-class Message:
-    """A Kafka message as the decoder sees it."""
-
-    content: bytes
-
-    def topic(self) -> str:
-        return "captures"
-
-    def partition(self) -> int:
-        return 0
-
-    def offset(self) -> int:
-        return 0
-
-    def key(self) -> bytes | None:
-        return None
-
-    def value(self) -> bytes | None:
-        return self.content
-
-    def timestamp(self) -> tuple[int, int]:
-        return (1, 1_767_225_600_000)
-
-    def headers(self) -> list[tuple[str, bytes]] | None:
-        return None
-
-
 SCALAR = st.integers(-3, 3) | FINITE | st.booleans() | st.sampled_from(["a", "b"])
 PREDICTION = SCALAR | st.fixed_dictionaries(
     {},
@@ -195,7 +167,7 @@ def test_events_count_the_same_in_training_and_live(events: list[tuple[dict[str,
         baseline = build([path], BuildOptions(positive_class="a")).baseline
     stream = StreamKey("m", None)
     decoder = Decoder({stream: baseline.schema}, positive_class={stream: "a"})
-    columns, rejects = decoder.decode([Message(line) for line in lines], None)
+    columns, rejects = decoder.decode([Message(line, time=(1, 1_767_225_600_000)) for line in lines], None)
     assert not rejects
     assert profile_of(baseline, columns[0]) == baseline.profile
 

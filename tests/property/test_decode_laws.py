@@ -2,7 +2,6 @@
 
 import gc
 import json
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -10,36 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_monitor.capture import Column, Columns, Decoder, Kind, Reject, Schema, StreamKey
+from tests.messages import Message
 
 CLOCK_MS = 1_795_327_200_000
 SCHEMA = Schema((Column("amount", Kind.NUMERIC), Column("vip", Kind.BOOLEAN), Column("city", Kind.CATEGORICAL)))
 SCHEMAS = {StreamKey("loan", None): SCHEMA, StreamKey("fraud", None): SCHEMA, StreamKey("fraud", "2"): SCHEMA}
-
-
-@dataclass(frozen=True)
-class Message:
-    body: bytes | None
-
-    def topic(self) -> str:
-        return "captures"
-
-    def partition(self) -> int:
-        return 0
-
-    def offset(self) -> int:
-        return 0
-
-    def key(self) -> bytes | None:
-        return None
-
-    def value(self) -> bytes | None:
-        return self.body
-
-    def timestamp(self) -> tuple[int, int]:
-        return (0, -1)
-
-    def headers(self) -> list[tuple[str, bytes]] | None:
-        return None
 
 
 def good(model: str, extra: list[str], number: int) -> bytes:

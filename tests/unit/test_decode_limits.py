@@ -1,12 +1,13 @@
 """The bounds of what a decoder remembers, large batches, and the dead letter."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from stream_monitor.capture import Column, Decoder, Kind, Reason, Schema, StreamKey, dead_letter
+from tests import messages
 
 CLOCK_MS = 1_795_327_200_000
 LOAN = StreamKey("loan", None)
@@ -15,31 +16,8 @@ SCHEMA = Schema((Column("amount", Kind.NUMERIC), Column("city", Kind.CATEGORICAL
 
 
 @dataclass(frozen=True)
-class Message:
-    body: bytes | None
+class Message(messages.Message):
     time: tuple[int, int] = (1, CLOCK_MS)
-    attributes: list[tuple[str, Any]] = field(default_factory=list)
-
-    def topic(self) -> str:
-        return "captures"
-
-    def partition(self) -> int:
-        return 3
-
-    def offset(self) -> int:
-        return 42
-
-    def key(self) -> bytes | None:
-        return b"key"
-
-    def value(self) -> bytes | None:
-        return self.body
-
-    def timestamp(self) -> tuple[int, int]:
-        return self.time
-
-    def headers(self) -> list[tuple[str, bytes]] | None:
-        return self.attributes
 
 
 def event(

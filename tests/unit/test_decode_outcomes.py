@@ -28,6 +28,7 @@ from stream_monitor.capture import (
     Schema,
     StreamKey,
 )
+from tests import messages
 
 CLOCK_MS = 1_795_327_200_000  # 2026-11-22T06:00:00Z
 SCHEMA = Schema(
@@ -53,32 +54,8 @@ WRONG = "invalid"
 
 
 @dataclass(frozen=True)
-class Message:
-    body: bytes | None
-    source: str = "captures"
+class Message(messages.Message):
     time: tuple[int, int] = (1, CLOCK_MS)
-    attributes: list[tuple[str, Any]] | None = None
-
-    def topic(self) -> str:
-        return self.source
-
-    def partition(self) -> int:
-        return 3
-
-    def offset(self) -> int:
-        return 42
-
-    def key(self) -> bytes | None:
-        return b"key"
-
-    def value(self) -> bytes | None:
-        return self.body
-
-    def timestamp(self) -> tuple[int, int]:
-        return self.time
-
-    def headers(self) -> list[tuple[str, bytes]] | None:
-        return self.attributes
 
 
 def text(**changes: str | None) -> str:
