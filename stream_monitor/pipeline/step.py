@@ -189,6 +189,8 @@ def _adopt(state: State, plan: Plan, outputs: Outputs) -> None:
             outputs.dropped.extend(open_events(unit, key, reason))
             outputs.removed.append(key)
             del state.units[key]
+            if new is not None:
+                state.insert(key, _successor(unit, key, new, state))
 
 
 def _ended(old: StreamPlan, new: StreamPlan | None) -> Reason | None:
@@ -197,6 +199,13 @@ def _ended(old: StreamPlan, new: StreamPlan | None) -> Reason | None:
     if new.baseline.id != old.baseline.id:
         return Reason.BASELINE_REPLACED
     return Reason.WINDOW_CHANGED if new.spec != old.spec else None
+
+
+def _successor(unit: Unit, key: UnitKey, plan: StreamPlan, state: State) -> Unit:
+    """A unit on new ground; a late event of a window that its predecessor reported makes the next revision of it, not a second first."""
+    successor = _new_unit(key, plan, state)
+    successor.revisions = dict(unit.revisions)
+    return successor
 
 
 def open_events(unit: Unit, key: UnitKey, reason: str) -> Iterator[Dropped]:

@@ -132,8 +132,8 @@ def test_after_the_lateness_an_event_is_counted_and_dropped() -> None:
     assert log.closed() == {LOAN: 1}
 
 
-def test_a_late_event_of_an_empty_window_is_reported_and_opens_nothing() -> None:
-    """Nothing of the window was there when it closed: its first report is a revision for the life of alerts."""
+def test_a_window_whose_first_events_are_late_is_reported_when_they_come() -> None:
+    """Nothing of it was there when it closed, and none behind it was reported: it advances the life of alerts as any other."""
     log = Log(plan())
     log.one(FRAUD, 1_000)
     log.time(25_000)
@@ -141,6 +141,16 @@ def test_a_late_event_of_an_empty_window_is_reported_and_opens_nothing() -> None
     said = log.time(26_000)
     assert revisions(said) == [("00:20", 1, 1)]
     assert [window.revised for _, window in said.closed] == [True]
+
+
+def test_after_a_new_baseline_a_late_event_makes_the_next_revision_of_a_reported_window() -> None:
+    """Not a second first one: (window, revision) names one row, whatever the baseline."""
+    log = Log(plan(), plan(2, models__loan__baseline="other"))
+    log.one(LOAN, 1_000)
+    assert revisions(log.time(25_000)) == [("00:20", 1, 1)]
+    log.time(26_000, revision=2)
+    log.one(LOAN, 2_000, revision=2)
+    assert revisions(log.time(28_000, revision=2)) == [("00:20", 2, 1)]
 
 
 def test_segments_are_units_of_their_own() -> None:
