@@ -84,7 +84,7 @@ class KafkaServer:
         }
         self._properties.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
         cluster_id = base64.urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")
-        self._run_tool("kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(self._properties))
+        self._run_tool("kafka.tools.StorageTool", "format", f"--cluster-id={cluster_id}", "-c", str(self._properties))
 
     def start(self) -> None:
         """Start the node and return when it serves clients."""
