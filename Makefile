@@ -18,7 +18,7 @@ demo: $(READY) ## the whole pipeline in one process, with drifting traffic; ends
 	$(BIN)/stream-monitor demo
 
 test: $(READY) ## every test; those on a real Kafka are skipped where none can be had
-	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
 
 lint: $(READY) ## style and types
 	$(BIN)/ruff check .

@@ -1,8 +1,24 @@
 """Fixtures of all tests come from plugins, one per matter."""
 
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
 from hypothesis import settings
 
 pytest_plugins = ["tests.kafka.fixtures"]
 
 settings.register_profile("house", deadline=None)  # how long one example takes is the machine's affair, and the machine is often busy
 settings.load_profile("house")
+
+
+@pytest.fixture(autouse=True)
+def own_logs() -> Iterator[None]:
+    """What a test configures of logging ends with it: its stream is closed by then."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
