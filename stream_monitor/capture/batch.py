@@ -8,8 +8,8 @@ import msgspec
 from stream_monitor.capture.chunk import Chunk, Envelopes, columns_of, doubtful, envelopes_of
 from stream_monitor.capture.columns import Columns, Raw
 from stream_monitor.capture.native import Bounds, read_event
-from stream_monitor.capture.parse import parse
-from stream_monitor.capture.reader import UNREADABLE, Reader
+from stream_monitor.capture.parse import UNREADABLE, parse
+from stream_monitor.capture.reader import Reader
 from stream_monitor.capture.reject import Problem, Reason, Reject
 from stream_monitor.capture.routes import Routes
 from stream_monitor.capture.schema import StreamKey

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import Any, Final
 
 import numpy as np
@@ -13,8 +12,9 @@ from numpy.typing import NDArray
 from stream_monitor.capture import cloudevents
 from stream_monitor.capture import columns as capture_columns
 from stream_monitor.capture.columns import Columns, Values
-from stream_monitor.capture.convert import column, has_none, only_numbers
+from stream_monitor.capture.convert import column, has_none, only_numbers, texts
 from stream_monitor.capture.envelope import is_event_id
+from stream_monitor.capture.metadata import Members
 from stream_monitor.capture.native import Bounds, fallback_time
 from stream_monitor.capture.parse import DEPTH_MAX, is_plain
 from stream_monitor.capture.prediction import Outputs, outputs_of, prediction_column
@@ -45,6 +45,7 @@ class Envelopes:
     """A chunk's n envelopes, taken apart.
 
     event_ids: n, None where there is none anywhere; time_ms: int64[n], `UNREAD` where it is none or unreadable.
+    metadata: the fields that the schema asks for. ignored: n entries of each learned name, UNSET where it is absent.
     unknown_fields: the learned fields that are there, over all n.
     """
 
@@ -52,6 +53,7 @@ class Envelopes:
     time_ms: NDArray[np.int64]
     outputs: Outputs
     statuses: Sequence[str | None]
+    metadata: Members
     shallow: tuple[Sequence[Any], ...]
     ignored: tuple[Sequence[Any], ...]
     unknown_fields: int
@@ -73,6 +75,7 @@ def envelopes_of(chunk: Chunk, messages: Messages) -> Envelopes:
         time_ms=times_of(times),
         outputs=outputs_of(fields["prediction"]),
         statuses=fields["status"],
+        metadata=chunk.shape.metadata.read(fields["metadata"]),
         shallow=tuple(fields[name] for name in SHALLOW),
         ignored=ignored,
         unknown_fields=sum(len(values) - values.count(UNSET) for values in ignored),
@@ -85,6 +88,7 @@ def doubtful(envelopes: Envelopes, bounds: Bounds) -> set[int]:
     doubts: set[int] = set(np.flatnonzero((time_ms < bounds.earliest_ms) | (time_ms > bounds.latest_ms)).tolist())
     doubts.update(_doubtful_ids(envelopes.event_ids))
     doubts.update(_doubtful_outputs(envelopes.outputs, envelopes.statuses))
+    doubts.update(envelopes.metadata.unread)
     for values in envelopes.shallow:
         doubts.update(_doubtful_raws(values, object_only=True))
     for values in envelopes.ignored:
@@ -111,21 +115,8 @@ def columns_of(stream: StreamKey, chunk: Chunk, envelopes: Envelopes, positive_c
         values=tuple(values),
         event_ids=envelopes.event_ids,  # type: ignore[arg-type]  # one without an id was doubtful, and the slow path rejected it
         unknown_fields=envelopes.unknown_fields,
-    )
-
-
-def joined(parts: Sequence[Columns]) -> Columns:
-    """One after the other: columns of one stream, at least one."""
-    if len(parts) == 1:
-        return parts[0]
-    return Columns(
-        stream=parts[0].stream,
-        schema=parts[0].schema,
-        rows=np.concatenate([part.rows for part in parts]),
-        time_ms=np.concatenate([part.time_ms for part in parts]),
-        values=tuple(map(_joined_values, zip(*(part.values for part in parts), strict=True))),
-        event_ids=list(chain.from_iterable(part.event_ids for part in parts)),
-        unknown_fields=sum(part.unknown_fields for part in parts),
+        metadata=dict(zip(chunk.shape.metadata.names, map(texts, envelopes.metadata.values), strict=True)),
+        extra=_extra(chunk.shape, envelopes),
     )
 
 
@@ -149,12 +140,6 @@ def _integer(value: str | int | None) -> int:
     return value if type(value) is int and -(2**62) < value < 2**62 else UNREAD
 
 
-def _joined_values(parts: Sequence[Values]) -> Values:
-    """The parts of one column: arrays all, or lists all."""
-    arrays = [part for part in parts if isinstance(part, np.ndarray)]
-    return np.concatenate(arrays) if arrays else list(chain.from_iterable(parts))
-
-
 def _features(chunk: Chunk) -> list[Sequence[Any]]:
     """The values of each feature of the schema, in its order."""
     by_slot = list(zip(*[astuple(event.features) for event in chunk.events], strict=True))
@@ -170,6 +155,13 @@ def _learned(chunk: Chunk, fields: dict[str, tuple[Any, ...]]) -> Iterable[tuple
             yield tuple(getattr(event.features, f"u{i}") for event in chunk.events)
         elif scope == PREDICTION:
             yield tuple(getattr(event.prediction, f"u{i}", UNSET) for event in chunk.events)
+
+
+def _extra(shape: Shape, envelopes: Envelopes) -> dict[str, NDArray[np.bool_]]:
+    """For each learned feature that is there: bool[n], in which events."""
+    learned = zip(shape.learned, envelopes.ignored, strict=True)
+    held = [(name, values) for (scope, name), values in learned if scope == FEATURES and values.count(UNSET) < len(values)]
+    return {name: np.array([value is not UNSET for value in values], dtype=np.bool_) for name, values in held}
 
 
 def _doubtful_ids(ids: Sequence[str | None]) -> Iterable[int]:

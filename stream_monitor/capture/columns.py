@@ -1,6 +1,6 @@
 """Decoded events as a struct of arrays."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Protocol
@@ -66,6 +66,8 @@ class Columns:
     rows: int64[n], each event's index in the batch of messages; time_ms: int64[n], event time;
     values: one entry per column of `schema`, in its order; event_ids: n strings;
     unknown_fields: how many fields (top level and features) the schema does not know, over all n events.
+    metadata: for each field of `schema.metadata` n values (a scalar that is no string as its JSON form; None: absent or null);
+    extra: for each unknown *feature* name that some event holds, bool[n], which ones do (any value but an absent one counts).
     """
 
     stream: StreamKey
@@ -75,6 +77,8 @@ class Columns:
     values: tuple[Values, ...]
     event_ids: Sequence[str] = field(default=())
     unknown_fields: int = 0
+    metadata: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
+    extra: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -38,7 +38,7 @@ def boolean(value: object) -> str | None:
 def category(value: object) -> str | None:
     """A categorical column's entry.
 
-    Strings as they are, booleans "true" and "false", integers in digits, floats in their shortest JSON form ("5.0", "0.1", "1e22").
+    Strings as they are, booleans "true" and "false", integers in digits, floats in their shortest JSON form ("5.0", "0.1", "1e-7").
     None for null and NaN; INVALID for infinities, objects and arrays.
     """
     kind = type(value)
@@ -90,6 +90,11 @@ def categories(values: Sequence[object]) -> list[str | None]:
     if _STRINGS.issuperset(map(type, values)):
         return list(values)  # type: ignore[arg-type]  # every type was looked at
     return [category(value) for value in values]
+
+
+def texts(values: Sequence[object]) -> list[str | None]:
+    """N entries of `category`, None for what would be INVALID too: values that are only compared with known ones."""
+    return [None if entry is INVALID else entry for entry in categories(values)]
 
 
 def _shortest(value: float) -> str | None:

@@ -10,8 +10,8 @@ from types import MappingProxyType
 from typing import Final
 
 from stream_monitor.capture.batch import Batch
-from stream_monitor.capture.chunk import joined
 from stream_monitor.capture.columns import Columns, Raw
+from stream_monitor.capture.join import joined
 from stream_monitor.capture.native import Bounds
 from stream_monitor.capture.reject import Reject
 from stream_monitor.capture.routes import Routes

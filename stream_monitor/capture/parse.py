@@ -16,6 +16,8 @@ from stream_monitor.capture.reject import Problem, Reason
 
 DEPTH_MAX: Final = 64
 """Levels of nesting. The contract needs 3; the limit is ours so that it does not move with Python's recursion limit."""
+UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises, whatever the bytes."""
 _BOM: Final = b"\xef\xbb\xbf"
 # Possessive, and matching an unterminated string too: linear in the message whatever it holds.
 _STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
@@ -61,6 +63,11 @@ def is_deep(value: bytes) -> bool:
         return False
     steps = _STEP[np.frombuffer(_STRING.sub(b"", value), dtype=np.uint8)]
     return bool(len(steps)) and int(np.cumsum(steps, dtype=np.int64).max()) > DEPTH_MAX
+
+
+def is_writable(name: str) -> bool:
+    """Whether a struct can have a slot of this name: msgspec takes no quotes, backslashes and control characters."""
+    return not any(character in '"\\' or character < " " for character in name)
 
 
 def json_type(value: object) -> str:

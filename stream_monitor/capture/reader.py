@@ -3,17 +3,13 @@
 from collections.abc import Mapping, Set
 from typing import Any, Final
 
-import msgspec
-
 from stream_monitor.capture.native import known_names, names_of
+from stream_monitor.capture.parse import UNREADABLE
 from stream_monitor.capture.schema import Kind, Schema, StreamKey
 from stream_monitor.capture.shape import Event, Name, Shape, can_learn, shape_of
 
 LEARNED_MAX: Final = 64
 """Unknown names that a stream counts. Each new one costs a rebuild (about 1 ms) and stays in memory for good."""
-
-UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-"""What the typed decode raises, whatever the bytes."""
 
 
 class Reader:

@@ -41,9 +41,10 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """Columns in the baseline's order; names are unique per role."""
+    """Columns in the baseline's order; names are unique per role. metadata: names of the metadata fields that segments are made by."""
 
     columns: tuple[Column, ...]
+    metadata: tuple[str, ...] = ()
 
     @property
     def features(self) -> tuple[Column, ...]:

@@ -12,7 +12,8 @@ from typing import Annotated, Any, Final, Literal, NamedTuple, Protocol, cast
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
-from stream_monitor.capture.parse import is_plain
+from stream_monitor.capture.metadata import MetadataFields
+from stream_monitor.capture.parse import is_plain, is_writable
 from stream_monitor.capture.schema import Column, Kind, Schema
 
 Scalar = str | int | float | bool | None
@@ -26,7 +27,7 @@ EVENT = ""
 FEATURES = "features"
 PREDICTION = "prediction"
 SHALLOW: Final = ("resources", "attributions", "metadata")
-"""Objects whose members nothing reads yet: only that they are objects is checked."""
+"""Objects that the decoder skips: only that they are objects is checked, and `metadata` is read later, by `MetadataFields`."""
 
 
 class Name(NamedTuple):
@@ -54,6 +55,7 @@ class Shape:
 
     event, features, prediction: the structs; fields: the event struct's attributes in order.
     wanted: the schema's features, in order; `f0`, `f1`, … are their attributes; feature_slots: their positions in the features struct.
+    metadata: the reader of the fields that the schema asks for.
     learned: the unknown names that have slots; `u0`, `u1`, … are their attributes. loose: names of the features that take any scalar.
     """
 
@@ -64,6 +66,7 @@ class Shape:
     fields: tuple[str, ...]
     feature_slots: tuple[int, ...]
     wanted: tuple[Column, ...]
+    metadata: MetadataFields
     learned: tuple[Name, ...]
     loose: frozenset[str]
 
@@ -103,14 +106,15 @@ def shape_of(schema: Schema, learned: Sequence[Name], loose: frozenset[str], str
         fields=event.__struct_fields__,
         feature_slots=tuple(slots[f"f{i}"] for i in range(len(wanted))),
         wanted=wanted,
+        metadata=MetadataFields(schema.metadata),
         learned=tuple(learned),
         loose=loose,
     )
 
 
 def can_learn(name: str) -> bool:
-    """Whether a struct can have a slot of this name: msgspec takes no quotes, backslashes and control characters; and no giants."""
-    return len(name.encode("utf-8", "replace")) <= NAME_BYTES_MAX and _is_writable(name)
+    """Whether an unknown name gets a slot: a struct can have it, and it is no giant."""
+    return len(name.encode("utf-8", "replace")) <= NAME_BYTES_MAX and is_writable(name)
 
 
 _PREDICTION_SLOTS: Final = [
@@ -143,14 +147,14 @@ def _learned_slots(scope: str, learned: Sequence[Name]) -> list[_Slot]:
 def _struct(title: str, slots: list[_Slot], order: Mapping[str, int], strict: bool) -> type[Struct]:
     ordered = sorted(slots, key=lambda slot: order.get(slot.name, len(order)))
     # A name that msgspec cannot take keeps a slot for the slow path to fill; `_decode` then refuses everything.
-    rename = {slot.attribute: slot.name for slot in slots if _is_writable(slot.name)}
+    rename = {slot.attribute: slot.name for slot in slots if is_writable(slot.name)}
     fields = [(slot.attribute, slot.type) if slot.default is ... else (slot.attribute, slot.type, slot.default) for slot in ordered]
     return msgspec.defstruct(title, cast(Any, fields), rename=rename, forbid_unknown_fields=strict, kw_only=True, gc=False)
 
 
 def _decode(event: type[Struct], wanted: Sequence[Column], strict: bool) -> Callable[[bytes], Event]:
     decode = cast(Callable[[bytes], Event], msgspec.json.Decoder(event).decode)
-    if not all(_is_writable(column.name) for column in wanted):
+    if not all(is_writable(column.name) for column in wanted):
         return refuse
     if strict:
         return decode
@@ -165,7 +169,3 @@ def _decode(event: type[Struct], wanted: Sequence[Column], strict: bool) -> Call
 def refuse(value: bytes) -> Event:
     """The fast path of a stream that has none: every message takes the slow one."""
     raise msgspec.DecodeError
-
-
-def _is_writable(name: str) -> bool:
-    return not any(character in '"\\' or character < " " for character in name)

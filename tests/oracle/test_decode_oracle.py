@@ -23,7 +23,8 @@ SCHEMA = Schema(
         Column("city", Kind.CATEGORICAL),
         Column(PREDICTION, Kind.CATEGORICAL, Role.PREDICTION),
         Column(SCORE, Kind.NUMERIC, Role.PREDICTION),
-    )
+    ),
+    metadata=("region", "tier"),
 )
 SCHEMAS = {StreamKey("loan", None): SCHEMA, StreamKey("loan", "2"): SCHEMA, StreamKey("forecast", None): SCHEMA}
 KNOWN = {
@@ -41,6 +42,7 @@ KNOWN = {
     "attributions",
     "metadata",
 }
+FEATURE_NAMES = {"amount", "vip", "city"}
 FORM = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
@@ -81,7 +83,7 @@ def naive_time(value: Any) -> int | str:
 
 
 def naive(body: bytes) -> Any:
-    """A reason, or (stream, time, id, the five values, unknown fields)."""
+    """A reason, or (stream, time, id, the five values, the two of metadata, the extra features, unknown fields)."""
     try:
         text = body.decode()
         # Half of a surrogate pair, in whatever duplicate, cannot be written back as UTF-8.
@@ -115,7 +117,8 @@ def naive(body: bytes) -> Any:
         return "time_out_of_range"
     if "features" not in fields or (fields.get("status") != "error" and naive_is_empty(fields.get("prediction"))):
         return "missing_field"
-    return stream, time, fields["event_id"], *naive_values(fields["features"], fields.get("prediction")), naive_unknown(fields, event)
+    values = naive_values(fields["features"], fields.get("prediction")) + naive_metadata(fields.get("metadata", {}))
+    return stream, time, fields["event_id"], *values, set(fields["features"]) - FEATURE_NAMES, naive_unknown(fields, event)
 
 
 def naive_id(fields: dict[str, Any]) -> str | None:
@@ -178,10 +181,15 @@ def naive_values(features: dict[str, Any], output: Any) -> tuple[Any, ...]:
     return naive_number(features.get("amount")), boolean, naive_category(features.get("city")), naive_category(label), naive_number(score)
 
 
+def naive_metadata(metadata: dict[str, Any]) -> tuple[Any, ...]:
+    entries = [naive_category(metadata.get(name)) for name in SCHEMA.metadata]
+    return tuple(None if entry is INVALID else entry for entry in entries)
+
+
 def naive_unknown(fields: dict[str, Any], event: dict[str, Any]) -> int:
     output = fields.get("prediction")
     inside = set(output) - {"label", "score", "scores", "value"} if isinstance(output, dict) else set()
-    return len(set(event) - KNOWN) + len(set(fields["features"]) - {"amount", "vip", "city"}) + len(inside)
+    return len(set(event) - KNOWN) + len(set(fields["features"]) - FEATURE_NAMES) + len(inside)
 
 
 LITERALS = """
@@ -220,6 +228,7 @@ FEATURES = objects({"amount": NUMBERS | SCALARS, "vip": SCALARS, "city": STRINGS
 OUTPUT = objects(
     {"label": SCALARS | STRINGS, "score": NUMBERS | SCALARS, "scores": objects({"0": NUMBERS | SCALARS, "1": NUMBERS}), "value": NUMBERS}
 )
+METADATA = objects({"region": STRINGS | SCALARS | NUMBERS, "tier": SCALARS, "trace": SCALARS})
 GOOD_OUTPUT = st.sampled_from(['"1"', "true", "0.25", '{"label":"0","score":0.125}', '{"scores":{"0":0.75,"1":0.25}}', '{"value":3}'])
 MODELS = st.sampled_from(['"loan"', '"loan"', '"loan"', '"forecast"'])
 REST = {
@@ -228,12 +237,12 @@ REST = {
     "latency_ms": NUMBERS,
     "status": st.sampled_from(['"ok"', '"error"', "null"]),
     "error": STRINGS,
-    "metadata": st.sampled_from(['{"a":1}', "{}", "null"]),
+    "metadata": METADATA | st.sampled_from(['{"a":1}', "{}", "null"]),
 }
 NEAR = objects(
     REST, {"event_id": st.just('"e1"'), "model": MODELS, "time": TIMES, "features": FEATURES, "prediction": GOOD_OUTPUT | OUTPUT}
 )
-FAR = objects(dict.fromkeys(KNOWN, SCALARS | TIMES | FEATURES | OUTPUT | MODELS))
+FAR = objects(dict.fromkeys(KNOWN, SCALARS | TIMES | FEATURES | OUTPUT | METADATA | MODELS))
 
 
 def outcomes(n: int, parts: list[Columns], rejects: list[Reject]) -> list[Any]:
@@ -243,7 +252,9 @@ def outcomes(n: int, parts: list[Columns], rejects: list[Reject]) -> list[Any]:
         answers[reject.row] = reject.reason.value
     for part in parts:
         for i, row in enumerate(part.rows.tolist()):
-            answers[row] = (part.stream, int(part.time_ms[i]), part.event_ids[i], *(values[i] for values in part.values))
+            metadata = [part.metadata[name][i] for name in SCHEMA.metadata]
+            extra = {name for name, held in part.extra.items() if held[i]}
+            answers[row] = (part.stream, int(part.time_ms[i]), part.event_ids[i], *(values[i] for values in part.values), *metadata, extra)
     return answers
 
 

@@ -2,6 +2,7 @@
 
 import gc
 import json
+from collections import Counter
 from itertools import pairwise
 from typing import Any
 
@@ -12,13 +13,18 @@ from stream_monitor.capture import Column, Columns, Decoder, Kind, Reject, Schem
 from tests.messages import Message
 
 CLOCK_MS = 1_795_327_200_000
-SCHEMA = Schema((Column("amount", Kind.NUMERIC), Column("vip", Kind.BOOLEAN), Column("city", Kind.CATEGORICAL)))
+SCHEMA = Schema((Column("amount", Kind.NUMERIC), Column("vip", Kind.BOOLEAN), Column("city", Kind.CATEGORICAL)), ("region", "tier"))
 SCHEMAS = {StreamKey("loan", None): SCHEMA, StreamKey("fraud", None): SCHEMA, StreamKey("fraud", "2"): SCHEMA}
+
+
+METADATA = ["eu", "ø", "", None, True, 3, 1.5, 10**30, {"a": 1}, ["eu"], float("inf")]
 
 
 def good(model: str, extra: list[str], number: int) -> bytes:
     features = {"amount": 1.5, "vip": None, "city": "oslo"} | {name: number for name in extra if name > "m"}
     body: dict[str, Any] = {"event_id": f"e{number}", "model": model, "time": CLOCK_MS - number, "features": features, "prediction": 1}
+    if number % 3:
+        body["metadata"] = {"trace": [number], "region": METADATA[number % len(METADATA)], "tier": "gold"}
     return json.dumps(body | {name: [number] for name in extra if name <= "m"}).encode()
 
 
@@ -52,6 +58,7 @@ def outcomes(values: list[bytes | None], decoder: Decoder | None = None) -> list
     for part in parts:
         for i, row in enumerate(part.rows.tolist()):
             words[row] = f"{part.stream} {part.time_ms[i]} {part.event_ids[i]} {[values[i] for values in part.values]!r}"
+            words[row] += f" {[part.metadata[name][i] for name in part.schema.metadata]}"
     return [words[row] for row in range(len(values))]
 
 
@@ -65,7 +72,9 @@ def test_every_message_is_in_one_place_and_in_order(values: list[bytes | None]) 
     assert [reject.row for reject in rejects] == sorted(reject.row for reject in rejects)
     assert all(len(reject.detail) <= 200 for reject in rejects)
     for part in parts:
-        assert {len(part), len(part.time_ms), len(part.event_ids)} | set(map(len, part.values)) == {len(part)}
+        assert {len(part.time_ms), len(part.event_ids), *map(len, part.values), *map(len, part.metadata.values())} == {len(part)}
+        assert tuple(part.metadata) == part.schema.metadata
+        assert all(len(held) == len(part) and held.any() for held in part.extra.values())
         assert len(part) > 0
     assert [part.stream for part in parts] == sorted({part.stream for part in parts}, key=lambda s: (s.model, s.version or ""))
 
@@ -92,10 +101,13 @@ def test_unknown_fields_are_counted_exactly_however_the_batch_is_cut(plan: list[
     values: list[bytes | None] = [good(model, extra, number) for number, (model, extra) in enumerate(plan)]
     decoder = Decoder(SCHEMAS)
     counts = {"loan": 0, "fraud": 0}
+    features: Counter[tuple[str, str]] = Counter()
     for start in range(0, len(values), size):
         for part in decoded(values[start : start + size], decoder)[0]:
             counts[part.stream.model] += part.unknown_fields
+            features.update({(part.stream.model, name): int(held.sum()) for name, held in part.extra.items()})
     assert counts == {model: sum(len(extra) for name, extra in plan if name == model) for model in counts}
+    assert features == Counter((model, name) for model, extra in plan for name in extra if name > "m")
     assert decoder.saturated == frozenset()
 
 

@@ -327,8 +327,14 @@ CASES: dict[str, list[Case]] = {
         Case("`attributions` an array", event(attributions="[]"), Reason.WRONG_TYPE),
         Case("`metadata` a string", event(metadata='"eu"'), Reason.WRONG_TYPE),
         Case(
-            "members of `metadata`, `resources`, `attributions` of any type",
-            event(metadata='{"region":5}', resources='{"cpu":"x"}'),
+            "members of `metadata` of any type",
+            event(metadata='{"region":5,"more":{}}'),
+            kept={"amount": 1.5},
+            note="numbers and booleans as their JSON text, objects, arrays and null as no value",
+        ),
+        Case(
+            "members of `resources`, `attributions` of any type",
+            event(resources='{"cpu":"x"}'),
             kept={"amount": 1.5},
             note="not read yet",
         ),

@@ -13,8 +13,9 @@ import pytest
 from stream_monitor.capture.columns import INVALID
 from stream_monitor.capture.files import read_lines, read_tables
 from stream_monitor.capture.schema import Column, Kind, Role, Schema, StreamKey
-from stream_monitor.capture.table import boolean_values, number_values, table_columns, text_values
+from stream_monitor.capture.table import table_columns
 from stream_monitor.capture.table_time import format_time, table_times
+from stream_monitor.capture.table_values import boolean_values, number_values, text_values
 from stream_monitor.capture.times import UNREAD
 from stream_monitor.errors import InputError
 
