@@ -1,23 +1,26 @@
-"""A pane's profile as bytes: integers in the narrowest type that holds them, counts sparse or dense, whichever is shorter.
+"""A pane's profile as bytes.
 
 There is no second form for few rows: a profile of one 25-column row is 0.6 of its JSON, and from 5 rows on smaller than the rows in
 binary (`benchmarks/profile_size.py` prints the table; the reasons are in `docs/decisions/0002-one-profile-form.md`).
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
+from msgspec import Meta
 
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.errors import CodecError
+from stream_monitor.profile.extra import EXTRA_MAX
 from stream_monitor.profile.frame import UNREADABLE, FrameKind, seal, unseal
+from stream_monitor.profile.ids import SAMPLE_MAX, IdSample
 from stream_monitor.profile.layout import Layout
+from stream_monitor.profile.packing import Packed, pack, unpack
 from stream_monitor.profile.profile import SAMPLES_MAX, Profile, Sample
-
-_WIDTHS: Final = {"u": ("<u1", "<u2", "<u4", "<i8"), "i": ("<i1", "<i2", "<i4", "<i8")}
+from stream_monitor.profile.slice_codec import SlicesWire, slices_from_wire, slices_to_wire
+from stream_monitor.profile.slices import Slices
 
 Segment = tuple[tuple[str, str], ...]
 """Sorted (name, value) pairs; empty for the whole."""
@@ -25,7 +28,7 @@ Segment = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class PaneProfile:
-    """What phase 1 hands to phase 2: one stream's profile of one pane, from one micro-batch.
+    """What phase 1 hands to phase 2: one stream's (or one of its segments') profile of one pane, from one micro-batch.
 
     Times in ms since the epoch; the pane is [pane_start_ms, pane_start_ms + pane_ms).
     """
@@ -38,16 +41,8 @@ class PaneProfile:
     revision: int
     """Of the config it was made under."""
     profile: Profile
-
-
-class Packed(msgspec.Struct, array_like=True, frozen=True):
-    """An integer array in its narrowest little-endian type; `index` holds the places of the non-zero values, None: all values stand."""
-
-    size: int
-    dtype: str
-    values: bytes
-    index_dtype: str | None = None
-    index: bytes = b""
+    slices: Slices
+    """Of the same events."""
 
 
 class _Wire(msgspec.Struct, array_like=True, frozen=True):
@@ -59,6 +54,7 @@ class _Wire(msgspec.Struct, array_like=True, frozen=True):
     baseline_id: str
     revision: int
     profile: "ProfileWire"
+    slices: SlicesWire
 
 
 class ProfileWire(msgspec.Struct, array_like=True, frozen=True):
@@ -68,62 +64,38 @@ class ProfileWire(msgspec.Struct, array_like=True, frozen=True):
     counts: Packed
     moments: Packed
     samples: tuple[Sample, ...]
-
-
-def pack(array: NDArray[np.int64]) -> Packed:
-    """Pack int64[n], sparse where that is shorter."""
-    index = np.flatnonzero(array)
-    dtype, values = _narrow(array[index])
-    index_dtype, places = _narrow(index)
-    if len(index) * (values.itemsize + places.itemsize) < array.size * values.itemsize:
-        return Packed(array.size, dtype, values.tobytes(), index_dtype, places.tobytes())
-    dtype, values = _narrow(array)
-    return Packed(array.size, dtype, values.tobytes())
-
-
-def unpack(packed: Packed, size: int) -> NDArray[np.int64]:
-    """int64[size]. Errors: CodecError where the bytes do not give exactly that."""
-    try:
-        values = np.frombuffer(packed.values, dtype=_checked(packed.dtype)).astype(np.int64)
-        if packed.size != size:
-            raise CodecError(f"an array of {packed.size} values where the baseline has {size}")
-        if packed.index_dtype is None:
-            if len(values) != size:
-                raise CodecError("an array shorter or longer than it says")
-            return values
-        array = np.zeros(size, dtype=np.int64)
-        array[np.frombuffer(packed.index, dtype=_checked(packed.index_dtype)).astype(np.int64)] = values
-    except (ValueError, IndexError) as error:
-        raise CodecError(f"a packed array that cannot be read: {error}") from None
-    return array
-
-
-def _narrow(array: NDArray[np.int64]) -> tuple[str, NDArray[np.int64]]:
-    low, high = (int(array.min()), int(array.max())) if array.size else (0, 0)
-    for dtype in _WIDTHS["u" if low >= 0 else "i"]:
-        limits = np.iinfo(dtype)
-        if limits.min <= low and high <= limits.max:
-            return dtype, array.astype(dtype)
-    raise AssertionError("an int64 fits into an int64")
-
-
-def _checked(dtype: str) -> str:
-    if dtype not in _WIDTHS["u"] and dtype not in _WIDTHS["i"]:
-        raise CodecError(f"unknown array type {dtype!r}")
-    return dtype
+    id_hashes: bytes
+    id_repeats: Packed
+    """How many more events than one had each id: mostly zeros."""
+    extra: dict[str, Annotated[int, Meta(ge=0)]]
 
 
 def to_wire(profile: Profile) -> ProfileWire:
     """A profile in the form that msgspec encodes."""
-    return ProfileWire(profile.events, pack(profile.counts), pack(profile.moments.ravel()), profile.samples)
+    ids = profile.ids
+    hashes, repeats = ids.hashes.astype("<u8").tobytes(), pack(ids.counts - 1)
+    counts, moments = pack(profile.counts), pack(profile.moments.ravel())
+    return ProfileWire(profile.events, counts, moments, profile.samples, hashes, repeats, dict(profile.extra))
 
 
 def from_wire(wire: ProfileWire, layout: Layout) -> Profile:
     """Back from `to_wire`. Errors: CodecError where it does not fit the layout."""
     if len(wire.samples) > SAMPLES_MAX or any(len(sample.codes) != 2 * layout.columns for sample in wire.samples):
         raise CodecError("samples that do not fit the baseline")
+    if len(wire.extra) > EXTRA_MAX:
+        raise CodecError("more unknown features than are counted")
     moments = unpack(wire.moments, 2 * layout.columns).reshape(2, layout.columns)
-    return Profile(wire.events, unpack(wire.counts, layout.total), moments, wire.samples)
+    return Profile(wire.events, unpack(wire.counts, layout.total), moments, wire.samples, _ids(wire), wire.extra)
+
+
+def _ids(wire: ProfileWire) -> IdSample:
+    if len(wire.id_hashes) % 8 or len(wire.id_hashes) > 8 * SAMPLE_MAX:
+        raise CodecError("a sample of ids that cannot be one")
+    hashes = np.frombuffer(wire.id_hashes, dtype="<u8").astype(np.uint64)
+    repeats = unpack(wire.id_repeats, len(hashes))
+    if (hashes[1:] <= hashes[:-1]).any() or repeats.min(initial=0) < 0:
+        raise CodecError("a sample of ids that do not rise, or came less than once")
+    return IdSample(hashes, repeats + 1)
 
 
 _encoder: Final = msgspec.msgpack.Encoder()
@@ -132,7 +104,8 @@ _decoder: Final = msgspec.msgpack.Decoder(_Wire)
 
 def encode(pane: PaneProfile) -> bytes:
     """A pane's profile as one framed record. Errors: CodecError where it is too large."""
-    wire = _Wire(*pane.stream, pane.segment, pane.pane_start_ms, pane.pane_ms, pane.baseline_id, pane.revision, to_wire(pane.profile))
+    profile, slices = to_wire(pane.profile), slices_to_wire(pane.slices)
+    wire = _Wire(*pane.stream, pane.segment, pane.pane_start_ms, pane.pane_ms, pane.baseline_id, pane.revision, profile, slices)
     return seal(FrameKind.PROFILE, _encoder.encode(wire))
 
 
@@ -147,6 +120,7 @@ class Sealed:
     baseline_id: str
     revision: int
     wire: ProfileWire
+    slices: SlicesWire
 
     @property
     def events(self) -> int:
@@ -155,8 +129,8 @@ class Sealed:
 
     def open(self, layout: Layout) -> PaneProfile:
         """The profile on its baseline's layout. Errors: CodecError where it does not fit."""
-        profile = from_wire(self.wire, layout)
-        return PaneProfile(self.stream, self.segment, self.pane_start_ms, self.pane_ms, self.baseline_id, self.revision, profile)
+        profile, slices = from_wire(self.wire, layout), slices_from_wire(self.slices, layout.columns)
+        return PaneProfile(self.stream, self.segment, self.pane_start_ms, self.pane_ms, self.baseline_id, self.revision, profile, slices)
 
 
 def decode(frame: bytes) -> Sealed:
@@ -166,4 +140,4 @@ def decode(frame: bytes) -> Sealed:
     except UNREADABLE as error:
         raise CodecError(f"a profile that cannot be read: {error}") from None
     stream = StreamKey(wire.model, wire.version)
-    return Sealed(stream, wire.segment, wire.pane_start_ms, wire.pane_ms, wire.baseline_id, wire.revision, wire.profile)
+    return Sealed(stream, wire.segment, wire.pane_start_ms, wire.pane_ms, wire.baseline_id, wire.revision, wire.profile, wire.slices)

@@ -13,7 +13,7 @@ import msgspec
 
 from stream_monitor.errors import CodecError
 
-VERSION: Final = 1
+VERSION: Final = 2
 FRAME_BYTES_MAX: Final = 8 * 1024 * 1024
 """Profiles and progress beyond this are refused by both sides; 10,000 columns of 22 bins with 64-bit counts stay below 2 MB.
 Snapshots have no such limit: their size is that of the state, and they travel in chunks."""

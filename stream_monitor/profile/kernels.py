@@ -6,7 +6,7 @@ Results are exact and the same on every machine: no fastmath, no floating-point 
 """
 
 from collections.abc import Callable
-from typing import Final, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 import numba
 import numpy as np
@@ -14,21 +14,24 @@ from numpy.typing import NDArray
 
 from stream_monitor.profile.layout import FIRST_VALUE, INVALID, MISSING
 from stream_monitor.profile.profile import MOMENT_CLIP, MOMENT_SCALE, SQUARE_SCALE
+from stream_monitor.profile.slices import POSITION_SCALE
 
-_Function = TypeVar("_Function", bound=Callable[..., None])
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 _SCALE: Final = float(MOMENT_SCALE)
 _SQUARE: Final = float(SQUARE_SCALE)
+_POSITION: Final = float(POSITION_SCALE)
 
 
-def _compiled(function: _Function) -> _Function:
+def compiled(function: _Function) -> _Function:
+    """Machine code for a loop, cached beside its file. The cache looks at that file alone: call nothing of ours from another one."""
     try:
         return cast(_Function, numba.njit(cache=True, error_model="numpy", nogil=True)(function))
     except RuntimeError:  # no folder can be written, as in a read-only container: compile in every process
         return cast(_Function, numba.njit(error_model="numpy", nogil=True)(function))
 
 
-@_compiled
+@compiled
 def encode_numeric(values: NDArray[np.float64], edges: NDArray[np.float64], out: NDArray[np.int32]) -> None:
     """Write each value's code (see `layout`) to `out`.
 
@@ -50,7 +53,7 @@ def encode_numeric(values: NDArray[np.float64], edges: NDArray[np.float64], out:
         out[i] = code
 
 
-@_compiled
+@compiled
 def count(codes: NDArray[np.int32], group: NDArray[np.int32], starts: NDArray[np.int64], counts: NDArray[np.int64]) -> None:
     """Add every row's codes to the counts of its group.
 
@@ -65,7 +68,7 @@ def count(codes: NDArray[np.int32], group: NDArray[np.int32], starts: NDArray[np
                 counts[group[i], start + row[i]] += 1
 
 
-@_compiled
+@compiled
 def add_moments(values: NDArray[np.float64], mean: float, scale: float, group: NDArray[np.int32], out: NDArray[np.int64]) -> None:
     """Add one column's standardised values to the moments of each row's group, as whole numbers (see `Profile.moments`).
 
@@ -80,12 +83,70 @@ def add_moments(values: NDArray[np.float64], mean: float, scale: float, group: N
             out[1, group[i]] += np.int64(np.rint(z * z * _SQUARE))
 
 
-@_compiled
+@compiled
+def add_positions(
+    codes: NDArray[np.int32],
+    values: NDArray[np.float64],
+    places: NDArray[np.float64],
+    slopes: NDArray[np.float64],
+    lows: NDArray[np.float64],
+    group: NDArray[np.int32],
+    out: NDArray[np.int64],
+) -> None:
+    """Add one numeric column's positions to the slices of each row's group, as whole numbers (see `Slices`).
+
+    codes: int32[n]; values: float64[n], read where the code is that of a value; places, slopes, lows: float64 by code, see
+    `baseline.position`; group: int32[n], rows of a negative group are left out;
+    out: int64[4, G], added to: n and the sums of q, q^2 and |2q - 2^20|.
+    """
+    for i in range(len(group)):
+        g, code = group[i], codes[i]
+        if g >= 0 and code >= FIRST_VALUE:
+            u = places[code] + slopes[code] * (values[i] / 2 - lows[code])
+            q = np.int64(np.rint(min(max(u, 0.0), 1.0) * _POSITION))
+            out[0, g] += 1
+            out[1, g] += q
+            out[2, g] += q * q
+            out[3, g] += abs(2 * q - POSITION_SCALE)
+
+
+@compiled
+def add_ranks(codes: NDArray[np.int32], ranks: NDArray[np.int64], group: NDArray[np.int32], out: NDArray[np.int64]) -> None:
+    """The same for a column whose codes alone say the position. ranks: int64 by code, q of each."""
+    for i in range(len(group)):
+        g, code = group[i], codes[i]
+        if g >= 0 and code >= FIRST_VALUE:
+            q = ranks[code]
+            out[0, g] += 1
+            out[1, g] += q
+            out[2, g] += q * q
+            out[3, g] += abs(2 * q - POSITION_SCALE)
+
+
+@compiled
 def count_groups(group: NDArray[np.int32], out: NDArray[np.int64]) -> None:
     """Add the number of each group's rows to `out`, int64[G]; rows of a negative group are left out."""
     for i in range(len(group)):
         if group[i] >= 0:
             out[group[i]] += 1
+
+
+@compiled
+def hash_texts(data: NDArray[np.uint8], ends: NDArray[np.int64], out: NDArray[np.uint64]) -> None:
+    """Write a 64-bit hash of each text to `out`, the same on every machine.
+
+    data: the bytes of n texts, one after the other; ends: int64[n], where each ends. FNV-1a (Fowler, Noll & Vo 1991), then the last steps
+    of splitmix64, so that all bits are even for short texts that differ in one digit.
+    """
+    start = 0
+    for i in range(len(ends)):
+        found = np.uint64(0xCBF29CE484222325)
+        for j in range(start, ends[i]):
+            found = (found ^ np.uint64(data[j])) * np.uint64(0x100000001B3)
+        found = (found ^ (found >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        found = (found ^ (found >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        out[i] = found ^ (found >> np.uint64(31))
+        start = ends[i]
 
 
 def compile_kernels() -> None:
@@ -96,3 +157,7 @@ def compile_kernels() -> None:
     count(codes, group, np.array([0, 5], dtype=np.int64), np.zeros((1, 5), dtype=np.int64))
     add_moments(values, 0.0, 1.0, group, np.zeros((2, 1), dtype=np.int64))
     count_groups(group, np.zeros(1, dtype=np.int64))
+    positions, by_code, out = np.zeros(1), np.zeros(5), np.zeros((4, 1), dtype=np.int64)
+    add_positions(codes[0], positions, by_code, by_code, by_code, group, out)
+    add_ranks(codes[0], by_code.astype(np.int64), group, out)
+    hash_texts(np.zeros(1, dtype=np.uint8), np.ones(1, dtype=np.int64), np.zeros(1, dtype=np.uint64))

@@ -1,11 +1,14 @@
 """The one mergeable summary. A window is merged profiles, the baseline is a profile, drift is a distance between two."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_monitor.profile.extra import merge_extra
+from stream_monitor.profile.ids import IdSample
 from stream_monitor.profile.layout import Layout
 
 SAMPLES_MAX: Final = 16
@@ -36,7 +39,8 @@ class Profile:
     counts: int64[B], each column's part sums to `events`.
     moments: int64[2, C], for numeric columns the sums of z (in 2^-20) and of z squared (in 2^-10) over finite values,
     where z = (x - mean) / sd by the baseline, clipped to +-2^10; zero for the others.
-    samples: the events with the `SAMPLES_MAX` lowest priorities, in order.
+    samples: the events with the `SAMPLES_MAX` lowest priorities, in order. ids: a sample of the events' ids.
+    extra: feature that the baseline does not know -> events that held it, names rising, at most `EXTRA_MAX`.
 
     Profiles of one layout form a commutative monoid under `merge`, exactly: everything is an integer or a sorted set.
     """
@@ -44,7 +48,9 @@ class Profile:
     events: int
     counts: NDArray[np.int64]
     moments: NDArray[np.int64]
-    samples: tuple[Sample, ...] = field(default=())
+    samples: tuple[Sample, ...] = ()
+    ids: IdSample = field(default_factory=IdSample.empty)
+    extra: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def empty(cls, layout: Layout) -> Self:
@@ -58,12 +64,16 @@ class Profile:
             self.counts + other.counts,
             self.moments + other.moments,
             tuple(sorted(self.samples + other.samples)[:SAMPLES_MAX]),
+            self.ids.merge(other.ids),
+            merge_extra(self.extra, other.extra),
         )
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Profile) and (
             self.events == other.events
             and self.samples == other.samples
+            and self.ids == other.ids
+            and self.extra == other.extra
             and np.array_equal(self.counts, other.counts)
             and np.array_equal(self.moments, other.moments)
         )

@@ -9,15 +9,18 @@ from typing import Any, Final
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import stream_monitor
 from stream_monitor.capture.decode import Decoder
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.pipeline.summarise import summarise
+from stream_monitor.profile.codec import Segment
+from stream_monitor.profile.ids import SAMPLE_MAX, IdSample
 from stream_monitor.profile.layout import Layout
 from stream_monitor.profile.profile import SAMPLES_MAX, Profile, Sample
+from stream_monitor.profile.slices import POSITION_SCALE, Slices
 from stream_monitor.runtime.broker import Record
 from stream_monitor.runtime.memory.log import MemoryMessage
 from tests.property.pipeline_world import START_MS, config_of, plan_of, traffic
@@ -40,17 +43,59 @@ def profiles() -> st.SearchStrategy[Profile]:
         st.lists(COUNTS, min_size=LAYOUT.total, max_size=LAYOUT.total).map(lambda v: np.array(v, dtype=np.int64)),
         st.lists(COUNTS, min_size=4, max_size=4).map(lambda v: np.array(v, dtype=np.int64).reshape(2, 2)),
         st.lists(samples(), max_size=SAMPLES_MAX).map(lambda found: tuple(sorted(found))),
+        id_samples(),
+        st.dictionaries(st.sampled_from("abcdefgh"), st.integers(1, 2**40), max_size=5).map(lambda found: dict(sorted(found.items()))),
     )
+
+
+def id_samples() -> st.SearchStrategy[IdSample]:
+    """Few hashes, so that both sides have some in common; now and then more than one sample holds."""
+    few = st.dictionaries(st.integers(0, 12), st.integers(1, 2**40), max_size=8)
+    many = st.integers(0, 3).map(lambda step: {step + 4 * i: 1 + i % 3 for i in range(SAMPLE_MAX)})
+    return st.one_of(few, few, few, many).map(
+        lambda found: IdSample(np.array(sorted(found), dtype=np.uint64), np.array([found[key] for key in sorted(found)], dtype=np.int64))
+    )
+
+
+@st.composite
+def slices(draw: st.DrawFn) -> Slices:
+    """Slices of LAYOUT's columns as events make them, from single values."""
+    events = draw(st.lists(st.tuples(st.integers(-2, 5), st.integers(0, 1), st.integers(0, POSITION_SCALE)), max_size=12))
+    starts = np.array(sorted({start for start, _, _ in events}), dtype=np.int64)
+    n, sums = np.zeros((len(starts), 2), dtype=np.int64), np.zeros((len(starts), 3, 2), dtype=np.int64)
+    for start, column, q in events:
+        row = int(np.searchsorted(starts, start))
+        n[row, column] += 1
+        sums[row, :, column] += (q, q * q, abs(2 * q - POSITION_SCALE))
+    return Slices(starts, n, sums)
 
 
 def _more(profile: Profile, name: str) -> Any:
     """Another value of one field."""
-    extra = {"events": profile.events + 1, "samples": (Sample(-1, "t", 0, 0, b"1234"), *profile.samples)[:SAMPLES_MAX]}
+    extra = {
+        "events": profile.events + 1,
+        "samples": (Sample(-1, "t", 0, 0, b"1234"), *profile.samples)[:SAMPLES_MAX],
+        "ids": profile.ids.merge(IdSample(np.zeros(1, dtype=np.uint64), np.ones(1, dtype=np.int64))),
+        "extra": {"a": profile.extra.get("a", 0) + 1, **{key: n for key, n in profile.extra.items() if key != "a"}},
+    }
     return extra[name] if name in extra else getattr(profile, name) + 1
 
 
+def _more_ids(sample: IdSample, name: str) -> Any:
+    """Another hash, lower than all, or one event more."""
+    if name == "hashes":
+        return sample.hashes - 1 if sample.distinct and sample.hashes[0] else sample.hashes + 1
+    return sample.counts + 1
+
+
+def _more_slices(part: Slices, name: str) -> Any:
+    return getattr(part, name) + 1
+
+
 MERGEABLE: Final[Mapping[type, tuple[Callable[[], st.SearchStrategy[Any]], Any, Callable[[Any, str], Any]]]] = {
-    Profile: (profiles, Profile.empty(LAYOUT), _more)
+    Profile: (profiles, Profile.empty(LAYOUT), _more),
+    IdSample: (id_samples, IdSample.empty(), _more_ids),
+    Slices: (slices, Slices.empty(2), _more_slices),
 }
 """Class -> (any value, the zero, another value of a field). A new mergeable class is added here, and all laws hold for it."""
 
@@ -87,6 +132,7 @@ def test_merge_is_a_commutative_monoid(kind: type, data: st.DataObject) -> None:
 def test_merge_touches_every_field_and_changes_neither_side(kind: type, data: st.DataObject) -> None:
     values, _, more = MERGEABLE[kind]
     one, two = data.draw(values()), data.draw(values())
+    assume(two != MERGEABLE[kind][1] or kind is Profile)  # where there is nothing, there is nothing to change
     merged, copies = one.merge(two), [dataclasses.replace(side) for side in (one, two)]
     for field in dataclasses.fields(kind):
         changed = dataclasses.replace(two, **{field.name: more(two, field.name)})
@@ -108,18 +154,24 @@ def test_the_profile_of_a_whole_is_the_merge_of_its_parts(seed: int, part_of: li
     whole = panes(messages)
     parts = [panes([message for message, part in zip(messages, part_of, strict=True) if part == number]) for number in range(4)]
     random.shuffle(parts)
-    merged: dict[tuple[StreamKey, int], Profile] = {}
+    merged: dict[PaneKey, Pane] = {}
     for part in parts:
-        for key, profile in part.items():
-            merged[key] = merged[key].merge(profile) if key in merged else profile
+        for key, (profile, held) in part.items():
+            known = merged.get(key)
+            merged[key] = (known[0].merge(profile), known[1].merge(held)) if known else (profile, held)
     assert merged == whole
-    assert sum(profile.events for profile in whole.values()) == sum(event.model is not None for event in events)
-    for (stream, _), profile in whole.items():
+    assert sum(profile.events for profile, _ in whole.values()) == sum(event.model is not None for event in events)
+    for (stream, _, _), (profile, _) in whole.items():
         layout = PLAN.streams[stream].baseline.layout
         assert all(total == profile.events for total in np.add.reduceat(profile.counts, layout.starts[:-1]))
 
 
-def panes(messages: list[MemoryMessage]) -> dict[tuple[StreamKey, int], Profile]:
+PaneKey = tuple[StreamKey, Segment, int]
+Pane = tuple[Profile, Slices]
+
+
+def panes(messages: list[MemoryMessage]) -> dict[PaneKey, Pane]:
     decoder: Decoder = PLAN.decoder()
     columns, _ = decoder.decode(messages, None)
-    return {(pane.stream, pane.pane_start_ms): pane.profile for pane in summarise(PLAN, columns, messages)}
+    found = summarise(PLAN, columns, messages)
+    return {(pane.stream, pane.segment, pane.pane_start_ms): (pane.profile, pane.slices) for pane in found}
