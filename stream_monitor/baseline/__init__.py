@@ -1,6 +1,7 @@
 """Step 3, what is normal: the reference profile of each model.
 
-Read `baseline` and its `column` (the reference), `binning` (edges from training values), `encode` (events on a baseline's bins),
-`position` (a value's place among them), `store` (the file), then `build` with its `options`, `infer` (what a column is) and the two kinds
-of training data, `tables` and `events`.
+Read `baseline` and its `column` (the reference), `segments` (parts of the traffic), `binning` (edges from training values), `encode`
+(events on a baseline's bins), `position` (a value's place among them), `store` (the file: `record` and its parts), then `build` with its
+`options`, `infer` (what a column is), the two kinds of training data, `tables` and `events`, and what `training` counts of them: columns,
+the segments of a `choice`, and the `runs` that show what varies by itself.
 """

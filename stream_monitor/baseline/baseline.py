@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from stream_monitor.baseline.column import BaselineColumn, CategoricalColumn, NumericColumn
+from stream_monitor.baseline.column import BaselineColumn, CategoricalColumn, Natural, NumericColumn
+from stream_monitor.baseline.segments import Segmentation
 from stream_monitor.capture.columns import Columns
 from stream_monitor.capture.schema import Kind, Schema
 from stream_monitor.profile.layout import Layout
@@ -15,7 +16,7 @@ from stream_monitor.profile.profile import Profile
 if TYPE_CHECKING:
     from stream_monitor.baseline.encode import Coded
 
-__all__ = ["Baseline", "BaselineColumn", "CategoricalColumn", "NumericColumn", "TimeSpan"]
+__all__ = ["Baseline", "BaselineColumn", "CategoricalColumn", "Natural", "NumericColumn", "Runs", "Segmentation", "TimeSpan"]
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,29 @@ class TimeSpan:
 
 
 @dataclass(frozen=True)
+class Runs:
+    """How the training data was cut to find natural ranges; see `runs.RunPlan`.
+
+    by: "time" (windows of `window_ms`, joined until they hold `rows_min` rows) or "rows" (consecutive rows in their order);
+    count: how many runs; folds: further cuts, such as "hour of day", with the number of their blocks; windows: into how many windows that
+    hold few rows it was cut besides, to see how alike rows are that came together, 0: into none.
+    """
+
+    by: Literal["time", "rows"]
+    window_ms: int | None
+    rows_min: int
+    count: int
+    folds: tuple[tuple[str, int], ...] = ()
+    windows: int = 0
+
+
+@dataclass(frozen=True)
 class Baseline:
-    """What is normal for a model. `id` is made from all the rest but `source` (the names of the files it was built from)."""
+    """What is normal for a model. `id` is made from all the rest but `source` (the names of the files it was built from).
+
+    left_out: features that training data had and that are not judged, by name; segments: the parts of its traffic that can be judged by
+    themselves; runs: None where natural ranges were not looked for.
+    """
 
     id: str
     rows: int
@@ -37,11 +59,32 @@ class Baseline:
     source: tuple[str, ...] = ()
     target: str | None = None
     time: TimeSpan | None = None
+    left_out: tuple[str, ...] = ()
+    segments: tuple[Segmentation, ...] = ()
+    runs: Runs | None = None
+
+    @property
+    def run_rows(self) -> float | None:
+        """How many rows a run of event time has, on average; None where there are no such, or one row each."""
+        return self.rows / self.runs.count if self.runs and self.runs.by == "time" and self.rows > self.runs.count else None
+
+    @property
+    def window_rows(self) -> float | None:
+        """How many rows one of the `windows` has, on average; None where there are no such, or one row each."""
+        return self.rows / self.runs.windows if self.runs and self.runs.windows and self.rows > self.runs.windows else None
+
+    @property
+    def run_ms(self) -> float:
+        """How long such a run is, on average; 0 where there are none."""
+        if self.run_rows is None or self.runs is None or self.time is None or self.time.first_ms is None or self.time.last_ms is None:
+            return 0.0
+        return (self.time.last_ms - self.time.first_ms) / self.runs.count
 
     @cached_property
     def schema(self) -> Schema:
         """What to read from events."""
-        return Schema(tuple(entry.column for entry in self.columns))
+        columns = tuple(entry.column for entry in self.columns)
+        return Schema(columns, metadata=tuple(each.name for each in self.segments if each.is_metadata))
 
     @cached_property
     def layout(self) -> Layout:

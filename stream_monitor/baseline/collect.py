@@ -79,7 +79,8 @@ class CategoryCollector:
         named = [item for item in ranked if item[0] != INVALID][: self._options.categories_max]
         other = self._counts.total() - sum(count for _, count in named)
         counts = (self._missing, self._invalid, other, *(count for _, count in named))
-        return CategoricalColumn(self._column, tuple(name for name, _ in named), counts, len(ranked)), self._notes(other)
+        singletons = sum(count == 1 for _, count in ranked)
+        return CategoricalColumn(self._column, tuple(name for name, _ in named), counts, len(ranked), singletons), self._notes(other)
 
     def _notes(self, other: int) -> list[str]:
         name, distinct, total = self._column.name, len(self._counts), self._counts.total()

@@ -1,6 +1,7 @@
 """The columns of a baseline: the bins or categories of each, the training data's counts on them, and their names for people."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
@@ -11,7 +12,23 @@ from stream_monitor.capture.columns import INVALID
 from stream_monitor.capture.schema import Column
 from stream_monitor.profile.layout import FIRST_BIN, FIRST_VALUE
 
+NATURAL_FACTOR: Final = 1.2
+"""A score counts as drift from this many times the largest natural one on: training data has not seen everything."""
 _RESERVED: Final = {"missing", "invalid", "other"}
+
+
+@dataclass(frozen=True)
+class Natural:
+    """What a column of the training data showed over time by itself: neither is drift. Found by `detect.natural`.
+
+    scores: detector -> the largest score over its base that a run of the training data had and that is beyond chance; "shift": the
+    range of the means of the positions, or of their spread, over runs. All over 0; a detector that is not named: 0.
+    inflation: "values", "missing", "invalid", "outside", "position", "spread" -> how many times the variance of the runs' counts
+    (or means) is that of independent events, over 1; one that is not named: 1.
+    """
+
+    scores: Mapping[str, float] = field(default_factory=dict)
+    inflation: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -22,6 +39,7 @@ class NumericColumn:
     counts: K + 4 whole numbers, as `Layout` orders them: missing, invalid, below (0), bins, above (0).
     mean, sd: of the finite values (sd of the population), 0 where there are none; moments: their part of `Profile.moments`.
     distinct: how many different finite values there were; single_valued: the bins (from 0) in which all values are equal.
+    natural: None where it was not looked for.
     """
 
     column: Column
@@ -32,6 +50,7 @@ class NumericColumn:
     moments: tuple[int, int]
     distinct: int
     single_valued: tuple[int, ...] = ()
+    natural: Natural | None = None
 
     @property
     def scale(self) -> float:
@@ -61,13 +80,16 @@ class NumericColumn:
 class CategoricalColumn:
     """Categories by falling frequency, ties by name; values beyond the named ones are "other".
 
-    counts: as `Layout` orders them: missing, invalid, other, then one per category. distinct: how many different values there were.
+    counts: as `Layout` orders them: missing, invalid, other, then one per category. distinct: how many different values there were;
+    singletons: how many of them stood in one row only; natural: None where it was not looked for.
     """
 
     column: Column
     categories: tuple[str, ...]
     counts: tuple[int, ...]
     distinct: int
+    singletons: int = 0
+    natural: Natural | None = None
 
     @cached_property
     def codes(self) -> dict[str | None, int]:

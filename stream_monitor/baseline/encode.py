@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_monitor.baseline.column import BaselineColumn, CategoricalColumn, NumericColumn
+from stream_monitor.baseline.position import places_of
 from stream_monitor.capture.columns import INVALID, Columns, Values
 from stream_monitor.profile import kernels
 from stream_monitor.profile.layout import FIRST_VALUE, Layout
@@ -98,3 +99,24 @@ def summarise_groups(baseline: Reference, coded: Coded, group: NDArray[np.int32]
     for numbers in coded.numbers:
         kernels.add_moments(numbers.values, numbers.mean, numbers.scale, group, moments[numbers.index])
     return [GroupSummary(int(events[g]), counts[g], moments[:, :, g].T.copy()) for g in range(groups)]
+
+
+def slice_sums(baseline: Reference, coded: Coded, group: NDArray[np.int32], groups: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The sums of `Slices` for each group 0 … G - 1: int64[G, C] values present and int64[G, 3, C].
+
+    group: int32[n], each below `groups`; rows of a negative group are left out. Positions are those of `position.positions`, to the bit.
+    A column of which the baseline has no value has none here either.
+    """
+    group = np.require(group, dtype=np.int32, requirements=["C", "W"])
+    numbers = {part.index: part.values for part in coded.numbers}
+    sums = np.zeros((len(baseline.columns), 4, groups), dtype=np.int64)
+    for index, entry in enumerate(baseline.columns):
+        by_code = places_of(entry)
+        if by_code is None:
+            continue
+        codes = coded.codes[index]
+        if isinstance(entry, NumericColumn):
+            kernels.add_positions(codes, numbers[index], by_code.places, by_code.slopes, by_code.lows, group, sums[index])
+        else:
+            kernels.add_ranks(codes, by_code.ranks, group, sums[index])
+    return sums[:, 0].T.copy(), sums[:, 1:].transpose(2, 1, 0).copy()

@@ -15,6 +15,7 @@ from stream_monitor.baseline.options import COLUMNS_MAX, BuildOptions
 from stream_monitor.baseline.source import Survey, check_named, check_one_model, checked_schema
 from stream_monitor.capture.columns import Columns
 from stream_monitor.capture.convert import column as json_column
+from stream_monitor.capture.convert import texts
 from stream_monitor.capture.files import Progress, read_lines, silent
 from stream_monitor.capture.parse import parse
 from stream_monitor.capture.prediction import outputs_of, prediction_column
@@ -25,6 +26,9 @@ from stream_monitor.errors import BaselineError
 _FEATURES_MAX: Final = 10 * COLUMNS_MAX
 """Different names met in the data before we give up: more are a mistake, such as ids as names."""
 
+METADATA_MAX: Final = 100
+"""Different metadata fields that are looked at for segments, in the order in which they appear."""
+
 _Place = tuple[Role, str]
 
 
@@ -33,6 +37,7 @@ class _Event(msgspec.Struct):
     prediction: Any = None
     model: str | None = None
     time: str | int | float | None = None
+    metadata: dict[str, Any] | None = None
 
 
 _DECODER: Final = msgspec.json.Decoder(_Event)
@@ -49,13 +54,17 @@ class EventSource:
     def survey(self) -> Survey:
         """One pass over all events: which features there are, in order of appearance, and the forms of their values."""
         forms: dict[_Place, Counter[str]] = {}
+        metadata: dict[str, None] = {}
         for events in self._events():
             for event in events:
                 self._count_forms(forms, event)
+                if event.metadata and len(metadata) < METADATA_MAX:
+                    metadata.update(dict.fromkeys(event.metadata))
             if len(forms) > _FEATURES_MAX:
                 raise BaselineError(f"{self._where}: events have more than {_FEATURES_MAX:,} different features")
         return self._survey(
-            {place: Tally(**{form: n for form, n in counts.items() if form != "missing"}) for place, counts in forms.items()}
+            {place: Tally(**{form: n for form, n in counts.items() if form != "missing"}) for place, counts in forms.items()},
+            list(metadata)[:METADATA_MAX],
         )
 
     def _count_forms(self, forms: dict[_Place, Counter[str]], event: _Event) -> None:
@@ -67,7 +76,7 @@ class EventSource:
                     counts = forms[role, name] = Counter()
                 counts[form_of(cell)] += 1
 
-    def _survey(self, tallies: dict[_Place, Tally]) -> Survey:
+    def _survey(self, tallies: dict[_Place, Tally], metadata: list[str]) -> Survey:
         check_named(self._where, self.options, {*(name for _, name in tallies), PREDICTION, SCORE, "time"})
         columns, notes = [], []
         for role, name in self._places(tallies):
@@ -75,7 +84,9 @@ class EventSource:
             inferred = infer_json(name, tallies[role, name], forced=forced)
             notes += [inferred.note] if inferred.note else []
             columns += [Column(name, inferred.kind, role)] if inferred.kind else []
-        return Survey(checked_schema(self._where, columns), "time", tuple(notes))
+        judged = {column.name for column in columns if column.role is Role.FEATURE}
+        left_out = sorted(name for role, name in tallies if role is Role.FEATURE and name not in judged)
+        return Survey(checked_schema(self._where, columns, metadata), "time", tuple(notes), tuple(left_out))
 
     def _places(self, tallies: dict[_Place, Tally]) -> list[_Place]:
         """Columns to judge: wanted features first, then the outputs that the events have."""
@@ -98,6 +109,7 @@ class EventSource:
                     else prediction_column(outputs, column, self.options.positive_class)
                     for column in survey.schema.columns
                 ),
+                metadata=_metadata(events, survey.metadata),
             )
 
     def _events(self) -> Iterator[list[_Event]]:
@@ -121,6 +133,12 @@ class EventSource:
     @property
     def _where(self) -> str:
         return str(self.paths[0])
+
+
+def _metadata(events: Sequence[_Event], names: Sequence[str]) -> dict[str, list[str | None]]:
+    """Field -> its value in each event, as live events have it."""
+    fields = [event.metadata or {} for event in events]
+    return {name: texts([each.get(name) for each in fields]) for name in names}
 
 
 def _decode(path: Path, line: int, text: bytes) -> _Event:

@@ -12,6 +12,10 @@ CATEGORIES_MAX: Final = 100
 COLUMNS_MAX: Final = 10_000
 """Judged columns of a model: so many numeric ones make profiles of about 240,000 counts, 2 MB at most on the wire."""
 
+WINDOW_MS_DEFAULT: Final = 600_000
+ROWS_MIN_DEFAULT: Final = 200
+"""The defaults of `window.size` and `window.events_min` of a model."""
+
 Task = Literal["binary", "multiclass", "regression"]
 
 
@@ -22,6 +26,8 @@ class BuildOptions:
     time, target: columns that are no features; prediction, score: columns that hold the model's output (default: by the names of
     the native event); include: only these features (None: all); drop: never these; categorical, numeric: overrule inference;
     model: only this model's events; task: says what the prediction is; positive_class: its entry of `scores` is the score.
+    window_ms, rows_min: how the data is cut to find natural ranges (see `runs`); segments: features or metadata fields that must have
+    segments, whatever the number of their values.
     Errors: InputError where two of them contradict each other.
     """
 
@@ -38,10 +44,15 @@ class BuildOptions:
     model: str | None = None
     task: Task | None = None
     positive_class: str | None = None
+    window_ms: int = WINDOW_MS_DEFAULT
+    rows_min: int = ROWS_MIN_DEFAULT
+    segments: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not 2 <= self.bins <= BINS_MAX:
             raise InputError(f"--bins {self.bins}: must be from 2 to {BINS_MAX}")
+        if self.window_ms < 1:
+            raise InputError("--window: must be longer than 0ms")
         both = set(self.categorical) & set(self.numeric)
         if both:
             raise InputError(f"`{min(both)}` is named by both --categorical and --numeric; take one")
@@ -61,9 +72,12 @@ class BuildOptions:
         return None
 
     def wanted(self, feature: str) -> bool:
-        """Whether a feature is to be judged."""
-        apart = (self.time, self.target, self.prediction, self.score, *self.drop)
-        return feature not in apart and (self.include is None or feature in self.include)
+        """Whether a feature is part of the baseline: one to be judged, or to make segments by."""
+        if feature in (self.time, self.target, self.prediction, self.score):
+            return False
+        if feature in self.segments:
+            return True
+        return feature not in self.drop and (self.include is None or feature in self.include)
 
     def named(self) -> dict[str, str]:
         """Every column that the options name, and the flag that does."""

@@ -4,12 +4,35 @@ u = F(x-) + P(x) / 2, the mid-distribution function (Parzen 2004, "Quantile prob
 over the training data it has mean 1/2 whatever their distribution, ties and all.
 """
 
+import weakref
+from dataclasses import dataclass
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
 from stream_monitor.baseline.column import BaselineColumn, CategoricalColumn, NumericColumn
 from stream_monitor.capture.columns import Values
 from stream_monitor.profile.layout import FIRST_BIN, FIRST_VALUE
+from stream_monitor.profile.slices import POSITION_SCALE
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """One column's positions by code: u = clip(places[code] + slopes[code] (x / 2 - lows[code]), 0, 1).
+
+    All float64[K], K the number of the column's codes. places: NaN for codes without a position; slopes: 0 where every value of
+    the code stands at one place. Halves, because edges may be as far apart as floats go.
+    """
+
+    places: NDArray[np.float64]
+    slopes: NDArray[np.float64]
+    lows: NDArray[np.float64]
+
+    @property
+    def ranks(self) -> NDArray[np.int64]:
+        """int64[K]: the places in 1 / `POSITION_SCALE`, 0 where there is none."""
+        return np.rint(np.nan_to_num(self.places) * POSITION_SCALE).astype(np.int64)
 
 
 def positions(entry: BaselineColumn, codes: NDArray[np.int32], values: Values) -> NDArray[np.float64]:
@@ -19,41 +42,57 @@ def positions(entry: BaselineColumn, codes: NDArray[np.int32], values: Values) -
     in the middle of its share where the bin holds one value; 0 below and 1 above the range, so that nothing is out of bounds.
     Categories stand in the order of falling frequency, "other" after them all.
     """
-    shares = _shares(entry)
-    found: NDArray[np.float64] = np.full(len(codes), np.nan)
-    if shares is None:
-        return found
-    before = np.concatenate(([0.0], np.cumsum(shares)))
-    if isinstance(entry, CategoricalColumn):
-        ranks = np.where(codes == FIRST_VALUE, len(entry.categories), codes - FIRST_BIN)
-        known = codes >= FIRST_VALUE
-        found[known] = np.minimum((before[ranks[known]] + before[ranks[known] + 1]) / 2, 1.0)
-        return found
-    last = FIRST_BIN + len(shares)
-    found[codes == FIRST_VALUE] = 0.0
-    found[codes >= last] = 1.0
-    inside = (codes >= FIRST_BIN) & (codes < last)
-    bins = codes[inside] - FIRST_BIN
-    found[inside] = before[bins] + shares[bins] * _within(entry, bins, np.asarray(values, dtype=np.float64)[inside])
-    np.clip(found, 0.0, 1.0, out=found)
-    return found
+    by_code = places_of(entry)
+    if by_code is None:
+        return np.full(len(codes), np.nan)
+    found = by_code.places[codes]
+    if isinstance(entry, NumericColumn):
+        with np.errstate(invalid="ignore"):  # infinite ones have no place anyhow
+            found += by_code.slopes[codes] * (np.asarray(values, dtype=np.float64) / 2 - by_code.lows[codes])
+    return np.clip(found, 0.0, 1.0, out=found)
 
 
-def _shares(entry: BaselineColumn) -> NDArray[np.float64] | None:
-    """Each bin's share of the present training values, or each category's with "other" last; None where there was no value."""
+_known: Final[dict[int, Places | None]] = {}
+"""By identity, since a column's hash costs more than its places; a column takes its entry with it when it goes."""
+
+
+def places_of(entry: BaselineColumn) -> Places | None:
+    """Where the column's values stand, made once per column object; None where the baseline has no value of it."""
+    key = id(entry)
+    if key not in _known:
+        _known[key] = _places(entry)
+        weakref.finalize(entry, _known.pop, key, None)
+    return _known[key]
+
+
+def _places(entry: BaselineColumn) -> Places | None:
     counts = np.array(entry.counts, dtype=np.float64)
-    numeric = isinstance(entry, NumericColumn)
-    counts = counts[FIRST_BIN:-1] if numeric else np.append(counts[FIRST_BIN:], counts[FIRST_VALUE])
-    total = counts.sum()
-    return counts / total if total > 0 else None
+    places, slopes, lows = np.full(len(counts), np.nan), np.zeros(len(counts)), np.zeros(len(counts))
+    if counts[FIRST_VALUE:].sum() == 0:
+        return None
+    if isinstance(entry, CategoricalColumn):
+        before, share = _shares(np.append(counts[FIRST_BIN:], counts[FIRST_VALUE]))
+        middles = np.minimum(before + share / 2, 1.0)
+        places[FIRST_BIN:], places[FIRST_VALUE] = middles[:-1], middles[-1]
+        return Places(places, slopes, lows)
+    before, share = _shares(counts[FIRST_BIN:-1])
+    slope, low = _slopes(entry, share)
+    places[FIRST_VALUE], places[-1] = 0.0, 1.0
+    places[FIRST_BIN:-1] = np.where(slope > 0, before, before + share / 2)
+    slopes[FIRST_BIN:-1], lows[FIRST_BIN:-1] = slope, low
+    return Places(places, slopes, lows)
 
 
-def _within(entry: NumericColumn, bins: NDArray[np.int32], values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How far into its bin each value lies, in [0, 1]."""
-    edges = entry.edge_array
-    low, high = edges[:-1], edges[1:]
-    middle = np.isin(np.arange(len(low)), entry.single_valued) | (high <= low)
-    with np.errstate(over="ignore", invalid="ignore"):
-        width = np.where(middle, 1.0, high / 2 - low / 2)  # halves: edges may be as far apart as floats go
-        within = (values / 2 - low[bins] / 2) / width[bins]
-    return np.where(middle[bins], 0.5, within)
+def _shares(counts: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The share of all training values that come before each code's, and its own."""
+    share = counts / counts.sum()
+    return np.concatenate(([0.0], np.cumsum(share[:-1]))), share
+
+
+def _slopes(entry: NumericColumn, share: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """How fast the position rises in each bin per half unit, 0 in bins of one value; and half of its lower edge."""
+    halves = entry.edge_array / 2
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        slope = share / np.diff(halves)
+    steep = ~np.isfinite(slope) | np.isin(np.arange(len(share)), entry.single_valued)
+    return np.where(steep, 0.0, slope), halves[:-1]

@@ -1,6 +1,6 @@
 """What every kind of training data gives: first which columns it has, then its rows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,11 +13,20 @@ from stream_monitor.errors import BaselineError
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What the data holds: the schema to read it by, the name of its column of times, and notes for a person."""
+    """What the data holds: the schema to read it by (with all metadata fields), the name of its column of times, notes for a person.
+
+    left_out: features that are no part of the schema, in the order of the alphabet.
+    """
 
     schema: Schema
     time: str | None
     notes: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def metadata(self) -> tuple[str, ...]:
+        """Names of all metadata fields."""
+        return self.schema.metadata
 
 
 class Source(Protocol):
@@ -39,7 +48,7 @@ def check_named(where: str, options: BuildOptions, known: set[str]) -> None:
             raise BaselineError(f"{where}: has no column `{name}` ({flag}){did_you_mean(name, sorted(known))}")
 
 
-def checked_schema(where: str, columns: list[Column]) -> Schema:
+def checked_schema(where: str, columns: list[Column], metadata: Sequence[str]) -> Schema:
     """Errors: BaselineError where no feature is left, there are too many, or one bears the name of an output."""
     features = [column.name for column in columns if column.name not in (PREDICTION, SCORE)]
     names = [column.name for column in columns]
@@ -51,7 +60,7 @@ def checked_schema(where: str, columns: list[Column]) -> Schema:
         raise BaselineError(
             f"{where}: a feature is named `{PREDICTION}` or `{SCORE}`, as the model's output is; leave it out with --drop or rename it"
         )
-    return Schema(tuple(columns))
+    return Schema(tuple(columns), tuple(metadata))
 
 
 def check_one_model(where: str, models: set[str]) -> None:

@@ -84,12 +84,24 @@ def _record(content: bytes, where: str) -> BaselineRecord:
 
 
 def _indented(tree: dict[str, Any]) -> str:
-    """JSON with one field per line; only what is inside a field of a column stays on its line."""
-    head = [f"  {_json(key)}: {_json(value)}" for key, value in tree.items() if key != "columns"]
-    columns = [
-        "    {\n" + ",\n".join(f"      {_json(key)}: {_json(value)}" for key, value in each.items()) + "\n    }" for each in tree["columns"]
+    """JSON with one field per line; only what is inside a field of a column, or is one segment's profile, stays on its line."""
+    fields = [f'  "{key}": {_listed(value) if key in _LISTED else _json(value)}' for key, value in tree.items()]
+    return "{\n" + ",\n".join(fields) + "\n}"
+
+
+_LISTED: Final = {"columns", "segments"}
+
+
+def _listed(entries: list[dict[str, Any]]) -> str:
+    """A list of objects with one field per line."""
+    objects = [
+        "    {\n" + ",\n".join(f"      {_json(key)}: {_field(key, value)}" for key, value in each.items()) + "\n    }" for each in entries
     ]
-    return "{\n" + ",\n".join([*head, '  "columns": [\n' + ",\n".join(columns) + "\n  ]"]) + "\n}"
+    return "[\n" + ",\n".join(objects) + "\n  ]"
+
+
+def _field(key: str, value: Any) -> str:
+    return "[\n" + ",\n".join(f"        {_json(each)}" for each in value) + "\n      ]" if key == "profiles" else _json(value)
 
 
 def _json(value: object) -> str:

@@ -16,6 +16,7 @@ from stream_monitor.capture.columns import Columns
 from stream_monitor.capture.files import FileKind, Progress, file_kind, read_tables, silent
 from stream_monitor.capture.schema import PREDICTION, SCORE, Column, Kind, Role, StreamKey
 from stream_monitor.capture.table import FEATURE_PREFIX, did_you_mean, parse_numbers, table_columns
+from stream_monitor.capture.table_fields import METADATA_PREFIX
 from stream_monitor.capture.table_time import table_times
 from stream_monitor.errors import BaselineError
 
@@ -67,7 +68,7 @@ class TableSource:
             places = {name.removeprefix(FEATURE_PREFIX): name for name in names if name.startswith(FEATURE_PREFIX)}
         else:
             apart = {*outputs.values(), "prediction", "prediction.label", "prediction.value", "prediction.score"}
-            places = {name: name for name in names if name not in apart}
+            places = {name: name for name in names if name not in apart and not name.startswith(METADATA_PREFIX)}
         check_named(self._where, self.options, {*names, *places})
         wanted = {name: place for name, place in places.items() if self.options.wanted(name) and self.options.wanted(place)}
         clash = [name for name in wanted if name in outputs]
@@ -90,6 +91,11 @@ class TableSource:
     def _time(self) -> str | None:
         return self.options.time or ("time" if self._native and "time" in self._arrow.names else None)
 
+    @cached_property
+    def _metadata(self) -> tuple[str, ...]:
+        names = [name for name in self._arrow.names if name.startswith(METADATA_PREFIX) and self.options.wanted(name)]
+        return tuple(name.removeprefix(METADATA_PREFIX) for name in names)
+
     @property
     def _where(self) -> str:
         return str(self.paths[0])
@@ -99,7 +105,13 @@ class TableSource:
         inferred = self._inferred()
         columns = [Column(name, each.kind, _role(name)) for name, each in inferred.items() if each.kind is not None]
         notes = [each.note for each in inferred.values() if each.note is not None]
-        return Survey(checked_schema(self._where, columns), self._time, tuple(notes))
+        return Survey(checked_schema(self._where, columns, self._metadata), self._time, tuple(notes), self._left_out(columns))
+
+    def _left_out(self, columns: Sequence[Column]) -> tuple[str, ...]:
+        """In a table of plain columns any one that is no output may be a feature of live events, the times and the target too."""
+        names = [name.removeprefix(FEATURE_PREFIX) for name in self._arrow.names if name.startswith(FEATURE_PREFIX) or not self._native]
+        taken = {*(self._places[column.name] for column in columns), *(column.name for column in columns)}
+        return tuple(sorted(name for name in names if name not in taken and not name.startswith(METADATA_PREFIX)))
 
     def _inferred(self) -> dict[str, Inferred]:
         forced = {name: Kind.NUMERIC if name == SCORE else self.options.forced(name, place) for name, place in self._places.items()}
@@ -114,7 +126,9 @@ class TableSource:
     def chunks(self, survey: Survey) -> Iterator[Columns]:
         """Errors: InputError."""
         for table in self._tables():
-            named = pa.table({column.name: self._column(table, column) for column in survey.schema.columns})
+            judged = {column.name: self._column(table, column) for column in survey.schema.columns}
+            fields = [METADATA_PREFIX + name for name in survey.metadata]
+            named = pa.table(judged | {field: table[field] for field in fields})
             columns = table_columns(named, survey.schema, StreamKey("", None), self._where, typed=self._typed)
             yield replace(columns, time_ms=table_times(table, survey.time)) if survey.time else columns
 

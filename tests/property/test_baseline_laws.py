@@ -3,6 +3,8 @@
 import gzip
 import json
 import tempfile
+from collections import Counter
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,8 @@ from numpy.typing import NDArray
 
 from stream_monitor.baseline.baseline import Baseline
 from stream_monitor.baseline.binning import bin_counts, centre_and_spread, quantile_edges
-from stream_monitor.baseline.build import build
+from stream_monitor.baseline.build import build, build_with_runs
+from stream_monitor.baseline.column import CategoricalColumn
 from stream_monitor.baseline.encode import summarise_groups
 from stream_monitor.baseline.options import BuildOptions
 from stream_monitor.baseline.store import dump, load_baseline
@@ -93,6 +96,34 @@ def test_order_of_rows_and_portions_do_not_matter(rows: list[tuple[Any, ...]], r
     shuffled = list(rows)
     random.shuffle(shuffled)
     assert dump(built(rows)) == dump(built(shuffled, row_group=row_group))
+
+
+@given(ROWS, st.integers(1, 30))
+@settings(max_examples=100, deadline=None)
+def test_segments_and_runs_add_up_to_the_whole(rows: list[tuple[Any, ...]], rows_min: int) -> None:
+    """Each is the profile of its rows, none is lost and none counted twice."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "train.parquet"
+        pq.write_table(table_of(rows), path, row_group_size=7)
+        built, runs = build_with_runs([path], BuildOptions(rows_min=rows_min, segments=("city",)))
+    baseline = built.baseline
+    parts = [runs.parts.profile(i) for i in range(len(runs.parts))]
+    for profiles in [parts, *(segments.profiles for segments in baseline.segments)]:
+        assert reduce(Profile.merge, profiles) == baseline.profile
+    city = next(segments for segments in baseline.segments if segments.name == "city")
+    place = city.index(columns_of(baseline, rows).values[1])  # type: ignore[arg-type]  # a list of texts
+    for i, profile in enumerate(city.profiles):
+        members = [row for row, its in zip(rows, place, strict=True) if its == i]
+        assert profile == (profile_of(baseline, columns_of(baseline, members)) if members else Profile.empty(baseline.layout))
+
+
+@given(ROWS)
+@settings(max_examples=50, deadline=None)
+def test_singletons_are_the_values_seen_once(rows: list[tuple[Any, ...]]) -> None:
+    for index, entry in enumerate(built(rows).columns):
+        if isinstance(entry, CategoricalColumn):
+            seen = Counter(row[index] for row in rows if row[index] is not None)
+            assert entry.singletons == sum(count == 1 for count in seen.values())
 
 
 @given(ROWS)

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from stream_monitor.baseline.store import load_baseline
 from stream_monitor.capture.schema import Kind
 from stream_monitor.cli.baseline import baseline
+from stream_monitor.config import load_config
 from stream_monitor.errors import ConfigError, UserError
 
 CONFIG = """
@@ -56,7 +57,16 @@ def test_a_report_for_machines(data: Path) -> None:
     report = orjson.loads(run(data, "--out", out, "--json", "--bins", "5"))
     assert report["id"] == load_baseline(out).id
     assert report["rows"] == 200
-    assert report["columns"][0] == {"name": "amount", "role": "feature", "kind": "numeric", "missing_ratio": 0.0}
+    assert report["columns"][0] == {
+        "name": "amount",
+        "role": "feature",
+        "kind": "numeric",
+        "missing_ratio": 0.0,
+        "natural": {},
+        "inflation": {},
+    }
+    assert report["runs"] == {"by": "rows", "window_ms": None, "rows_min": 200, "count": 1, "folds": [], "windows": 0}
+    assert report["segments"] == []
 
 
 def test_the_config_says_task_and_features_and_flags_overrule_it(data: Path) -> None:
@@ -81,3 +91,64 @@ def test_mistakes_are_one_sentence_and_leave_no_file(data: Path) -> None:
     with pytest.raises(UserError, match=r"there is no folder .*nowhere"):
         run(data, "--out", data.parent / "nowhere" / "b.json")
     assert not out.exists()
+
+
+@pytest.fixture
+def seasonal(tmp_path: Path) -> Path:
+    """Ten days of an amount with a daily season, beside one without, and a region."""
+    path, n, day = tmp_path / "seasons.parquet", 60_000, 86_400_000
+    generator = np.random.default_rng(1)
+    at = np.sort(generator.integers(0, 10 * day, n))
+    season = np.sin(2 * np.pi * at / day)
+    columns = {
+        "at": at,
+        "amount": season + generator.normal(size=n),
+        "[steady]": generator.normal(size=n),
+        "region": ["eu", "us"] * (n // 2),
+    }
+    pq.write_table(pa.table(columns), path)
+    return path
+
+
+def test_what_varies_with_time_is_said_with_the_threshold_that_follows(seasonal: Path) -> None:
+    out = seasonal.parent / "b.json"
+    text = run(seasonal, "--out", out, "--time", "at", "--window", "1h")
+    written = load_baseline(out)
+    natural = written.columns[0].natural
+    assert natural is not None
+    psi = natural.scores["psi"]
+    assert f"note: `amount` varies with time: PSI up to {psi:.2g} in a window; its threshold rises to {1.2 * psi:.2g}" in text
+    assert "`[steady]` varies" not in text
+    assert "segments by region" in text
+    assert written.runs is not None
+    assert (written.runs.by, written.runs.window_ms, written.runs.count) == ("time", 3_600_000, 240)
+
+
+def test_suggested_thresholds_can_be_pasted_into_the_config(seasonal: Path) -> None:
+    out, snippet, config = (seasonal.parent / name for name in ("b.json", "constraints.yaml", "monitor.yaml"))
+    text = run(seasonal, "--out", out, "--time", "at", "--constraints", snippet)
+    assert f"suggested thresholds in {snippet}" in text
+    indented = "".join(f"    {line}\n" for line in snippet.read_text().splitlines())
+    config.write_text(f"models:\n  loan:\n    baseline: b.json\n{indented}")
+    overrides = load_config(config).models["loan"].overrides
+    assert overrides["region"].thresholds == {"missing_ratio": 0.01}
+    assert overrides["amount"].thresholds["psi"] > 0.2
+    assert "psi" not in overrides["[steady]"].thresholds
+
+
+def test_the_config_says_window_rows_and_segments(seasonal: Path) -> None:
+    out, config = seasonal.parent / "b.json", seasonal.parent / "monitor.yaml"
+    config.write_text(
+        "models:\n  loan:\n    baseline: b.json\n    features: {exclude: [region]}\n    segments: [region]\n"
+        "    window: {size: 2h, events_min: 300}\n    thresholds: {psi: 99, js: 1, ks: 1}\n"
+    )
+    report = orjson.loads(run(seasonal, "--out", out, "--config", config, "--time", "at", "--json"))
+    assert (report["runs"]["window_ms"], report["runs"]["rows_min"]) == (7_200_000, 300)
+    assert report["segments"] == [{"name": "region", "values": ["eu", "us", "other"]}]
+    assert "psi" not in report["overrides"]["amount"]["thresholds"], "the config already allows more"
+
+
+def test_too_few_runs_and_no_times_are_said(data: Path) -> None:
+    text = run(data, "--out", data.parent / "b.json")
+    assert "note: no times: the order of the rows was taken for time; --time COL says better what varies" in text
+    assert "note: the data make 1 runs of 200 rows or more only: how much it varies by itself is hardly known" in text

@@ -1,0 +1,80 @@
+"""The segments of the baseline file, and the checks that make them parts of its whole."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, NamedTuple
+
+import numpy as np
+from msgspec import Meta
+
+from stream_monitor.baseline.baseline import Baseline
+from stream_monitor.baseline.column import CategoricalColumn
+from stream_monitor.baseline.column_record import Count, Record, require
+from stream_monitor.baseline.segments import VALUES_MAX, Segmentation
+from stream_monitor.capture.columns import INVALID
+from stream_monitor.capture.schema import Role
+from stream_monitor.errors import BaselineError
+from stream_monitor.profile.profile import Profile
+
+
+class ProfileRecord(NamedTuple):
+    """As `Profile`: events, counts, sums of z, sums of z squared."""
+
+    events: Count
+    counts: list[Count]
+    sums: list[int]
+    squares: list[int]
+
+
+class SegmentationRecord(Record, frozen=True):
+    """As `Segmentation`."""
+
+    name: str
+    metadata: bool
+    values: Annotated[list[str], Meta(max_length=VALUES_MAX)]
+    profiles: list[ProfileRecord]
+
+
+def segmentation_tree(segmentation: Segmentation) -> dict[str, Any]:
+    """As plain values."""
+    return {
+        "name": segmentation.name,
+        "metadata": segmentation.is_metadata,
+        "values": list(segmentation.values),
+        "profiles": [[each.events, each.counts.tolist(), *each.moments.tolist()] for each in segmentation.profiles],
+    }
+
+
+def segmentations(records: Sequence[SegmentationRecord], baseline: Baseline, where: str) -> tuple[Segmentation, ...]:
+    """Errors: BaselineError naming `where` and the field that cannot be."""
+    found = tuple(_segmentation(each, baseline, f"{where}: segments[{i}]") for i, each in enumerate(records))
+    require(len({each.name for each in found}) == len(found), f"{where}: segments", "must differ in their names")
+    return found
+
+
+def _segmentation(record: SegmentationRecord, baseline: Baseline, where: str) -> Segmentation:
+    by_name = {entry.column.name: entry for entry in baseline.columns if entry.column.role is Role.FEATURE}
+    entry = by_name.get(record.name)
+    fits = entry is None if record.metadata else isinstance(entry, CategoricalColumn)
+    require(fits, f"{where}.name", "must be a categorical or boolean feature" + (", or no feature" if record.metadata else ""))
+    values = tuple(record.values)
+    require(len({*values, INVALID}) == len(values) + 1, f"{where}.values", "must differ from each other")
+    require(len(record.profiles) == len(values) + 1, f"{where}.profiles", "must be one more than the values")
+    profiles = tuple(_profile(each, baseline, f"{where}.profiles[{i}]") for i, each in enumerate(record.profiles))
+    whole = Profile.empty(baseline.layout)
+    for profile in profiles:
+        whole = whole.merge(profile)
+    require(whole == baseline.profile, f"{where}.profiles", "must add up to the columns' counts")
+    return Segmentation(record.name, record.metadata, values, profiles)
+
+
+def _profile(record: ProfileRecord, baseline: Baseline, where: str) -> Profile:
+    layout = baseline.layout
+    fits = len(record.counts) == layout.total and len(record.sums) == len(record.squares) == layout.columns
+    require(fits, where, f"must have {layout.total} counts and {layout.columns} sums and squares")
+    try:
+        counts, moments = np.array(record.counts, dtype=np.int64), np.array([record.sums, record.squares], dtype=np.int64)
+    except OverflowError:
+        raise BaselineError(f"{where}: sums and squares must be below 2^63") from None
+    held = np.add.reduceat(counts, layout.starts[:-1])
+    require(bool((held == record.events).all()), where, f"every column's counts must make {record.events} events")
+    return Profile(record.events, counts, moments)

@@ -1,0 +1,134 @@
+"""Training data on its way to a baseline: its rows are gone through to find the columns, and again to count segments and runs."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_monitor.baseline.baseline import Baseline, TimeSpan
+from stream_monitor.baseline.choice import FieldCounts, choose_segments
+from stream_monitor.baseline.collect import collector
+from stream_monitor.baseline.options import BuildOptions
+from stream_monitor.baseline.parts import Parts
+from stream_monitor.baseline.runs import RunPlan, TrainingRuns, fold, plan_by_rows, plan_by_time
+from stream_monitor.baseline.segments import VALUES_MAX, Segmentation
+from stream_monitor.baseline.source import Source, Survey
+from stream_monitor.capture.columns import Columns
+from stream_monitor.capture.times import UNREAD
+from stream_monitor.errors import BaselineError
+from stream_monitor.profile.profile import Profile
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What the last pass counts: the segments of each segmentation, the runs, the windows, the steps of each season."""
+
+    segments: tuple[Parts, ...]
+    runs: Parts
+    windows: Parts
+    steps: tuple[Parts, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Training:
+    """Training data of which the columns are counted. times: int64[n], those that could be read."""
+
+    source: Source
+    survey: Survey
+    options: BuildOptions
+    baseline: Baseline
+    segmentations: tuple[Segmentation, ...]
+    times: NDArray[np.int64]
+    notes: tuple[str, ...]
+
+    @classmethod
+    def read(cls, source: Source, options: BuildOptions, paths: Sequence[Path]) -> Self:
+        """The first two passes. Errors: InputError, BaselineError, each naming the file."""
+        survey = source.survey()
+        collectors = [collector(column, options) for column in survey.schema.columns]
+        metadata = {name: FieldCounts(None if name in options.segments else VALUES_MAX) for name in survey.metadata}
+        rows, times = 0, [np.empty(0, dtype=np.int64)]
+        for columns in source.chunks(survey):
+            rows += len(columns)
+            times.append(columns.time_ms[columns.time_ms != UNREAD])
+            for each, values in zip(collectors, columns.values, strict=True):
+                each.add(values)
+            for name, counts in metadata.items():
+                counts.add(columns.metadata[name])
+        if rows == 0:
+            raise BaselineError(f"{paths[0]}: holds no rows" + (f" of the model {options.model}" if options.model else ""))
+        finished = [each.finish() for each in collectors]
+        known = np.concatenate(times)
+        baseline = Baseline(
+            id="",
+            rows=rows,
+            columns=tuple(column for column, _ in finished),
+            source=tuple(path.name for path in paths),
+            target=options.target,
+            time=None if survey.time is None else _span(survey.time, known),
+            left_out=survey.left_out,
+        )
+        choice = choose_segments(str(paths[0]), baseline.columns, metadata, options.segments, baseline.layout.total)
+        notes = (*survey.notes, *(note for _, notes in finished for note in notes), *choice.notes)
+        return cls(source, survey, options, baseline, choice.segmentations, known, notes)
+
+    def plan_runs(self) -> RunPlan:
+        """By the rows' times, where any could be read."""
+        cells = self.baseline.layout.total
+        if len(self.times):
+            return plan_by_time(self.times, self.options.window_ms, self.options.rows_min, cells)
+        return plan_by_rows(self.baseline.rows, self.options.rows_min, cells)
+
+    def count_again(self, plan: RunPlan | None) -> Counted:
+        """The last pass over the rows; none where it has nothing to count."""
+        base, seasons = self.baseline, plan.seasons if plan else ()
+        segments = tuple(Parts.empty(len(each.values) + 1, base, positions=False) for each in self.segmentations)
+        runs = Parts.empty(len(plan.starts) if plan else 0, base, positions=True)
+        windows = Parts.empty(len(plan.windows) if plan else 0, base, positions=False)
+        steps = tuple(Parts.empty(season.steps, base, positions=True) for season in seasons)
+        first_row = 0
+        for columns in self.source.chunks(self.survey) if plan or segments else ():
+            coded = base.encode(columns)
+            for segmentation, parts in zip(self.segmentations, segments, strict=True):
+                parts.add(base, coded, segmentation.index(self._values(segmentation, columns)))
+            if plan:
+                runs.add(base, coded, plan.run_of(columns, first_row))
+            if len(windows) and plan:
+                windows.add(base, coded, plan.window_of(columns))
+            for season, parts in zip(seasons, steps, strict=True):
+                parts.add(base, coded, season.step_of(columns.time_ms))
+            first_row += len(columns)
+        return Counted(segments, runs, windows if len(windows) else runs, steps)
+
+    def _values(self, segmentation: Segmentation, columns: Columns) -> Sequence[str | None]:
+        if segmentation.is_metadata:
+            return columns.metadata[segmentation.name]
+        place = [column.name for column in self.survey.schema.columns].index(segmentation.name)
+        values = columns.values[place]
+        assert isinstance(values, list), "segments are by category"
+        return values
+
+    def with_segments(self, counted: Counted) -> Baseline:
+        """The baseline, unsigned."""
+        cut = zip(self.segmentations, counted.segments, strict=True)
+        segments = tuple(replace(each, profiles=tuple(_profiles(parts))) for each, parts in cut)
+        return replace(self.baseline, segments=segments)
+
+    def runs(self, plan: RunPlan, counted: Counted) -> TrainingRuns:
+        """Runs, and the folds that have blocks enough."""
+        cut = zip(plan.seasons, counted.steps, plan.held, strict=True)
+        found = (fold(season, steps, held, self.options.rows_min) for season, steps, held in cut)
+        folds = tuple(each for each in found if each)
+        runs = replace(plan.runs, folds=tuple((each.name, len(each.judged)) for each in folds))
+        return TrainingRuns(runs, counted.runs, counted.windows, folds, plan.span_ms)
+
+
+def _span(column: str, times: NDArray[np.int64]) -> TimeSpan:
+    return TimeSpan(column, int(times.min()), int(times.max())) if len(times) else TimeSpan(column, None, None)
+
+
+def _profiles(parts: Parts) -> Iterator[Profile]:
+    return (parts.profile(part) for part in range(len(parts)))
