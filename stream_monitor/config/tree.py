@@ -128,7 +128,7 @@ class Model(_Section):
     """The class whose entry in `prediction.scores` is the score, where an event has no `prediction.score`."""
     features: Features = Features()
     segments: tuple[str, ...] = ()
-    """Features or metadata whose values are judged beside the whole; not acted on in this release."""
+    """Features or metadata whose values are judged beside the whole; the baseline must hold them (`baseline --segment NAME`)."""
     facets: dict[str, Facet] = {}
     """Protected attribute -> its privileged group; not acted on in this release."""
     window: Window = Window()
@@ -136,6 +136,12 @@ class Model(_Section):
     """Detector -> threshold; for ratios the increase over the baseline's."""
     overrides: dict[str, Override] = {}
     """Feature -> settings of its own."""
+    detectors: tuple[str, ...] | None = None
+    """Only these detectors; default: all. Fewer detectors, more of the budget for each."""
+    river: dict[str, dict[str, str | int | float | bool]] = {}
+    """Further detectors of `river.drift`: class name -> parameters. They read the means of seconds, and begin anew after a restart."""
+    natural_ranges: bool = True
+    """Whether a threshold rises to 1.2 times what the feature showed over time in training: seasons are not drift."""
     false_alerts_per_30d: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     """How many false alerts a month this model may raise; divided over all its tests."""
 

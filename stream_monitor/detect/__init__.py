@@ -2,5 +2,5 @@
 
 Read `pair` (both profiles as matrices), `detector` (what every detector answers), the families (`distances`, `quality`: one file each),
 `gate` (is a difference real?), `decide` (large and real: a finding), `report` (the window scores people see).
-A new distance is one function and one row in `distances.DISTANCES`; a new family is one file and one line in `decide.DETECTORS`.
+A new distance is one function and one row in `distances.DISTANCES`; a new family is one file and one line in `registry`.
 """

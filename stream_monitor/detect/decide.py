@@ -1,129 +1,218 @@
 """From two profiles to findings: a difference counts only when it is large and real."""
 
-from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
-from typing import Final
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
+from functools import partial
+from math import inf
+from typing import Final, NamedTuple
 
 import numpy as np
 
+from stream_monitor.baseline.column import NATURAL_FACTOR
 from stream_monitor.capture.schema import Column, Role, Schema
-from stream_monitor.detect.detector import Detector
-from stream_monitor.detect.distances import DISTANCES
 from stream_monitor.detect.finding import Finding, FindingKind, Key, Score, ScoreStatus, Severity
-from stream_monitor.detect.pair import Padding, Pair
-from stream_monitor.detect.quality import RATIOS
-from stream_monitor.profile.layout import Layout
+from stream_monitor.detect.pair import Floats, Pair
+from stream_monitor.detect.reference import Reference
+from stream_monitor.detect.registry import BY_COLUMN, SEQUENTIAL, VOLUME
+from stream_monitor.detect.registry import cause_of as cause_of
+from stream_monitor.detect.registry import title_of as title_of
+from stream_monitor.detect.sequential.shift import Shift
+from stream_monitor.detect.volume import Volume
+from stream_monitor.detect.whole import WHOLE, WholeScore
 from stream_monitor.profile.profile import Profile
 
-DETECTORS: Final[Mapping[str, Detector]] = {**DISTANCES, **RATIOS}
-"""Every detector that compares a window's profile with the baseline's, in the order in which scores are given."""
 CRITICAL_FACTOR: Final = 2.0
 """A finding of at least this many times the threshold (both counted from the baseline's own score) is critical."""
+_SERIES: Final = 2
+"""Position and spread: each sequential detector tests both."""
 
-Threshold = Callable[[str, str], float]
-"""(column name, detector name) -> threshold; for ratios the increase allowed over the baseline's."""
-
-
-@dataclass(frozen=True, slots=True)
-class Thresholds:
-    """A `Threshold`: an override for the column, else the config's value for the detector, else the detector's default."""
-
-    by_detector: Mapping[str, float] = field(default_factory=dict)
-    by_column: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-
-    def __call__(self, column: str, detector: str) -> float:
-        """Errors: KeyError on an unknown detector."""
-        overridden = self.by_column.get(column, {}).get(detector)
-        if overridden is not None:
-            return overridden
-        return self.by_detector.get(detector, DETECTORS[detector].default_threshold)
+Threshold = Callable[[str | None, str], float]
+"""(column name or None for the whole, detector name) -> threshold; for ratios the increase allowed over the baseline's."""
+Shifts = Mapping[tuple[int, str], Shift]
+"""(column, detector) -> the largest shift in a window."""
 
 
-def scores_per_window(schema: Schema, judged: Set[str]) -> int:
-    """How many scores one window of this schema gets: what `gate.alpha` divides the budget by. judged: names of the columns that count."""
+def count_tests(schema: Schema, judged: Set[str], detectors: Collection[str] | None = None) -> int:
+    """How many tests decide on one window: what `gate.alpha` divides the budget by. judged: names of the columns that count.
+
+    Detectors of one column with the same gate share its test, for they share an alert.
+    """
     columns = [column for column in schema.columns if column.name in judged]
-    return sum(detector.applies_to(column) for column in columns for detector in DETECTORS.values())
+    on = [detector for name, detector in BY_COLUMN.items() if detectors is None or name in detectors]
+    gates = sum(len({detector.gate for detector in on if detector.applies_to(column)}) for column in columns)
+    sequential = sum(detectors is None or name in detectors for name in SEQUENTIAL)
+    whole = sum(detectors is None or name in detectors for name in (*WHOLE, *VOLUME))
+    return gates + _SERIES * sequential * len(columns) + whole
+
+
+class _Row(NamedTuple):
+    """One column's score by one detector: what of it is the same in every window. limit: the threshold counted from base."""
+
+    key: Key
+    column: int
+    base: float
+    limit: float
 
 
 class Judge:
-    """Compares windows with one baseline; built once per baseline and settings. A pure function of a window's counts.
+    """Compares windows with one reference; built once per baseline, segment and settings. A pure function of a window's counts and shifts.
 
-    schema and layout name the same columns in the same order. alpha: the level of one test, see `gate.alpha`;
-    events_min: windows with fewer events are scored, not judged; judged: names of the columns that are looked at (default: all).
+    alpha: the level of one test, see `gate.alpha`; events_min: windows with fewer events are scored, not judged;
+    judged: names of the columns that are looked at (default: all); detectors: names of those that are on (default: all);
+    plugins: names of further sequential detectors.
     """
 
     def __init__(
         self,
-        layout: Layout,
-        baseline: Profile,
-        schema: Schema,
+        reference: Reference,
         threshold: Threshold,
         alpha: float,
         events_min: int,
         judged: Set[str] | None = None,
+        detectors: Collection[str] | None = None,
+        plugins: Sequence[str] = (),
     ) -> None:
-        names = tuple(column.name for column in schema.columns)
-        assert layout.names == names, f"the layout's columns {layout.names} are not the schema's {names}"
-        self._schema, self.alpha, self._events_min = schema, alpha, events_min
+        columns = reference.schema.columns
+        names = tuple(column.name for column in columns)
+        assert reference.layout.names == names, f"the layout's columns {reference.layout.names} are not the schema's {names}"
+        self.alpha, self.threshold = alpha, threshold
         self.judged = frozenset(names if judged is None else judged)
-        self._padding = Padding(layout)
-        self._baseline = self._padding.side(baseline)
-        self._bases = {name: detector.base(self._baseline).tolist() for name, detector in DETECTORS.items()}
-        self._limits = {name: [threshold(column, name) for column in names] for name in DETECTORS}
-
-    def judge(self, window: Profile, *, complete: bool = True) -> list[Score]:
-        """Scores of all columns by all detectors that apply, by column and then in the order of `DETECTORS`."""
-        pair = self._pair(window)
-        gates = dict.fromkeys(detector.gate for detector in DETECTORS.values())
-        p_values = {gate: gate(pair).tolist() for gate in gates}
-        values = {name: detector.score(pair).tolist() for name, detector in DETECTORS.items()}
-        status = self._status(window, complete)
-        return [
-            self._score(detector, index, column, values[name][index], p_values[detector.gate][index], status)
-            for index, column in enumerate(self._schema.columns)
-            for name, detector in DETECTORS.items()
-            if column.name in self.judged and detector.applies_to(column)
+        self.detectors = None if detectors is None else frozenset(detectors)
+        self._reference, self._events_min = reference, events_min
+        self._by_column = {name: detector for name, detector in BY_COLUMN.items() if self._is_on(name)}
+        self._sequential = [name for name in (*SEQUENTIAL, *plugins) if name in plugins or self._is_on(name)]
+        self._whole = {name: detector for name, detector in WHOLE.items() if self._is_on(name)}
+        bases = {name: detector.base(reference.side).tolist() for name, detector in self._by_column.items()}
+        self._rows = [
+            [*self._column_rows(index, column, bases), *self._shift_rows(index, column)]
+            for index, column in enumerate(columns)
+            if column.name in self.judged
         ]
 
-    def findings(self, scores: Sequence[Score], window: Profile) -> list[Finding]:
+    @property
+    def nothing(self) -> Profile:
+        """The profile of no events."""
+        return Profile.empty(self._reference.layout)
+
+    @property
+    def min_shift(self) -> Floats:
+        """float64[C]: the least shift that a sequential detector need report, by column; infinite for those that are not judged."""
+        found = np.full(len(self._reference.schema.columns), inf)
+        for row in (row for rows in self._rows for row in rows if row.key.detector in self._sequential):
+            found[row.column] = min(found[row.column], row.limit)
+        return found
+
+    def judge(self, window: Profile, shifts: Sequence[Shift] = (), *, complete: bool = True) -> list[Score]:
+        """Scores of all columns by all detectors that apply, by column and then in the order of `registry`; then those of the whole.
+
+        shifts: what the sequential detectors found in the part of the window that no earlier one held.
+        """
+        pair, status = self._reference.pair(window), self._status(window, complete)
+        gates = dict.fromkeys(detector.gate for detector in self._by_column.values())
+        p_values = {gate: gate(pair).tolist() for gate in gates}
+        answers = {name: (each.score(pair).tolist(), p_values[each.gate]) for name, each in self._by_column.items()}
+        largest = _largest(shifts)
+        scores = [
+            self._score(row, answers[row.key.detector], status)
+            if row.key.detector in answers
+            else self._shift_score(row, largest.get((row.column, row.key.detector)), status)
+            for rows in self._rows
+            for row in rows
+        ]
+        return scores + [self._whole_score(name, self._judge_whole(name, window), status) for name in self._whole]
+
+    def judge_traffic(self, volume: Volume, start_ms: int, end_ms: int, events: int) -> list[Score]:
+        """Scores of the number of events in [start_ms, end_ms), which `volume` then knows; see `Volume.judge`."""
+        scores = volume.judge(start_ms, end_ms, events, self.alpha, partial(self.threshold, None))
+        return [score for score in scores if self._is_on(score.key.detector)]
+
+    def findings(self, scores: Sequence[Score], window: Profile, shifts: Sequence[Shift] = ()) -> list[Finding]:
         """Those of the window's scores that are judged, over their threshold and beyond chance, in the same order."""
-        large = [score for score in scores if self._is_finding(score)]
+        large = [score for score in scores if is_finding(score)]
         if not large:
             return []
-        pair = self._pair(window)
-        return [self._finding(score, pair) for score in large]
+        pair, largest = self._reference.pair(window), _largest(shifts)
+        return [self._finding(score, pair, window, largest) for score in large]
 
-    def _pair(self, window: Profile) -> Pair:
-        return Pair(self._padding.side(window), self._baseline)
+    def _is_on(self, detector: str) -> bool:
+        return self.detectors is None or detector in self.detectors
+
+    def _column_rows(self, index: int, column: Column, bases: Mapping[str, Sequence[float]]) -> Iterator[_Row]:
+        drift = FindingKind.PREDICTION_DRIFT if column.role is Role.PREDICTION else FindingKind.DATA_DRIFT
+        for name, detector in self._by_column.items():
+            if detector.applies_to(column):
+                kind = FindingKind.DATA_QUALITY if detector.is_quality else drift
+                yield _Row(Key(kind, column.name, name), index, bases[name][index], self._limit(index, column, name, name))
+
+    def _shift_rows(self, index: int, column: Column) -> Iterator[_Row]:
+        kind = FindingKind.PREDICTION_DRIFT if column.role is Role.PREDICTION else FindingKind.DATA_DRIFT
+        for name in self._sequential:
+            yield _Row(Key(kind, column.name, name), index, 0.0, self._limit(index, column, name, "shift"))
+
+    def _limit(self, index: int, column: Column, detector: str, natural: str) -> float:
+        """The configured threshold, or what training data showed by itself where that is more."""
+        scores = self._reference.natural.get(natural)
+        return max(self.threshold(column.name, detector), 0.0 if scores is None else NATURAL_FACTOR * float(scores[index]))
 
     def _status(self, window: Profile, complete: bool) -> ScoreStatus:
         if not complete:
             return ScoreStatus.INCOMPLETE
         return ScoreStatus.TOO_FEW if window.events < self._events_min else ScoreStatus.JUDGED
 
-    def _score(self, detector: Detector, index: int, column: Column, value: float, p_value: float, status: ScoreStatus) -> Score:
-        key = Key(_kind(detector, column), column.name, detector.name)
-        threshold = self._bases[detector.name][index] + self._limits[detector.name][index]
-        if np.isnan(value):
-            unjudged = ScoreStatus.TOO_FEW if status is ScoreStatus.JUDGED else status
-            return Score(key, index, None, threshold, None, unjudged)
-        return Score(key, index, value, threshold, p_value, status)
+    def _score(self, row: _Row, answer: tuple[Sequence[float], Sequence[float]], status: ScoreStatus) -> Score:
+        value, p_value = answer[0][row.column], answer[1][row.column]
+        if value != value:  # NaN
+            return Score(row.key, row.column, None, row.base + row.limit, None, _unjudged(status), row.base)
+        return Score(row.key, row.column, value, row.base + row.limit, p_value, status, row.base, p_value < self.alpha)
 
-    def _is_finding(self, score: Score) -> bool:
-        if score.status is not ScoreStatus.JUDGED or score.score is None or score.p_value is None:
-            return False
-        return score.score > score.threshold and score.p_value < self.alpha
+    def _shift_score(self, row: _Row, shift: Shift | None, status: ScoreStatus) -> Score:
+        """No shift is a score of 0. A shift in a window of few events is one all the same: the detectors remember those before."""
+        if shift is None:
+            return Score(row.key, row.column, 0.0, row.limit, 1.0, status)
+        judged = ScoreStatus.JUDGED if status is ScoreStatus.TOO_FEW else status
+        return Score(row.key, row.column, shift.size, row.limit, shift.p_value, judged, 0.0, True)
 
-    def _finding(self, score: Score, pair: Pair) -> Finding:
+    def _judge_whole(self, name: str, window: Profile) -> WholeScore:
+        return WHOLE[name].judge(window, self._reference)
+
+    def _whole_score(self, name: str, found: WholeScore, status: ScoreStatus) -> Score:
+        key, threshold = Key(FindingKind.DATA_QUALITY, None, name), found.base + self.threshold(None, name)
+        if found.value is None or found.p_value is None:
+            return Score(key, -1, None, threshold, None, _unjudged(status), found.base)
+        return Score(key, -1, found.value, threshold, found.p_value, status, found.base, found.p_value < self.alpha)
+
+    def _finding(self, score: Score, pair: Pair, window: Profile, shifts: Shifts) -> Finding:
         assert score.score is not None
         name = score.key.detector
-        base = self._bases[name][score.column]
-        is_critical = score.score - base >= CRITICAL_FACTOR * self._limits[name][score.column]
-        moved = tuple(DETECTORS[name].moved(pair, score.column).tolist())
-        return Finding(score, score.score, base, Severity.CRITICAL if is_critical else Severity.WARNING, moved)
+        if score.column < 0:
+            shown = self._judge_whole(name, window).shown if name in WHOLE else ()
+            return Finding(score, score.score, score.base, severity_of(score), (), shown=shown)
+        moved = BY_COLUMN[name if name in BY_COLUMN else "tvd"].moved(pair, score.column)
+        shift = shifts.get((score.column, name))
+        severity = severity_of(score) if shift is None else Severity.INFO
+        change_ms = None if shift is None else shift.changed_ms
+        return Finding(score, score.score, score.base, severity, tuple(moved.tolist()), change_ms)
 
 
-def _kind(detector: Detector, column: Column) -> FindingKind:
-    if detector.is_quality:
-        return FindingKind.DATA_QUALITY
-    return FindingKind.PREDICTION_DRIFT if column.role is Role.PREDICTION else FindingKind.DATA_DRIFT
+def is_finding(score: Score) -> bool:
+    """Whether a score is judged, large and real."""
+    return score.real and score.status is ScoreStatus.JUDGED and score.score is not None and score.score > score.threshold
+
+
+def severity_of(score: Score) -> Severity:
+    """By the size of the effect: how many times the threshold, both counted from the baseline's own score."""
+    assert score.score is not None
+    is_critical = score.score - score.base >= CRITICAL_FACTOR * (score.threshold - score.base)
+    return Severity.CRITICAL if is_critical else Severity.WARNING
+
+
+def _unjudged(status: ScoreStatus) -> ScoreStatus:
+    return ScoreStatus.TOO_FEW if status is ScoreStatus.JUDGED else status
+
+
+def _largest(shifts: Sequence[Shift]) -> Shifts:
+    found: dict[tuple[int, str], Shift] = {}
+    for shift in shifts:
+        known = found.get((shift.column, shift.detector))
+        if known is None or shift.size > known.size:
+            found[shift.column, shift.detector] = shift
+    return found

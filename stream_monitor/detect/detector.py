@@ -24,6 +24,11 @@ class Detector(Protocol):
         ...
 
     @property
+    def cause(self) -> str:
+        """What a finding points to, such as `distribution`: detectors of one cause and kind on one feature share an alert."""
+        ...
+
+    @property
     def default_threshold(self) -> float:
         """Used where the config names none; counted from `base`."""
         ...

@@ -11,6 +11,7 @@ class FindingKind(StrEnum):
     DATA_DRIFT = "data_drift"
     PREDICTION_DRIFT = "prediction_drift"
     DATA_QUALITY = "data_quality"
+    OPERATIONAL = "operational"
 
 
 class Severity(StrEnum):
@@ -30,10 +31,10 @@ class ScoreStatus(StrEnum):
 
 
 class Key(NamedTuple):
-    """What one alert of a stream is about."""
+    """What a score is about. feature: None for the traffic as a whole."""
 
     kind: FindingKind
-    feature: str
+    feature: str | None
     detector: str
 
 
@@ -42,7 +43,8 @@ class Score:
     """One detector's answer on one column of one window. Floats are unrounded.
 
     score: None where it could not be computed (no values); threshold: as it was applied; p_value: None where score is.
-    column: the column's place in the baseline's layout.
+    column: the column's place in the baseline's layout, -1 for the traffic as a whole. base: the score of traffic like the baseline;
+    real: whether the p-value is under alpha, so that chance does not explain it.
     """
 
     key: Key
@@ -51,6 +53,16 @@ class Score:
     threshold: float
     p_value: float | None
     status: ScoreStatus
+    base: float = 0.0
+    real: bool = False
+
+
+class Shown(NamedTuple):
+    """What moved, where it has no code of a column: its name, and its value in the baseline and in the window (None: has none)."""
+
+    name: str
+    baseline: float | None
+    window: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +70,7 @@ class Finding:
     """A judged score that is large (over its threshold) and real (p under alpha).
 
     value: the score; base: the score that traffic like the baseline has; moved: codes, by how much they add to the score.
+    change_ms: since when, where a sequential detector says it; shown: what moved, for a finding on the whole.
     """
 
     score: Score
@@ -65,6 +78,8 @@ class Finding:
     base: float
     severity: Severity
     moved: tuple[int, ...]
+    change_ms: int | None = None
+    shown: tuple[Shown, ...] = ()
 
     @property
     def key(self) -> Key:

@@ -1,7 +1,8 @@
 """A window's and the baseline's counts side by side: C columns padded to one width, so that every detector sees all columns at once."""
 
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +21,15 @@ _WIDTH_MIN: Final = FIRST_VALUE + 1
 class Side:
     """One profile's counts as a matrix.
 
-    events: int64[C], the same number in every column; counts: int64[C, FIRST_VALUE + K], by code, 0 where a column has no such code.
+    events: int64[C], the same number in every column; counts: int64[C, FIRST_VALUE + K], by code, 0 where a column has no such code;
+    moments: int64[2, C], as in `Profile`. unseen: int64[C], of a reference: how many of its rows stand for what it has not seen, as
+    Good and Turing estimate it: categories seen once, and for numbers 2, below the smallest and above the largest. 0 for a window.
     """
 
     events: Counts
     counts: Counts
+    moments: Counts
+    unseen: Counts
 
     @property
     def values(self) -> Counts:
@@ -44,11 +49,40 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Inflation:
+    """How many times the variance of counts is that of independent events, float64[C] each, at least 1; see `Natural.inflation`."""
+
+    values: Floats
+    missing: Floats
+    invalid: Floats
+    outside: Floats
+
+    @classmethod
+    def none(cls, columns: int) -> Self:
+        """Events are independent."""
+        ones = np.ones(columns)
+        return cls(ones, ones, ones, ones)
+
+    def of_size(self, events: int, rows: float) -> "Inflation":
+        """That of `events` where this is that of `rows` > 1: 1 + icc (n - 1), the design effect of clusters (Kish 1965, sec. 5.4).
+
+        Rows that came together are alike by an intraclass correlation, whatever their number; so more of them add less.
+        """
+        part = max(events - 1, 0) / (rows - 1)
+        return Inflation(*(1 + (ratio - 1) * part for ratio in (self.values, self.missing, self.invalid, self.outside)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Pair:
-    """Two samples to compare: a window and the baseline, over the same columns and codes."""
+    """Two samples to compare: a window and the baseline, over the same columns and codes.
+
+    natural: detector -> float64[C], how far parts of the training data were from the whole; those not named were not.
+    """
 
     window: Side
     baseline: Side
+    inflation: Inflation
+    natural: Mapping[str, Floats] = field(default_factory=dict)
 
     @property
     def judgeable(self) -> Flags:
@@ -67,11 +101,12 @@ class Padding:
         self._held = codes[None, :] < sizes[:, None]
         self._index = np.where(self._held, layout.starts[:-1, None] + codes[None, :], 0)
 
-    def side(self, profile: Profile) -> Side:
-        """One profile as a side of a pair."""
+    def side(self, profile: Profile, unseen: Counts | None = None) -> Side:
+        """One profile as a side of a pair. unseen: of a reference."""
         columns = len(self._index)
         counts = np.where(self._held, profile.counts[self._index], 0) if columns else self._index
-        return Side(np.full(columns, profile.events, dtype=np.int64), counts)
+        events = np.full(columns, profile.events, dtype=np.int64)
+        return Side(events, counts, profile.moments, np.zeros(columns, dtype=np.int64) if unseen is None else unseen)
 
 
 def ratio(part: Counts, whole: Counts) -> Floats:

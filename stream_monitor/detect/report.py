@@ -90,4 +90,6 @@ def utc(time_ms: int) -> str:
 
 def rounded(value: float | None) -> float | None:
     """To 6 significant digits; None stays None."""
-    return None if value is None else float(f"{value:.{_DIGITS}g}")
+    if value is None or value in (0.0, 1.0):  # half of all, and rounding costs more than the rest of a row
+        return value
+    return float(f"{value:.{_DIGITS}g}")

@@ -1,6 +1,7 @@
 """Distances and tests held to scipy, or to their formula written out as a loop."""
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -9,9 +10,9 @@ from numpy.typing import NDArray
 from scipy import stats
 from scipy.spatial.distance import jensenshannon
 
-from stream_monitor.detect.distances import js, ks, psi
-from stream_monitor.detect.gate import alpha, homogeneity, kolmogorov_smirnov, more_often
-from stream_monitor.detect.pair import Counts, Pair, Side
+from stream_monitor.detect.distances import DISTANCES, chi2, hellinger, js, kl, ks, linf, psi, tvd, wasserstein
+from stream_monitor.detect.gate import _inflated, _noncentral, alpha, homogeneity, kolmogorov_smirnov, more_often
+from stream_monitor.detect.pair import Counts, Inflation, Pair, Side
 from stream_monitor.profile.layout import FIRST_VALUE
 
 Rows = NDArray[np.int64]
@@ -20,11 +21,14 @@ SEEDS = range(20)
 
 def side(values: Rows) -> Side:
     counts = np.hstack([np.zeros((len(values), FIRST_VALUE), dtype=np.int64), values])
-    return Side(counts.sum(axis=1), counts)
+    none = np.zeros(len(values), dtype=np.int64)
+    return Side(counts.sum(axis=1), counts, np.stack([none, none]), none)
 
 
-def pair(window: Rows, baseline: Rows) -> Pair:
-    return Pair(side(np.atleast_2d(window)), side(np.atleast_2d(baseline)))
+def pair(window: Rows, baseline: Rows, inflation: float = 1.0) -> Pair:
+    window, baseline = np.atleast_2d(window), np.atleast_2d(baseline)
+    times = np.full(len(window), inflation)
+    return Pair(side(window), side(baseline), Inflation(times, times, times, times))
 
 
 def drawn(seed: int, *, sparse: bool = False) -> tuple[Rows, Rows]:
@@ -45,16 +49,98 @@ def test_js_is_scipys_distance_base_2(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+def test_kl_is_scipys_relative_entropy_of_the_smoothed_shares(seed: int) -> None:
+    window, baseline = drawn(seed, sparse=True)
+    expected = [float(stats.entropy(*smoothed(w, b))) for w, b in zip(window, baseline, strict=True)]
+    np.testing.assert_allclose(kl(pair(window, baseline)), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_distances_of_plain_shares_are_their_formulas(seed: int) -> None:
+    window, baseline = drawn(seed, sparse=True)
+    both = pair(window, baseline)
+    for column, (w, b) in enumerate(zip(window / window.sum(axis=1)[:, None], baseline / baseline.sum(axis=1)[:, None], strict=True)):
+        shares = [(p, q) for p, q in zip(w.tolist(), b.tolist(), strict=True) if p + q > 0]
+        assert hellinger(both)[column] == pytest.approx(math.sqrt(1 - math.fsum(math.sqrt(p * q) for p, q in shares)), rel=1e-6)
+        assert tvd(both)[column] == pytest.approx(math.fsum(max(p - q, 0) for p, q in shares))
+        assert linf(both)[column] == pytest.approx(max(abs(p - q) for p, q in shares))
+        assert chi2(both)[column] == pytest.approx(math.fsum((p - q) ** 2 / (p + q) for p, q in shares) / 2)
+
+
+def test_chi2_at_equal_sizes_is_pearsons_statistic_over_their_sum() -> None:
+    window, baseline = np.array([300, 500, 200]), np.array([250, 450, 300])
+    statistic, *_ = stats.chi2_contingency(np.vstack([window, baseline]), correction=False)
+    assert chi2(pair(window, baseline))[0] == pytest.approx(statistic / 2000)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_wasserstein_is_scipys_of_the_positions(seed: int) -> None:
+    """Values spread evenly inside each bin, at their places in the baseline's distribution: 400 points stand for each bin."""
+    window, baseline = drawn(seed)
+    for w, b, score in zip(window, baseline, wasserstein(pair(window, baseline)), strict=True):
+        q = b / b.sum()
+        starts = np.concatenate([[0], np.cumsum(q)[:-1]])
+        places = (starts[:, None] + q[:, None] * (np.arange(400) + 0.5) / 400).ravel()
+        expected = stats.wasserstein_distance(places, places, np.repeat(w / 400, 400), np.repeat(b / 400, 400)) * math.sqrt(12)
+        assert score == pytest.approx(expected, rel=1e-3, abs=1e-4)
+
+
+@pytest.mark.parametrize(("shift", "tolerance"), [(0.1, 0.01), (0.3, 0.02), (0.45, 0.03)])
+def test_wasserstein_of_a_shifted_normal_is_about_the_shift_in_standard_deviations(shift: float, tolerance: float) -> None:
+    edges = stats.norm.ppf(np.linspace(0, 1, 21))
+    window = np.rint(np.diff(stats.norm.cdf(edges, shift)) * 1e9).astype(np.int64)
+    assert wasserstein(pair(window, np.full(20, 50_000_000)))[0] == pytest.approx(shift, abs=tolerance)
+
+
+def test_the_default_thresholds_are_crossed_by_about_one_shift_of_a_normal_value() -> None:
+    """All but L-infinity, which watches single values, fire between 0.35 and 0.5 standard deviations."""
+    edges = stats.norm.ppf(np.linspace(0, 1, 21))
+    for name, distance in DISTANCES.items():
+        fires = {}
+        for shift in (0.35, 0.5):
+            window = np.rint(np.diff(stats.norm.cdf(edges, shift)) * 1e9).astype(np.int64)
+            fires[shift] = bool(distance.score(pair(window, np.full(20, 50_000_000)))[0] > distance.default_threshold)
+        assert fires == ({0.35: False, 0.5: False} if name == "linf" else {0.35: False, 0.5: True}), name
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_psi_is_its_formula(seed: int) -> None:
     window, baseline = drawn(seed, sparse=True)
     np.testing.assert_allclose(psi(pair(window, baseline)), [plain_psi(w, b) for w, b in zip(window, baseline, strict=True)], rtol=1e-9)
 
 
 def plain_psi(window: Counts, baseline: Counts) -> float:
+    return math.fsum((p - q) * math.log(p / q) for p, q in zip(*smoothed(window, baseline), strict=True))
+
+
+def smoothed(window: Counts, baseline: Counts) -> tuple[list[float], list[float]]:
     held = [(w, b) for w, b in zip(window.tolist(), baseline.tolist(), strict=True) if w + b > 0]
     n, m, k = sum(w for w, _ in held), sum(b for _, b in held), len(held)
-    shares = [((w + 0.5) / (n + 0.5 * k), (b + 0.5) / (m + 0.5 * k)) for w, b in held]
-    return math.fsum((p - q) * math.log(p / q) for p, q in shares)
+    return [(w + 0.5) / (n + 0.5 * k) for w, _ in held], [(b + 0.5) / (m + 0.5 * k) for _, b in held]
+
+
+@pytest.mark.parametrize("clusters", [4, 20])
+def test_tests_keep_their_level_when_events_come_in_clusters(clusters: int) -> None:
+    """The mean wanders: of every `clusters` events the values are alike. With that inflation, p < 0.01 in less than 1 of 100 windows."""
+    rng = np.random.default_rng(clusters)
+    base = rng.multinomial(40_000, np.full(10, 0.1))
+    windows = clusters * rng.multinomial(2000 // clusters, np.full(10, 0.1), size=2000)
+    baselines = np.tile(base, (2000, 1))
+    inflation = 1 + (clusters - 1) * 9.0
+    for gate in (homogeneity, kolmogorov_smirnov):
+        assert (gate(pair(windows, baselines)) < 0.01).mean() > 0.05, "or there would be nothing to mend"
+        assert (gate(pair(windows, baselines, inflation)) < 0.01).mean() <= 0.01
+
+
+def test_the_tail_of_inflated_counts_is_never_too_small() -> None:
+    """Against chi-square(df - 1) + inflation x chi-square(1) as drawn."""
+    rng = np.random.default_rng(0)
+    for freedom, inflation in ((1, 5.0), (4, 1.5), (19, 3.0), (19, 100.0)):
+        drawn_ = inflation * rng.chisquare(1, 400_000) + (rng.chisquare(freedom - 1, 400_000) if freedom > 1 else 0)
+        for share in (0.5, 0.1, 1e-2, 1e-3, 1e-4):
+            statistic = np.quantile(drawn_, 1 - share)
+            bound = float(_inflated(np.array([statistic]), np.array([freedom]), np.array([inflation]))[0])
+            assert 0.9 * share < bound < 60 * share
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -181,3 +267,26 @@ def test_alpha_spends_the_budget_over_all_tests_of_30_days() -> None:
     levels = [alpha(1.0, tests, 60_000) for tests in (1, 10, 100, 1000)]
     assert all(more > less for more, less in pairwise(levels))
     assert alpha(1e9, 1, 30 * 24 * 3_600_000) == 1.0
+
+
+@pytest.mark.parametrize("noncentrality", [0.5, 20.0, 600.0, 50_000.0])
+@pytest.mark.parametrize("freedom", [1, 4, 19])
+def test_the_noncentral_tail_is_scipys(freedom: int, noncentrality: float) -> None:
+    """To a twentieth of the exponent, from the middle to 1e-10; where the noncentrality is small, never too small."""
+    for p in (0.3, 1e-2, 1e-4, 1e-7, 1e-10):
+        statistic = stats.ncx2.isf(p, freedom, noncentrality)
+        found = _noncentral(np.array([statistic]), np.array([freedom]), np.array([noncentrality]))[0]
+        assert math.log10(found) == pytest.approx(math.log10(p), rel=0.05 if noncentrality > 1 else 0.2, abs=0.02)
+        assert found > 0.7 * p
+
+
+def test_a_window_no_further_than_training_data_was_from_itself_is_not_real() -> None:
+    """500 events and a season of PSI 0.25: at that distance nothing is beyond chance; at a multiple of it, it is."""
+    baseline, natural = np.full(10, 500), {"psi": np.array([0.25]), "ks": np.array([0.2])}
+    for window, is_real in (([80, 70, 60, 55, 50, 50, 45, 40, 30, 20], False), ([200, 120, 60, 40, 30, 20, 10, 10, 5, 5], True)):
+        plain = pair(np.array(window), baseline)
+        forgiving = replace(plain, natural=natural)
+        for test in (homogeneity, kolmogorov_smirnov):
+            assert test(plain)[0] < 1e-3
+            assert (test(forgiving)[0] < 1e-6) == is_real
+            assert test(forgiving)[0] > test(plain)[0]

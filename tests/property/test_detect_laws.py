@@ -1,5 +1,7 @@
 """Laws of distances, tests and scores, for any counts."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,14 +10,17 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from stream_monitor.capture.schema import Column, Kind, Role, Schema
-from stream_monitor.detect.decide import DETECTORS, Judge, Thresholds
-from stream_monitor.detect.distances import DISTANCES, js, ks, psi
+from stream_monitor.detect.decide import Judge
+from stream_monitor.detect.distances import DISTANCES, hellinger, js, ks, tvd
 from stream_monitor.detect.gate import kolmogorov_smirnov, more_often
-from stream_monitor.detect.pair import Pair, Side
+from stream_monitor.detect.pair import Inflation, Pair, Side
+from stream_monitor.detect.reference import Reference
+from stream_monitor.detect.registry import BY_COLUMN, Thresholds
 from stream_monitor.profile.layout import FIRST_VALUE, Layout
 from stream_monitor.profile.profile import Profile
 
 Counts = NDArray[np.int64]
+Floats = NDArray[np.float64]
 COLUMNS, CODES = 3, 7
 LAYOUT = Layout(("amount", "country", "prediction"), (7, 5, 3), (True, False, False))
 SCHEMA = Schema(
@@ -30,7 +35,12 @@ matrices = arrays(np.int64, (COLUMNS, CODES), elements=st.one_of(st.just(0), st.
 
 
 def pair(window: Counts, baseline: Counts) -> Pair:
-    return Pair(Side(window.sum(axis=1), window), Side(baseline.sum(axis=1), baseline))
+    return Pair(side(window), side(baseline), Inflation.none(len(window)))
+
+
+def side(counts: Counts) -> Side:
+    none = np.zeros(len(counts), dtype=np.int64)
+    return Side(counts.sum(axis=1), counts, np.stack([none, none]), none)
 
 
 @st.composite
@@ -45,18 +55,24 @@ def profiles(draw: st.DrawFn) -> Profile:
 
 
 def judge(baseline: Profile) -> Judge:
-    return Judge(LAYOUT, baseline, SCHEMA, Thresholds(), alpha=1e-6, events_min=50)
+    none = np.zeros(COLUMNS, dtype=np.int64)
+    return Judge(Reference(SCHEMA, LAYOUT, baseline, none, Inflation.none(COLUMNS), {}), Thresholds(), alpha=1e-6, events_min=50)
 
 
-@given(matrices, matrices)
-def test_psi_is_finite_and_not_negative(window: Counts, baseline: Counts) -> None:
-    scores = psi(pair(window, baseline))
+BOUNDED = ["js", "hellinger", "tvd", "linf", "chi2", "ks"]
+DIVERGENCES = ["psi", "kl", "js", "hellinger", "tvd", "chi2"]
+
+
+@pytest.mark.parametrize("name", sorted(DISTANCES))
+@given(window=matrices, baseline=matrices)
+def test_distances_are_finite_and_not_negative(name: str, window: Counts, baseline: Counts) -> None:
+    scores = DISTANCES[name].score(pair(window, baseline))
     judgeable = (window[:, FIRST_VALUE:].sum(axis=1) > 0) & (baseline[:, FIRST_VALUE:].sum(axis=1) > 0)
     np.testing.assert_array_equal(np.isfinite(scores), judgeable)
-    assert (scores[judgeable] >= -1e-15).all()
+    assert (scores[judgeable] >= -1e-9).all()
 
 
-@pytest.mark.parametrize("name", ["js", "ks"])
+@pytest.mark.parametrize("name", BOUNDED)
 @given(window=matrices, baseline=matrices)
 def test_bounded_distances_stay_within_0_and_1(name: str, window: Counts, baseline: Counts) -> None:
     scores = DISTANCES[name].score(pair(window, baseline))
@@ -65,11 +81,26 @@ def test_bounded_distances_stay_within_0_and_1(name: str, window: Counts, baseli
     assert (held <= 1).all()
 
 
-@pytest.mark.parametrize("name", sorted(DISTANCES))
+@pytest.mark.parametrize("name", sorted(set(DISTANCES) - {"kl", "wasserstein"}))
 @given(one=matrices, other=matrices)
-def test_distances_are_symmetric(name: str, one: Counts, other: Counts) -> None:
+def test_distances_are_symmetric_but_those_that_measure_by_the_baseline(name: str, one: Counts, other: Counts) -> None:
     measure = DISTANCES[name].score
     np.testing.assert_allclose(measure(pair(one, other)), measure(pair(other, one)), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", [name for name in DIVERGENCES if name not in ("psi", "kl")])
+@given(window=matrices, baseline=matrices)
+def test_telling_two_values_apart_no_more_makes_no_divergence_larger(name: str, window: Counts, baseline: Counts) -> None:
+    """The data processing inequality; psi and kl have it but for their smoothing."""
+    measure = DISTANCES[name].score
+    fine, coarse = measure(pair(window, baseline)), measure(pair(joined(window), joined(baseline)))
+    held = ~np.isnan(fine)
+    assert (coarse[held] <= fine[held] + 1e-9).all()
+
+
+def joined(counts: Counts) -> Counts:
+    """The last two values as one."""
+    return np.hstack([counts[:, :-2], counts[:, -2:].sum(axis=1, keepdims=True), np.zeros((len(counts), 1), dtype=np.int64)])
 
 
 @pytest.mark.parametrize("name", sorted(DISTANCES))
@@ -77,23 +108,25 @@ def test_distances_are_symmetric(name: str, one: Counts, other: Counts) -> None:
 def test_a_distance_to_oneself_is_zero_and_never_significant(name: str, counts: Counts) -> None:
     same = pair(counts, counts)
     scores = DISTANCES[name].score(same)
-    np.testing.assert_array_equal(np.nan_to_num(scores), 0)
+    np.testing.assert_allclose(np.nan_to_num(scores), 0, atol=1e-12)
     assert (DISTANCES[name].gate(same) > 0.5).all()
 
 
-@given(matrices, matrices, matrices)
-def test_js_is_a_metric(one: Counts, two: Counts, three: Counts) -> None:
-    direct, around = js(pair(one, three)), js(pair(one, two)) + js(pair(two, three))
+@pytest.mark.parametrize("measure", [js, hellinger, tvd])
+@given(one=matrices, two=matrices, three=matrices)
+def test_metrics_keep_the_triangle_inequality(measure: Callable[[Pair], Floats], one: Counts, two: Counts, three: Counts) -> None:
+    direct, around = measure(pair(one, three)), measure(pair(one, two)) + measure(pair(two, three))
     held = ~np.isnan(around) & ~np.isnan(direct)
     assert (direct[held] <= around[held] + 1e-9).all()
 
 
-@given(matrices, matrices, st.permutations(range(FIRST_VALUE, CODES)))
-def test_the_order_of_values_matters_to_ks_alone(window: Counts, baseline: Counts, order: list[int]) -> None:
+@pytest.mark.parametrize("name", [name for name, distance in DISTANCES.items() if not distance.ordered_only])
+@given(window=matrices, baseline=matrices, order=st.permutations(range(FIRST_VALUE, CODES)))
+def test_the_order_of_values_matters_to_ks_and_wasserstein_alone(name: str, window: Counts, baseline: Counts, order: list[int]) -> None:
     codes = [0, 1, *order]
     shuffled = pair(window[:, codes], baseline[:, codes])
-    for measure in (psi, js):
-        np.testing.assert_allclose(measure(shuffled), measure(pair(window, baseline)), rtol=1e-9, atol=1e-12)
+    measure = DISTANCES[name].score
+    np.testing.assert_allclose(measure(shuffled), measure(pair(window, baseline)), rtol=1e-9, atol=1e-12)
 
 
 def test_ks_sees_how_far_mass_moved() -> None:
@@ -106,7 +139,7 @@ def test_ks_sees_how_far_mass_moved() -> None:
 @given(matrices, matrices)
 def test_p_values_are_probabilities_whatever_the_counts(window: Counts, baseline: Counts) -> None:
     both = pair(window, baseline)
-    for detector in DETECTORS.values():
+    for detector in BY_COLUMN.values():
         p_values = detector.gate(both)
         assert p_values.shape == (COLUMNS,)
         assert ((p_values >= 0) & (p_values <= 1)).all(), detector.name

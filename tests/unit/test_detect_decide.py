@@ -1,13 +1,22 @@
 """The judge at its edges: few events, empty columns, thresholds, severity, what moved."""
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 
 from stream_monitor.capture.schema import Column, Kind, Role, Schema, StreamKey
-from stream_monitor.detect.decide import DETECTORS, Judge, Thresholds, scores_per_window
+from stream_monitor.detect.decide import Judge, count_tests
+from stream_monitor.detect.distances import DISTANCES
 from stream_monitor.detect.finding import Finding, FindingKind, Score, ScoreStatus, Severity
-from stream_monitor.detect.pair import Padding
+from stream_monitor.detect.pair import Inflation, Padding
+from stream_monitor.detect.reference import Reference
+from stream_monitor.detect.registry import BY_COLUMN, NAMES, SEQUENTIAL, VOLUME, Thresholds
 from stream_monitor.detect.report import WindowRef, rounded, utc, window_scores
+from stream_monitor.detect.sequential.shift import Series, Shift
+from stream_monitor.detect.volume import Volume
+from stream_monitor.detect.whole import WHOLE
 from stream_monitor.profile.layout import FIRST_BIN, FIRST_VALUE, MISSING, Layout
 from stream_monitor.profile.profile import Profile
 
@@ -23,10 +32,15 @@ def profile(*columns: list[int]) -> Profile:
 
 
 def judge(baseline: Profile, columns: tuple[Column, ...], sizes: tuple[int, ...], **changes: object) -> Judge:
-    layout = Layout(tuple(column.name for column in columns), sizes, tuple(column.kind is Kind.NUMERIC for column in columns))
-    thresholds = changes.get("thresholds", Thresholds())
+    thresholds = changes.pop("thresholds", Thresholds())
     assert isinstance(thresholds, Thresholds)
-    return Judge(layout, baseline, Schema(columns), thresholds, alpha=1e-6, events_min=200)
+    return Judge(reference(baseline, columns, sizes, **changes), thresholds, alpha=1e-6, events_min=200)
+
+
+def reference(baseline: Profile, columns: tuple[Column, ...], sizes: tuple[int, ...], **changes: Any) -> Reference:
+    layout = Layout(tuple(column.name for column in columns), sizes, tuple(column.kind is Kind.NUMERIC for column in columns))
+    neutral = Reference(Schema(columns), layout, baseline, np.zeros(len(columns), dtype=np.int64), Inflation.none(len(columns)), {})
+    return replace(neutral, **changes)
 
 
 def one(scores: list[Score], detector: str, feature: str = "amount") -> Score:
@@ -43,7 +57,7 @@ BASELINE = profile([10, 0, 0, 500, 490, 0])
 def test_a_shift_is_found_by_every_distance_and_names_what_moved() -> None:
     judged = judge(BASELINE, (AMOUNT,), (6,))
     findings = found(judged, profile([3, 0, 0, 47, 250, 0]))
-    assert list(findings) == ["psi", "js", "ks"]
+    assert list(findings) == list(DISTANCES)
     assert {finding.key.kind for finding in findings.values()} == {FindingKind.DATA_DRIFT}
     assert findings["psi"].moved == (FIRST_BIN, FIRST_BIN + 1)
 
@@ -51,7 +65,8 @@ def test_a_shift_is_found_by_every_distance_and_names_what_moved() -> None:
 def test_traffic_like_the_baseline_finds_nothing() -> None:
     judged = judge(BASELINE, (AMOUNT,), (6,))
     scores = judged.judge(profile([3, 0, 0, 150, 147, 0]))
-    assert {score.status for score in scores} == {ScoreStatus.JUDGED}
+    assert {score.status for score in scores} == {ScoreStatus.JUDGED, ScoreStatus.TOO_FEW}
+    assert [score.key.detector for score in scores if score.status is ScoreStatus.TOO_FEW] == ["duplicate_ratio"], "there are no ids"
     assert judged.findings(scores, profile([3, 0, 0, 150, 147, 0])) == []
 
 
@@ -77,7 +92,8 @@ def test_an_incomplete_window_is_never_a_finding() -> None:
 def test_an_empty_window_and_an_empty_baseline_have_no_scores() -> None:
     empty = profile([0, 0, 0, 0, 0, 0])
     for scores in (judge(BASELINE, (AMOUNT,), (6,)).judge(empty), judge(empty, (AMOUNT,), (6,)).judge(empty)):
-        assert {(score.score, score.p_value, score.status) for score in scores} == {(None, None, ScoreStatus.TOO_FEW)}
+        columns = [score for score in scores if score.key.detector not in SEQUENTIAL]
+        assert {(score.score, score.p_value, score.status) for score in columns} == {(None, None, ScoreStatus.TOO_FEW)}
 
 
 def test_one_event_on_either_side_is_never_a_finding() -> None:
@@ -98,7 +114,7 @@ def test_a_column_that_was_always_missing_has_no_distance_and_is_no_fault() -> N
 
 def test_a_column_that_goes_missing_altogether_is_a_critical_finding() -> None:
     findings = found(judge(BASELINE, (AMOUNT,), (6,)), profile([300, 0, 0, 0, 0, 0]))
-    assert list(findings) == ["missing_ratio"]
+    assert list(findings) == ["missing_feature", "missing_ratio", "field_set_changed"]
     finding = findings["missing_ratio"]
     assert (finding.key.kind, finding.severity, finding.moved) == (FindingKind.DATA_QUALITY, Severity.CRITICAL, (MISSING,))
     assert (finding.value, finding.base) == (1.0, 0.01)
@@ -109,7 +125,7 @@ def test_a_constant_column_that_changes_is_found() -> None:
     """A constant column has the bins below, equal and above; a baseline on its single value."""
     constant = profile([0, 0, 0, 1000, 0])
     findings = found(judge(constant, (AMOUNT,), (5,)), profile([0, 0, 0, 100, 200]))
-    assert list(findings) == ["psi", "js", "ks"]
+    assert set(findings) == {*DISTANCES, "out_of_range_ratio"}
     assert findings["ks"].severity is Severity.CRITICAL
     assert found(judge(constant, (AMOUNT,), (5,)), profile([0, 0, 0, 1000, 0])) == {}
 
@@ -117,7 +133,7 @@ def test_a_constant_column_that_changes_is_found() -> None:
 def test_a_column_without_bins_is_judged_without_noise() -> None:
     """Only "other": every value is the same to us."""
     scores = judge(profile([0, 0, 500]), (COUNTRY,), (3,)).judge(profile([0, 0, 300]))
-    assert [score.score for score in scores] == [0, 0, 0, 0]
+    assert {score.score - score.base for score in scores if score.score is not None} == {0}
 
 
 def test_unseen_categories_move_into_other() -> None:
@@ -127,7 +143,8 @@ def test_unseen_categories_move_into_other() -> None:
 
 def test_a_category_has_no_kolmogorov_smirnov_score() -> None:
     scores = judge(profile([0, 0, 0, 600, 400]), (COUNTRY,), (5,)).judge(profile([0, 0, 0, 300, 0]))
-    assert [score.key.detector for score in scores] == ["psi", "js", "missing_ratio", "type_mismatch_ratio"]
+    names = {score.key.detector for score in scores if score.key.feature}
+    assert names == {*BY_COLUMN, *SEQUENTIAL} - {"ks", "wasserstein", "out_of_range_ratio"}
 
 
 def test_drift_of_the_output_is_prediction_drift_and_its_gaps_are_data_quality() -> None:
@@ -167,36 +184,84 @@ def test_thresholds_come_from_the_column_then_the_detector_then_the_default() ->
     assert one(scores, "psi").threshold == 0.4
 
 
-def test_scores_per_window_counts_what_a_window_gets() -> None:
+def test_detectors_that_share_a_gate_count_as_one_test() -> None:
+    """A number: distances (two gates), missing, type, range, constant, two sequential ones with two series; a category: one less."""
     columns = (AMOUNT, COUNTRY, LABEL)
-    counts = profile([0, 0, 0, 300, 300], [0, 0, 0, 300, 300], [0, 0, 0, 300, 300])
-    assert scores_per_window(Schema(columns), {"amount", "country", "prediction"}) == 13
-    assert len(judge(counts, columns, (5, 5, 5)).judge(counts)) == 13
+    whole = len(WHOLE) + len(VOLUME)
+    assert count_tests(Schema((AMOUNT,)), {"amount"}) == 10 + whole
+    assert count_tests(Schema(columns), {"amount", "country", "prediction"}) == 10 + 9 + 9 + whole
+    assert count_tests(Schema(columns), {"country"}, ["psi", "js", "missing_ratio", "volume"]) == 3
 
 
 def test_columns_that_the_config_leaves_out_get_no_score() -> None:
     columns = (AMOUNT, COUNTRY)
     counts = profile([0, 0, 0, 300, 300], [0, 0, 0, 300, 300])
-    layout = Layout(("amount", "country"), (5, 5), (True, False))
-    judged = Judge(layout, counts, Schema(columns), Thresholds(), alpha=1e-6, events_min=200, judged={"country"})
-    scores = judged.judge(counts)
+    judged = Judge(reference(counts, columns, (5, 5)), Thresholds(), alpha=1e-6, events_min=200, judged={"country"})
+    scores = [score for score in judged.judge(counts) if score.key.feature]
     assert {score.key.feature for score in scores} == {"country"}
     assert {score.column for score in scores} == {1}
-    assert scores_per_window(Schema(columns), {"country"}) == len(scores)
+    assert judged.min_shift.tolist() == [np.inf, 0.05]
+
+
+def test_detectors_that_the_config_leaves_out_give_no_score() -> None:
+    counts = profile([0, 0, 0, 300, 300])
+    judged = Judge(reference(counts, (AMOUNT,), (5,)), Thresholds(), 1e-6, 200, detectors=["psi", "constant", "volume"])
+    assert [score.key.detector for score in judged.judge(counts)] == ["psi", "constant"]
+    assert judged.min_shift.tolist() == [np.inf]
+    assert [score.key.detector for score in judged.judge_traffic(Volume(), 0, 1000, 5)] == ["volume"]
+
+
+def test_a_natural_range_raises_the_threshold_and_no_more() -> None:
+    raised = judge(BASELINE, (AMOUNT,), (6,), natural={"psi": np.array([0.5]), "ks": np.array([0.01]), "shift": np.array([0.1])})
+    scores = raised.judge(BASELINE)
+    assert one(scores, "psi").threshold == pytest.approx(0.6)
+    assert one(scores, "ks").threshold == 0.15
+    assert raised.min_shift.tolist() == pytest.approx([0.12])
+
+
+def shift(detector: str, before: float, after: float, changed_ms: int = 5_000) -> Shift:
+    return Shift(0, Series.POSITION, detector, 60_000, changed_ms, before, after, 1e-9)
+
+
+def test_a_shift_is_a_finding_for_information_with_its_change_point() -> None:
+    judged = judge(BASELINE, (AMOUNT,), (6,))
+    window = profile([0, 0, 0, 100, 110, 0])
+    shifts = [shift("adwin", 0.5, 0.56, 1_000), shift("adwin", 0.5, 0.4), shift("page_hinkley", 0.5, 0.53)]
+    scores = judged.judge(window, shifts)
+    assert [one(scores, name).score for name in SEQUENTIAL] == pytest.approx([0.1, 0.03])
+    findings = judged.findings(scores, window, shifts)
+    assert [(finding.key.detector, finding.severity, finding.change_ms) for finding in findings] == [("adwin", Severity.INFO, 5_000)]
+
+
+def test_a_shift_counts_in_a_window_of_few_events_too() -> None:
+    judged = judge(BASELINE, (AMOUNT,), (6,))
+    window = profile([0, 0, 0, 4, 3, 0])
+    shifts = [shift("page_hinkley", 0.5, 0.7)]
+    assert [finding.key.detector for finding in judged.findings(judged.judge(window, shifts), window, shifts)] == ["page_hinkley"]
+    assert judged.findings(judged.judge(window, shifts, complete=False), window, shifts) == []
+
+
+def test_a_plug_in_has_scores_like_the_built_in_ones() -> None:
+    judged = Judge(reference(BASELINE, (AMOUNT,), (6,)), Thresholds(), 1e-6, 200, detectors=["psi"], plugins=["kswin"])
+    shifts = [replace(shift("kswin", 0.5, 0.7), p_value=None)]
+    findings = judged.findings(judged.judge(BASELINE, shifts), BASELINE, shifts)
+    assert [(finding.key.detector, finding.severity) for finding in findings] == [("kswin", Severity.INFO)]
 
 
 def test_a_model_without_columns_has_no_scores() -> None:
     empty = Profile(7, np.zeros(0, dtype=np.int64), np.zeros((2, 0), dtype=np.int64))
-    assert judge(empty, (), ()).judge(empty) == []
+    assert {score.key.feature for score in judge(empty, (), ()).judge(empty)} == {None}
 
 
 def test_the_schema_must_be_the_layouts() -> None:
     with pytest.raises(AssertionError, match="not the schema's"):
-        Judge(Layout(("a",), (3,), (True,)), profile([0, 0, 1]), Schema((AMOUNT,)), Thresholds(), 1e-6, 200)
+        judge(profile([0, 0, 1]), (AMOUNT,), (3,), layout=Layout(("a",), (3,), (True,)))
 
 
 def test_every_detector_is_in_the_contracts_words() -> None:
-    assert list(DETECTORS) == ["psi", "js", "ks", "missing_ratio", "type_mismatch_ratio"]
+    words = "psi js kl hellinger tvd linf chi2 ks wasserstein missing_feature missing_ratio type_mismatch_ratio unseen_ratio"
+    words += " out_of_range_ratio constant adwin page_hinkley duplicate_ratio extra_feature field_set_changed volume silence"
+    assert list(NAMES) == words.split()
 
 
 def test_window_scores_are_contract_rows() -> None:

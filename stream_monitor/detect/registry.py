@@ -1,0 +1,77 @@
+"""Every detector by name: what each is called, what it points to, what its threshold is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from stream_monitor.detect.detector import Detector
+from stream_monitor.detect.distances import DISTANCES
+from stream_monitor.detect.quality import QUALITY
+from stream_monitor.detect.volume import VOLUME_FACTOR
+from stream_monitor.detect.whole import WHOLE
+
+DISTRIBUTION: Final = "distribution"
+"""The cause that distances and sequential detectors share."""
+
+
+class Meaning(NamedTuple):
+    """What any detector says of itself; see `detector.Detector`."""
+
+    title: str
+    cause: str
+    default_threshold: float
+
+
+BY_COLUMN: Final[Mapping[str, Detector]] = {**DISTANCES, **QUALITY}
+"""Those that compare a window's profile with the baseline's, column by column, in the order in which scores are given."""
+SEQUENTIAL: Final[Mapping[str, Meaning]] = {
+    "adwin": Meaning("shift found by ADWIN", DISTRIBUTION, 0.05),
+    "page_hinkley": Meaning("shift found by Page-Hinkley", DISTRIBUTION, 0.05),
+}
+"""Those that read slices; the score is how far a position's mean moved, in [0, 1]. A plug-in of `river.drift` has `PLUGIN`'s threshold."""
+VOLUME: Final[Mapping[str, Meaning]] = {
+    "volume": Meaning("number of events", "volume", VOLUME_FACTOR),
+    "silence": Meaning("number of events that did not come", "volume", 0.0),
+}
+"""Those that compare a window's number of events with those of earlier windows; see `volume`."""
+PLUGIN: Final = Meaning("shift", DISTRIBUTION, 0.05)
+_BUILT_IN: Final[Mapping[str, Meaning]] = {
+    name: Meaning(each.title, each.cause, each.default_threshold)
+    for table in (BY_COLUMN, SEQUENTIAL, WHOLE, VOLUME)
+    for name, each in table.items()
+}
+NAMES: Final = tuple(_BUILT_IN)
+"""All that are built in."""
+
+
+def meaning_of(detector: str) -> Meaning:
+    """What a detector says of itself; a name that is not built in is a plug-in's."""
+    return _BUILT_IN.get(detector) or PLUGIN._replace(title=f"shift found by {detector}")
+
+
+def cause_of(detector: str) -> str:
+    """What a detector points to."""
+    return meaning_of(detector).cause
+
+
+def title_of(detector: str) -> str:
+    """What a detector is called in a sentence."""
+    return meaning_of(detector).title
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """What the config says: an override for the column, else the value for the detector, else the detector's default.
+
+    For ratios a threshold is the increase allowed over the baseline's.
+    """
+
+    by_detector: Mapping[str, float] = field(default_factory=dict)
+    by_column: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+    def __call__(self, column: str | None, detector: str) -> float:
+        """column: None for the traffic as a whole."""
+        overridden = self.by_column.get(column, {}).get(detector) if column is not None else None
+        if overridden is not None:
+            return overridden
+        return self.by_detector.get(detector, meaning_of(detector).default_threshold)

@@ -1,0 +1,23 @@
+"""docs/detectors.md names every detector, with the default threshold that the code has."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from stream_monitor.detect.registry import NAMES, SEQUENTIAL, meaning_of
+
+PAGE = (Path(__file__).parents[2] / "docs" / "detectors.md").read_text()
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in SEQUENTIAL])
+def test_every_detector_has_a_row_with_its_default(name: str) -> None:
+    (row,) = re.findall(rf"^\| `{name}` \|.*$", PAGE, re.MULTILINE)
+    cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", row)]
+    assert f"{meaning_of(name).default_threshold:g}" in cells
+
+
+@pytest.mark.parametrize("name", SEQUENTIAL)
+def test_sequential_detectors_are_told_with_theirs(name: str) -> None:
+    assert f"`{name}`" in PAGE
+    assert f"default {meaning_of(name).default_threshold:g}, a shift" in PAGE
