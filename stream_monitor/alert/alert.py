@@ -26,7 +26,7 @@ class AlertStatus(StrEnum):
 
 
 class Moved(msgspec.Struct, frozen=True):
-    """A bin or category whose share changed: its share in the baseline and in the window, in [0, 1], None where that side has no value."""
+    """A bin, category or field whose share changed: its share in the baseline and in the window, in [0, 1], None where there is none."""
 
     bin: str
     baseline: float | None
@@ -48,12 +48,32 @@ class Mean(msgspec.Struct, frozen=True):
     window: float | None
 
 
+class Agreeing(msgspec.Struct, frozen=True):
+    """One of the detectors that found the same cause in the window. p_value: None where it gives none."""
+
+    detector: str
+    score: float
+    threshold: float
+    p_value: float | None
+
+
+class Affected(msgspec.Struct, frozen=True):
+    """A segment, or ({}) the whole of a version, by the score that the alert's detector has there; None where it cannot be computed."""
+
+    segment: dict[str, str]
+    version: str | None
+    score: float | None
+    events: int
+
+
 class Evidence(msgspec.Struct, frozen=True):
-    """What a person looks at first. mean: None for categories."""
+    """What a person looks at first. mean: None for categories; affected: by falling score."""
 
     moved: tuple[Moved, ...]
     samples: tuple[SampleEvent, ...]
     mean: Mean | None = None
+    detectors: tuple[Agreeing, ...] = ()
+    affected: tuple[Affected, ...] = ()
 
 
 class Annotations(msgspec.Struct, frozen=True):
@@ -66,8 +86,9 @@ class Annotations(msgspec.Struct, frozen=True):
 class Alert(msgspec.Struct, frozen=True):
     """One publication of one alert. Times are RFC 3339 in UTC; floats are rounded to 6 significant digits.
 
-    `alert_id` stays through its life, `revision` counts its publications from 1. `window`, `score` and `p_value` are of the window
-    that this publication is about; `evidence` is that of the last finding.
+    `alert_id` and `detector` stay through its life, `revision` counts its publications from 1. `window`, `score` and `p_value` are of the
+    window that this publication is about, the latter two None where its detector could not be judged there; `evidence` is that of the
+    last finding. `feature` is None for the traffic as a whole; `change_point`: since when, where a sequential detector says it.
     """
 
     alert_id: str

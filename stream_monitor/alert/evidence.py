@@ -41,6 +41,11 @@ def gather(finding: Finding, window: Profile, baseline: Profile, layout: Layout,
     return Evidence(moved, _samples(window.samples, column, gained), mean)
 
 
+def gather_whole(finding: Finding) -> Evidence:
+    """The evidence for a finding on the traffic as a whole: what the detector shows, the first few."""
+    return Evidence(tuple(Moved(name, rounded(before), rounded(now)) for name, before, now in finding.shown[:MOVED_MAX]), ())
+
+
 def _shares(profile: Profile, layout: Layout, column: int) -> Sequence[float | None]:
     """Each code's share, None where there is nothing to share."""
     counts = profile.counts[layout.starts[column] : layout.starts[column + 1]].tolist()

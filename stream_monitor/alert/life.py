@@ -1,68 +1,57 @@
 """The life of a stream's alerts: firing, updated, resolved.
 
 ```
-            a finding                2 judged windows without one, in a row
+            a finding                2 judged windows in a row, clearly quiet
    (none) ------------> firing ------------------------------------------> resolved, reason `recovered`
                         |    ^
-                        +----+  a finding of another severity, or whose score moved by half: updated
+                        +----+  another severity, a score that moved by half, a change point: updated
 ```
-It advances once per window, at its first close, in window order; a window with too few events to judge changes nothing.
-A revision corrects what the last publication said about that window; it never opens, resolves or renames.
+Findings of one kind, feature and cause are one alert; the first that may page leads it for its whole life. A sequential detector's finding
+that no other agrees with is an alert of severity `info`: it ends after 3 judged windows without a further change, or is `superseded`
+as soon as one that pages fires. An alert that pages never hangs on a sequential finding: that may well be the way back to normal.
+
+A life advances once per window, at its first close, in window order; a window in which none of the cause's scores was judged changes
+nothing. A revision corrects what the last publication said about that window; it never opens, resolves or renames.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Final
 
 import msgspec
 
 from stream_monitor.alert.alert import Alert
+from stream_monitor.alert.cause import Cause, Heard, listen
+from stream_monitor.alert.changes import Change, Changes
+from stream_monitor.alert.firing import RESOLVE_AFTER, SEQUENTIAL_RESOLVE_AFTER, Firing
 from stream_monitor.alert.publication import Publisher, Raised, Reason, Stamp, says_the_same
 from stream_monitor.capture.schema import StreamKey
-from stream_monitor.detect.finding import Finding, Key, Score, ScoreStatus
+from stream_monitor.detect.finding import Score, Severity
 from stream_monitor.detect.report import WindowRef
-
-RESOLVE_AFTER: Final = 2
-"""Judged windows without a finding, in a row, that end an alert: one would let an alert at its threshold ring at every other window."""
-UPDATE_FACTOR: Final = 0.5
-"""A score that moved by this part of the last published one is published again."""
-
-
-class Firing(msgspec.Struct, frozen=True):
-    """An alert that has not been resolved: its last publication, the unrounded score and window of that, and the quiet windows since."""
-
-    last: Alert
-    score: float
-    window: WindowRef
-    quiet: int = 0
-
-    @property
-    def key(self) -> Key:
-        """What it is about."""
-        assert self.last.feature is not None
-        return Key(self.last.kind, self.last.feature, self.last.detector)
 
 
 class BookState(msgspec.Struct, frozen=True):
-    """What a snapshot keeps: the end of the last window (None: none yet) and the alerts that fire, in the order in which they opened."""
+    """What a snapshot keeps: the end of the last window (None: none yet), the alerts that fire, as they opened, and what changed."""
 
     last_end_ms: int | None = None
     firing: tuple[Firing, ...] = ()
+    changes: tuple[Change, ...] = ()
 
 
 class AlertBook:
     """The alerts of one stream: a model, a version, a segment ({}: the whole) and a baseline.
 
-    At most one fires per kind, feature and detector, so the state is bounded by columns x detectors.
+    At most one fires per kind, feature and cause, so the state is bounded by columns x causes.
     """
 
     def __init__(self, stream: StreamKey, segment: Mapping[str, str], baseline_id: str, state: BookState | None = None) -> None:
+        state = BookState() if state is None else state
         self._publisher = Publisher(stream, dict(segment), baseline_id)
-        self._last_end_ms = None if state is None else state.last_end_ms
-        self._firing = {} if state is None else {firing.key: firing for firing in state.firing}
+        self._last_end_ms = state.last_end_ms
+        self._firing = {firing.cause: firing for firing in state.firing}
+        self._changes = Changes(state.changes)
 
     def to_state(self) -> BookState:
         """The whole state: `AlertBook(stream, segment, baseline_id, state)` goes on from it."""
-        return BookState(self._last_end_ms, tuple(self._firing.values()))
+        return BookState(self._last_end_ms, tuple(self._firing.values()), self._changes.to_state())
 
     def firing(self) -> tuple[Alert, ...]:
         """The last publication of every alert that fires, in the order in which they opened."""
@@ -73,77 +62,132 @@ class AlertBook:
         return self._last_end_ms is None or end_ms > self._last_end_ms
 
     def advance(self, window: WindowRef, scores: Sequence[Score], raised: Sequence[Raised], stamp: Stamp) -> list[Alert]:
-        """The publications due at the first close of a window, in the order of its scores.
+        """The publications due at the first close of a window, in the order of its scores; what is superseded before what takes its place.
 
         scores: all of the window's; raised: the findings among them. Windows must come by rising end.
         """
         last = self._last_end_ms
         assert last is None or window.end_ms > last, f"window to {window.end_ms} after window to {last}: an alert's life goes forward only"
         self._last_end_ms = window.end_ms
-        found = _by_key(scores, raised)
-        published = (self._advance(window, score, found.get(score.key), stamp) for score in scores if score.status is ScoreStatus.JUDGED)
-        return [alert for alert in published if alert is not None]
+        known = self._firing.keys() | self._changes.causes
+        return [alert for heard in listen(scores, raised, known) for alert in self._advance(window, heard, stamp)]
 
     def correct(self, window: WindowRef, scores: Sequence[Score], raised: Sequence[Raised], stamp: Stamp) -> list[Alert]:
         """The publications due at a revision of a window: of alerts that still fire and whose last publication is about this window.
 
         Nothing is published for one that would say the same again, but for its sample events.
         """
-        found = _by_key(scores, raised)
-        published = (self._correct(window, score, found.get(score.key), stamp) for score in scores if score.status is ScoreStatus.JUDGED)
+        published = (self._correct(window, heard, stamp) for heard in listen(scores, raised, self._firing.keys()))
         return [alert for alert in published if alert is not None]
 
     def resolve(self, reason: Reason, at_ms: int, stamp: Stamp, feature: str | None = None) -> list[Alert]:
         """End all alerts (of one feature, where it is named) for another reason than recovery. at_ms: event time."""
-        keys = [key for key in self._firing if feature is None or key.feature == feature]
-        return [self._publisher.closed(self._firing.pop(key).last, key, reason, at_ms, stamp) for key in keys]
+        causes = [cause for cause in self._firing if feature is None or cause.feature == feature]
+        return [self._publisher.closed(self._end(cause).last, reason, at_ms, stamp) for cause in causes]
 
-    def _advance(self, window: WindowRef, score: Score, raised: Raised | None, stamp: Stamp) -> Alert | None:
-        known = self._firing.get(score.key)
-        if raised is not None:
-            return self._found(known, window, raised, stamp)
-        return None if known is None else self._quiet(known, window, score, stamp)
-
-    def _found(self, known: Firing | None, window: WindowRef, raised: Raised, stamp: Stamp) -> Alert | None:
-        finding = raised.finding
-        if known is not None and not _is_news(known, finding):
-            self._firing[finding.key] = msgspec.structs.replace(known, quiet=0)
-            return None
+    def _advance(self, window: WindowRef, heard: Heard, stamp: Stamp) -> list[Alert]:
+        self._changes.add(heard.cause, heard.changed_ms)
+        known = self._firing.get(heard.cause)
         if known is None:
-            alert = self._publisher.opened(window, raised, stamp)
-        else:
-            alert = self._publisher.updated(known.last, window, raised, stamp)
-        self._firing[finding.key] = Firing(alert, finding.value, window)
+            return self._open(window, heard, stamp)
+        if not known.is_info:
+            return self._go_on(known, window, heard, stamp)
+        if heard.paging:
+            superseded = self._publisher.closed(self._firing.pop(heard.cause).last, Reason.SUPERSEDED, window.end_ms, stamp)
+            return [superseded, *self._open(window, heard, stamp)]
+        return self._change_again(known, window, heard, stamp)
+
+    def _open(self, window: WindowRef, heard: Heard, stamp: Stamp) -> list[Alert]:
+        if not heard.raised:
+            return []
+        lead = (heard.paging or heard.raised)[0]
+        change_ms = lead.finding.change_ms
+        if change_ms is None:
+            change_ms = self._changes.before(heard.cause, window.end_ms)
+        alert = self._publisher.opened(window, heard.told(lead), stamp, change_ms)
+        self._firing[heard.cause] = Firing(alert, lead.finding.value, window, window.end_ms, _detectors(heard))
+        return [alert]
+
+    def _go_on(self, known: Firing, window: WindowRef, heard: Heard, stamp: Stamp) -> list[Alert]:
+        """An alert that may page: only findings that may, and scores of levels, count."""
+        told, close = known.told_in(heard), known.close_in(heard)
+        if told is not None:
+            return self._found(known, window, heard, told, stamp)
+        if close is not None:
+            return self._eased(known, window, heard, close, stamp)
+        return self._quiet(known, window, heard, heard.levels, RESOLVE_AFTER, stamp)
+
+    def _change_again(self, known: Firing, window: WindowRef, heard: Heard, stamp: Stamp) -> list[Alert]:
+        """An alert on a change: another change of its own detector is told, one by another keeps it."""
+        told = known.told_in(heard)
+        if told is not None:
+            return self._found(known, window, heard, told, stamp)
+        if heard.raised:
+            self._firing[heard.cause] = msgspec.structs.replace(known, quiet=0)
+            return []
+        return self._quiet(known, window, heard, heard.scores, SEQUENTIAL_RESOLVE_AFTER, stamp)
+
+    def _found(self, known: Firing, window: WindowRef, heard: Heard, told: Raised, stamp: Stamp) -> list[Alert]:
+        score, change_ms = known.lead_in(heard), told.finding.change_ms
+        if known.last.change_point is None:  # what changed after it opened is not what opened it
+            change_ms = self._changes.before(heard.cause, known.first_end_ms)
+        found = tuple(sorted({*known.found, *_detectors(heard)}))
+        if not known.is_news(told.finding.severity, score, change_ms):
+            self._firing[heard.cause] = msgspec.structs.replace(known, found=found, quiet=0)
+            return []
+        alert = self._publisher.updated(known.last, window, heard.told(told), score, stamp, change_ms)
+        self._publish(known, alert, window, score, found=found, quiet=0)
+        return [alert]
+
+    def _eased(self, known: Firing, window: WindowRef, heard: Heard, close: Score, stamp: Stamp) -> list[Alert]:
+        score = known.lead_in(heard)
+        if not known.is_news(Severity.WARNING, score, None):
+            self._firing[heard.cause] = msgspec.structs.replace(known, quiet=0)
+            return []
+        alert = self._publisher.eased(known.last, window, score, close, stamp)
+        self._publish(known, alert, window, score, found=known.found, quiet=0)
+        return [alert]
+
+    def _quiet(
+        self, known: Firing, window: WindowRef, heard: Heard, judged: Sequence[Score], resolve_after: int, stamp: Stamp
+    ) -> list[Alert]:
+        """judged: the scores that may call the window quiet; none: it says nothing of this alert."""
+        if not judged:
+            return []
+        if known.quiet + 1 < resolve_after:
+            self._firing[heard.cause] = msgspec.structs.replace(known, quiet=known.quiet + 1)
+            return []
+        return [self._publisher.recovered(self._end(heard.cause).last, window, known.lead_in(heard), judged[0], stamp)]
+
+    def _correct(self, window: WindowRef, heard: Heard, stamp: Stamp) -> Alert | None:
+        known = self._firing.get(heard.cause)
+        if known is None or known.window.end_ms != window.end_ms:
+            return None
+        alert = self._corrected(known, window, heard, stamp)
+        if alert is None or says_the_same(alert, known.last):
+            return None
+        self._publish(known, alert, window, known.lead_in(heard), found=known.found, quiet=known.quiet)
         return alert
 
-    def _quiet(self, known: Firing, window: WindowRef, score: Score, stamp: Stamp) -> Alert | None:
-        if known.quiet + 1 < RESOLVE_AFTER:
-            self._firing[score.key] = msgspec.structs.replace(known, quiet=known.quiet + 1)
+    def _corrected(self, known: Firing, window: WindowRef, heard: Heard, stamp: Stamp) -> Alert | None:
+        told, close, score = known.told_in(heard), known.close_in(heard), known.lead_in(heard)
+        if told is not None:
+            return self._publisher.updated(known.last, window, heard.told(told), score, stamp, None)
+        if known.is_info or not heard.levels:
             return None
-        del self._firing[score.key]
-        return self._publisher.recovered(known.last, window, score, stamp)
+        if close is not None:
+            return self._publisher.eased(known.last, window, score, close, stamp)
+        return None if score is None else self._publisher.lowered(known.last, window, score, stamp)
 
-    def _correct(self, window: WindowRef, score: Score, raised: Raised | None, stamp: Stamp) -> Alert | None:
-        known = self._firing.get(score.key)
-        if known is None or known.window.end_ms != window.end_ms or score.score is None:
-            return None
-        if raised is None:
-            alert = self._publisher.lowered(known.last, window, score, stamp)
-        else:
-            alert = self._publisher.updated(known.last, window, raised, stamp)
-        if says_the_same(alert, known.last):
-            return None
-        self._firing[score.key] = Firing(alert, score.score, window, known.quiet)
-        return alert
+    def _publish(self, known: Firing, alert: Alert, window: WindowRef, score: Score | None, *, found: tuple[str, ...], quiet: int) -> None:
+        value = known.score if score is None or score.score is None else score.score
+        self._firing[known.cause] = Firing(alert, value, window, known.first_end_ms, found, quiet)
+
+    def _end(self, cause: Cause) -> Firing:
+        """What changed until now belongs to the alert that ends."""
+        self._changes.forget(cause)
+        return self._firing.pop(cause)
 
 
-def _by_key(scores: Sequence[Score], raised: Sequence[Raised]) -> dict[Key, Raised]:
-    found = {item.finding.key: item for item in raised}
-    judged = {score.key for score in scores if score.status is ScoreStatus.JUDGED}
-    assert len(found) == len(raised), "two findings on one kind, feature and detector"
-    assert found.keys() <= judged, f"findings that were not judged: {found.keys() - judged}"
-    return found
-
-
-def _is_news(known: Firing, finding: Finding) -> bool:
-    return finding.severity is not known.last.severity or abs(finding.value - known.score) >= UPDATE_FACTOR * known.score
+def _detectors(heard: Heard) -> tuple[str, ...]:
+    return tuple(item.finding.key.detector for item in heard.paging)

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from stream_monitor.alert import summary
-from stream_monitor.alert.alert import Alert, AlertStatus, Annotations, Evidence, alert_id_of, fingerprint_of
+from stream_monitor.alert import ending, summary
+from stream_monitor.alert.alert import Affected, Alert, AlertStatus, Annotations, Evidence, alert_id_of, fingerprint_of
 from stream_monitor.capture.schema import StreamKey
-from stream_monitor.detect.finding import Finding, Key, Score
+from stream_monitor.detect.finding import Finding, Key, Score, Severity
 from stream_monitor.detect.report import Span, WindowRef, rounded, utc
 
 
@@ -18,10 +18,13 @@ class Reason(StrEnum):
     """Why an alert was resolved."""
 
     RECOVERED = "recovered"
+    SUPERSEDED = "superseded"
+    """A detector that pages tells the same."""
     BASELINE_REPLACED = "baseline_replaced"
     WINDOW_CHANGED = "window_changed"
     MODEL_REMOVED = "model_removed"
     FEATURE_REMOVED = "feature_removed"
+    SEGMENT_REMOVED = "segment_removed"
 
 
 class Stamp(NamedTuple):
@@ -34,23 +37,27 @@ class Stamp(NamedTuple):
 
 
 class Raised(NamedTuple):
-    """A finding with what is said about it."""
+    """A finding with what is said about it. affected: where it is strongest, at most a few, by falling score."""
 
     finding: Finding
     evidence: Evidence
+    affected: tuple[Affected, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Publisher:
-    """Makes the alerts of one stream: a model, a version, a segment ({}: the whole) and a baseline."""
+    """Makes the alerts of one stream: a model, a version, a segment ({}: the whole) and a baseline.
+
+    score: that of the detector that leads the alert; None where it was not judged. told: the finding that stands for the window.
+    """
 
     stream: StreamKey
     segment: dict[str, str]
     baseline_id: str
 
-    def opened(self, window: WindowRef, raised: Raised, stamp: Stamp) -> Alert:
-        """Revision 1, named after what it is about and this window's start."""
-        finding = raised.finding
+    def opened(self, window: WindowRef, told: Raised, stamp: Stamp, change_ms: int | None = None) -> Alert:
+        """Revision 1, named after what it is about and this window's start. change_ms: since when, None: not known."""
+        finding = told.finding
         fingerprint = fingerprint_of(self.stream, self.segment, finding.key)
         return Alert(
             alert_id=alert_id_of(fingerprint, window.start_ms, self.baseline_id),
@@ -72,47 +79,58 @@ class Publisher:
             detected_at=utc(stamp.clock_ms),
             resolved_at=None,
             reason=None,
-            change_point=None,
+            change_point=None if change_ms is None else utc(change_ms),
             baseline_id=self.baseline_id,
             config_id=stamp.config_id,
             labels=dict(stamp.labels),
-            annotations=self._annotations(window, raised, stamp),
-            evidence=raised.evidence,
+            annotations=self._found(window, told, None if change_ms is None else utc(change_ms), stamp),
+            evidence=told.evidence,
         )
 
-    def updated(self, last: Alert, window: WindowRef, raised: Raised, stamp: Stamp) -> Alert:
-        """The next revision, with a new finding."""
+    def updated(self, last: Alert, window: WindowRef, told: Raised, score: Score | None, stamp: Stamp, change_ms: int | None) -> Alert:
+        """The next revision, with a new finding. change_ms: None leaves the change point as it is."""
+        change_point = last.change_point if change_ms is None else utc(change_ms)
         return msgspec.structs.replace(
             _again(last, stamp),
             status=AlertStatus.UPDATED,
-            severity=raised.finding.severity,
-            **_measured(window, raised.finding.score),
-            annotations=self._annotations(window, raised, stamp),
-            evidence=raised.evidence,
+            severity=told.finding.severity,
+            **_measured(last, window, score),
+            change_point=change_point,
+            annotations=self._found(window, told, change_point, stamp),
+            evidence=told.evidence,
         )
+
+    def eased(self, last: Alert, window: WindowRef, score: Score | None, close: Score, stamp: Stamp) -> Alert:
+        """The next revision, a warning: no finding, but not clearly quiet; evidence stays. close: what is close to its threshold."""
+        sentence = ending.eased(self.stream, self.segment, score or close, window)
+        annotations = Annotations(sentence, stamp.runbook)
+        eased = msgspec.structs.replace(_again(last, stamp), **_measured(last, window, score), annotations=annotations)
+        return msgspec.structs.replace(eased, status=AlertStatus.UPDATED, severity=Severity.WARNING)
 
     def lowered(self, last: Alert, window: WindowRef, score: Score, stamp: Stamp) -> Alert:
         """The next revision, with a score that is no finding any more after late events; severity and evidence stay."""
-        sentence = summary.lowered(self.stream, self.segment, score, window)
-        return msgspec.structs.replace(
-            _again(last, stamp),
-            status=AlertStatus.UPDATED,
-            **_measured(window, score),
-            annotations=Annotations(sentence, stamp.runbook),
-        )
+        annotations = Annotations(ending.lowered(self.stream, self.segment, score, window), stamp.runbook)
+        lowered = msgspec.structs.replace(_again(last, stamp), **_measured(last, window, score), annotations=annotations)
+        return msgspec.structs.replace(lowered, status=AlertStatus.UPDATED)
 
-    def recovered(self, last: Alert, window: WindowRef, score: Score, stamp: Stamp) -> Alert:
-        """The end, with the quiet window that brought it."""
-        sentence = summary.recovered(self.stream, self.segment, score, window)
-        measured = msgspec.structs.replace(last, **_measured(window, score))
+    def recovered(self, last: Alert, window: WindowRef, score: Score | None, quiet: Score, stamp: Stamp) -> Alert:
+        """The end, with the quiet window that brought it. quiet: a score of that window to tell."""
+        sentence = (
+            ending.settled(self.stream, self.segment, quiet.key, window)
+            if last.severity is Severity.INFO
+            else ending.recovered(self.stream, self.segment, score or quiet, window)
+        )
+        measured = msgspec.structs.replace(last, **_measured(last, window, score))
         return _resolved(measured, Reason.RECOVERED, window.end_ms, sentence, stamp)
 
-    def closed(self, last: Alert, key: Key, reason: Reason, at_ms: int, stamp: Stamp) -> Alert:
-        """The end for a reason that lies not in the data; the last window and score stay."""
-        return _resolved(last, reason, at_ms, summary.closed(self.stream, self.segment, key, reason), stamp)
+    def closed(self, last: Alert, reason: Reason, at_ms: int, stamp: Stamp) -> Alert:
+        """The end for a reason that lies not in quiet data; the last window and score stay."""
+        key = Key(last.kind, last.feature, last.detector)
+        return _resolved(last, reason, at_ms, ending.closed(self.stream, self.segment, key, reason), stamp)
 
-    def _annotations(self, window: WindowRef, raised: Raised, stamp: Stamp) -> Annotations:
-        return Annotations(summary.found(self.stream, self.segment, raised.finding, raised.evidence, window), stamp.runbook)
+    def _found(self, window: WindowRef, told: Raised, change_point: str | None, stamp: Stamp) -> Annotations:
+        sentence = summary.found(self.stream, self.segment, told.finding, told.evidence, window, change_point)
+        return Annotations(sentence, stamp.runbook)
 
 
 def says_the_same(one: Alert, other: Alert) -> bool:
@@ -142,11 +160,11 @@ def _resolved(last: Alert, reason: Reason, at_ms: int, sentence: str, stamp: Sta
     )
 
 
-def _measured(window: WindowRef, score: Score) -> dict[str, object]:
+def _measured(last: Alert, window: WindowRef, score: Score | None) -> dict[str, object]:
     """The fields that say which window was judged, and how."""
     return {
         "window": Span.of(window),
-        "score": rounded(score.score),
-        "threshold": rounded(score.threshold),
-        "p_value": rounded(score.p_value),
+        "score": None if score is None else rounded(score.score),
+        "threshold": last.threshold if score is None else rounded(score.threshold),
+        "p_value": None if score is None else rounded(score.p_value),
     }

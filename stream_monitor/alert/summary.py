@@ -1,89 +1,116 @@
-"""One sentence a person can act on."""
+"""One sentence a person can act on: what happened, since when, how sure that is, what moved, where most."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
-from stream_monitor.alert.alert import Evidence, Moved
-from stream_monitor.capture.schema import PREDICTION, SCORE, StreamKey
-from stream_monitor.detect.decide import DETECTORS
-from stream_monitor.detect.finding import Finding, Key, Score
-from stream_monitor.detect.report import WindowRef, utc
+from stream_monitor.alert.alert import Affected, Evidence, Moved
+from stream_monitor.alert.wording import is_share, moment, percent, split, what, when, who
+from stream_monitor.capture.schema import StreamKey
+from stream_monitor.detect.decide import title_of
+from stream_monitor.detect.finding import Finding, FindingKind, Score, Severity
+from stream_monitor.detect.report import WindowRef
 
-_UNITS: Final = ((3_600_000, "hour"), (60_000, "minute"), (1000, "second"), (1, "millisecond"))
+STANDS_OUT: Final = 1.5
+"""A segment is named when its score is at least this many times the whole's."""
 _P_SHOWN_MIN: Final = 1e-12
-_OUTPUTS: Final = {PREDICTION: "the prediction", SCORE: "the prediction score"}
 
 
-def found(stream: StreamKey, segment: Mapping[str, str], finding: Finding, evidence: Evidence, window: WindowRef) -> str:
-    """What happened: `fraud: amount drifted in the 5 minutes from 2026-11-22 06:00 UTC (PSI 0.31 over 0.20, p < 1e-12): …`."""
-    detector = DETECTORS[finding.key.detector]
-    who, chance = f"{_who(stream, segment)}: {_what(finding.key)}", _chance(finding.score)
-    limit = finding.score.threshold
-    if detector.is_quality:
-        happened = f"{detector.title} in {_percent(finding.value)} of {window.events:,} events {_when(window)}"
-        return f"{who} {happened} (baseline {_percent(finding.base)}, limit {_percent(limit)}, {chance})"
-    size = f"{detector.title} {finding.value:.2f} over {limit:.2f}, {chance}"
-    moved = f": {_moved(evidence.moved[0])}, of {window.events:,} events" if evidence.moved else ""
-    return f"{who} drifted {_when(window)} ({size}){moved}"
+def found(
+    stream: StreamKey,
+    segment: Mapping[str, str],
+    finding: Finding,
+    evidence: Evidence,
+    window: WindowRef,
+    change_point: str | None = None,
+) -> str:
+    """What happened: `fraud: amount drifted in the 5 minutes from 2026-11-22 06:00 UTC (PSI 0.31 over 0.20, p < 1e-12): …`.
+
+    change_point: since when, in RFC 3339; None: not known.
+    """
+    parts = [
+        f"{who(stream, segment)}: {_happened(finding, window, change_point)}",
+        _moved(finding, evidence.moved, window),
+        _most(finding, evidence.affected),
+        "; this is for information and pages nobody by itself" if finding.severity is Severity.INFO else "",
+    ]
+    return "".join(parts)
 
 
-def recovered(stream: StreamKey, segment: Mapping[str, str], score: Score, window: WindowRef) -> str:
-    """That it is over: `fraud: amount is back to normal in the 5 minutes from … (PSI 0.03, threshold 0.20)`, or within chance."""
-    is_small = score.score is None or score.score <= score.threshold
-    state = "is back to normal" if is_small else "no longer differs by more than chance"
-    return f"{_who(stream, segment)}: {_what(score.key)} {state} {_when(window)} ({_now(score)})"
+def _happened(finding: Finding, window: WindowRef, change_point: str | None) -> str:
+    name = finding.key.detector
+    if name in _WHOLE:
+        return _WHOLE[name](finding, window)
+    subject, told, sure = what(finding.key), when(window), _chance(finding.score)
+    if finding.key.kind is FindingKind.DATA_QUALITY:
+        return _bad_values(finding, window)
+    size = f"{title_of(name)} {finding.value:.2f} over {finding.score.threshold:.2f}{sure}"
+    if finding.severity is Severity.INFO:
+        at = told if change_point is None else f"at {moment(change_point)}, found {told}"
+        return f"{subject} shifted {at} ({size})"
+    since = "" if change_point is None else f", since {moment(change_point)}"
+    return f"{subject} drifted {told}{since} ({size})"
 
 
-def lowered(stream: StreamKey, segment: Mapping[str, str], score: Score, window: WindowRef) -> str:
-    """That late events brought a window back under its threshold or into chance."""
-    return f"{_who(stream, segment)}: {_what(score.key)} did not stand out after all {_when(window)}, late events counted ({_now(score)})"
+def _bad_values(finding: Finding, window: WindowRef) -> str:
+    subject, title, told, sure = what(finding.key), title_of(finding.key.detector), when(window), _chance(finding.score)
+    if not is_share(finding.key.detector):
+        return f"{subject} {title} {told} ({window.events:,} events{sure})"
+    shares = f"baseline {percent(finding.base)}, limit {percent(finding.score.threshold)}{sure}"
+    return f"{subject} {title} in {percent(finding.value)} of {window.events:,} events {told} ({shares})"
 
 
-def closed(stream: StreamKey, segment: Mapping[str, str], key: Key, reason: str) -> str:
-    """That nobody watches it any more: `fraud: the alert on amount was closed: baseline replaced`."""
-    return f"{_who(stream, segment)}: the alert on {_what(key)} was closed: {reason.replace('_', ' ')}"
+def _share(subject: str) -> Callable[[Finding, WindowRef], str]:
+    def happened(finding: Finding, window: WindowRef) -> str:
+        size = f"{percent(finding.value)} of {window.events:,} events, limit {percent(finding.score.threshold)}"
+        return f"{subject} {title_of(finding.key.detector)} {when(window)} ({size}{_chance(finding.score)})"
+
+    return happened
 
 
-def _now(score: Score) -> str:
-    detector, value = DETECTORS[score.key.detector], score.score
-    assert value is not None
-    if detector.is_quality:
-        return f"{detector.title} in {_percent(value)}, limit {_percent(score.threshold)}"
-    return f"{detector.title} {value:.2f}, threshold {score.threshold:.2f}"
+def _fields(finding: Finding, window: WindowRef) -> str:
+    size = f"{finding.value:.0f} came or went{_chance(finding.score)}"
+    return f"the traffic shows a {title_of(finding.key.detector)} {when(window)} ({size})"
 
 
-def _who(stream: StreamKey, segment: Mapping[str, str]) -> str:
-    version = "" if stream.version is None else f" {stream.version}"
-    parts = ", ".join(f"{name} = {value}" for name, value in sorted(segment.items()))
-    return f"{stream.model}{version}" + (f" ({parts})" if parts else "")
+def _volume(finding: Finding, window: WindowRef) -> str:
+    size = f"{finding.value:.1f} times out of the usual range, limit {finding.score.threshold:.1f}{_chance(finding.score)}"
+    return f"the traffic has an unusual {title_of(finding.key.detector)} {when(window)} ({window.events:,}, {size})"
 
 
-def _what(key: Key) -> str:
-    return _OUTPUTS.get(key.feature, key.feature)
+def _silence(finding: Finding, window: WindowRef) -> str:
+    return f"the traffic stopped: {title_of(finding.key.detector)} {when(window)}: about {finding.value:,.0f}{_chance(finding.score)}"
 
 
-def _when(window: WindowRef) -> str:
-    length = window.end_ms - window.start_ms
-    unit, name = next((unit, name) for unit, name in _UNITS if length % unit == 0)
-    count = length // unit
-    start = utc(window.start_ms)
-    clock = start[11:16] if window.start_ms % 60_000 == 0 else start[11:19]
-    span = f"{count} {name}s" if count != 1 else name
-    return f"in the {span} from {start[:10]} {clock} UTC"
+_WHOLE: Final[Mapping[str, Callable[[Finding, WindowRef], str]]] = {
+    "duplicate_ratio": _share("the traffic holds"),
+    "extra_feature": _share("the traffic holds a"),
+    "field_set_changed": _fields,
+    "volume": _volume,
+    "silence": _silence,
+}
+
+
+def _moved(finding: Finding, moved: tuple[Moved, ...], window: WindowRef) -> str:
+    """The bin that moved most; bad values of a column are told as a share already."""
+    if not moved or (finding.key.kind is FindingKind.DATA_QUALITY and finding.key.feature is not None):
+        return ""
+    first, before, now = moved[0], moved[0].baseline or 0.0, moved[0].window or 0.0
+    change = f"{first.bin} {'rose' if now > before else 'fell'} from {percent(before)} to {percent(now)}"
+    return f": {change}" + (f", of {window.events:,} events" if finding.key.feature is not None else "")
+
+
+def _most(finding: Finding, affected: tuple[Affected, ...]) -> str:
+    """Where to look first, if that stands out."""
+    if not affected or affected[0].score is None or affected[0].score < STANDS_OUT * finding.value:
+        return ""
+    first, score = affected[0], affected[0].score
+    place = split(first.segment) if first.segment else f"version {first.version}" if first.version else "events without a version"
+    return f"; most in {place} ({percent(score) if is_share(finding.key.detector) else f'{score:.2f}'})"
 
 
 def _chance(score: Score) -> str:
+    """`, p = 3e-08`; nothing where a plug-in gives no p-value."""
     p_value = score.p_value
-    assert p_value is not None
-    return f"p < {_P_SHOWN_MIN:g}" if p_value < _P_SHOWN_MIN else f"p = {p_value:.0e}"
-
-
-def _moved(moved: Moved) -> str:
-    before, now = moved.baseline or 0.0, moved.window or 0.0
-    return f"{moved.bin} {'rose' if now > before else 'fell'} from {_percent(before)} to {_percent(now)}"
-
-
-def _percent(share: float) -> str:
-    """`34 %`, `1.2 %`, `0.03 %`."""
-    percent = 100 * share
-    return f"{percent:.0f} %" if percent >= 9.95 or percent == 0 else f"{percent:.2g} %"
+    if p_value is None:
+        return ""
+    return f", p < {_P_SHOWN_MIN:g}" if p_value < _P_SHOWN_MIN else f", p = {p_value:.0e}"

@@ -1,11 +1,12 @@
 """The alert as bytes: the contract's fields in its order, ids, headers, sentences."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from stream_monitor.alert import summary
-from stream_monitor.alert.alert import Alert, Evidence, Mean, Moved, SampleEvent, alert_id_of, fingerprint_of
+from stream_monitor.alert.alert import Affected, Agreeing, Alert, Evidence, Mean, Moved, SampleEvent, alert_id_of, fingerprint_of
 from stream_monitor.alert.publication import Publisher, Raised, Reason, Stamp
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.detect.finding import Finding, FindingKind, Key, Score, ScoreStatus, Severity
@@ -17,7 +18,13 @@ MINUTES_5 = 300_000
 WINDOW = WindowRef(START, START + MINUTES_5, 12_034)
 FRAUD = StreamKey("fraud", None)
 PSI = Key(FindingKind.DATA_DRIFT, "amount", "psi")
-EVIDENCE = Evidence((Moved("[10, 20)", 0.11, 0.34),), (SampleEvent("captures", 0, 123),), Mean(12.5, 18.25))
+EVIDENCE = Evidence(
+    (Moved("[10, 20)", 0.11, 0.34),),
+    (SampleEvent("captures", 0, 123),),
+    Mean(12.5, 18.25),
+    (Agreeing("psi", 0.31, 0.2, 1e-14),),
+    (Affected({"city": "Rome"}, None, 0.52, 800),),
+)
 STAMP = Stamp(START + MINUTES_5 + 5000, "c1", {"team": "risk"}, "https://runbooks.example/drift")
 
 
@@ -56,13 +63,15 @@ GOLDEN = {
     "labels": {"team": "risk"},
     "annotations": {
         "summary": "fraud (region = eu): amount drifted in the 5 minutes from 2026-11-22 06:00 UTC (PSI 0.31 over 0.20, p < 1e-12): "
-        "[10, 20) rose from 11 % to 34 %, of 12,034 events",
+        "[10, 20) rose from 11 % to 34 %, of 12,034 events; most in city = Rome (0.52)",
         "runbook": "https://runbooks.example/drift",
     },
     "evidence": {
         "moved": [{"bin": "[10, 20)", "baseline": 0.11, "window": 0.34}],
         "samples": [{"topic": "captures", "partition": 0, "offset": 123}],
         "mean": {"baseline": 12.5, "window": 18.25},
+        "detectors": [{"detector": "psi", "score": 0.31, "threshold": 0.2, "p_value": 1e-14}],
+        "affected": [{"segment": {"city": "Rome"}, "version": None, "score": 0.52, "events": 800}],
     },
 }
 
@@ -123,7 +132,7 @@ ALERT_ID = "30883e49dea1851f1e3019282ec3e163"
 
 
 def sentence(key: Key, value: float, base: float = 0.0, p_value: float = 3e-8, window: WindowRef = WINDOW) -> str:
-    return summary.found(FRAUD, {}, finding(key, value, base, p_value), EVIDENCE, window)
+    return summary.found(FRAUD, {}, finding(key, value, base, p_value), Evidence(EVIDENCE.moved, ()), window)
 
 
 def test_a_missing_feature_is_told_with_what_was_normal() -> None:
@@ -170,9 +179,89 @@ def test_a_drift_without_a_bin_to_show_still_makes_a_sentence() -> None:
 def test_endings_say_why() -> None:
     publisher = Publisher(FRAUD, {}, "b1")
     quiet = Score(PSI, 0, 0.03, 0.2, 0.4, ScoreStatus.JUDGED)
-    over = publisher.recovered(opened(), WINDOW, quiet, STAMP)
+    over = publisher.recovered(opened(), WINDOW, quiet, quiet, STAMP)
     assert (over.status, over.reason, over.resolved_at, over.revision) == ("resolved", "recovered", "2026-11-22T06:05:00.000Z", 2)
     assert over.annotations.summary.endswith("is back to normal in the 5 minutes from 2026-11-22 06:00 UTC (PSI 0.03, threshold 0.20)")
-    closed = publisher.closed(opened(), PSI, Reason.BASELINE_REPLACED, START, STAMP)
+    closed = publisher.closed(opened(), Reason.BASELINE_REPLACED, START, STAMP)
     assert closed.annotations.summary == "fraud: the alert on amount was closed: baseline replaced"
     assert (closed.score, closed.reason) == (0.31, "baseline_replaced")
+
+
+WHOLE_SENTENCES = {
+    "duplicate_ratio": "the traffic holds repeated events in the 5 minutes from 2026-11-22 06:00 UTC (31 % of 12,034 events, limit 20 %",
+    "extra_feature": "the traffic holds a feature that the baseline does not know in the 5 minutes",
+    "field_set_changed": "the traffic shows a change of the set of features in the 5 minutes",
+    "volume": "the traffic has an unusual number of events in the 5 minutes from 2026-11-22 06:00 UTC (12,034, 0.3 times out of the usual",
+    "silence": "the traffic stopped: number of events that did not come in the 5 minutes from 2026-11-22 06:00 UTC: about 0",
+}
+
+
+@pytest.mark.parametrize("detector", WHOLE_SENTENCES)
+def test_findings_on_the_whole_are_told_in_words_of_their_own(detector: str) -> None:
+    key = Key(FindingKind.OPERATIONAL if detector in ("volume", "silence") else FindingKind.DATA_QUALITY, None, detector)
+    told = summary.found(FRAUD, {}, finding(key, 0.31, 0.0, 3e-8), Evidence((), ()), WINDOW)
+    assert told.startswith(f"fraud: {WHOLE_SENTENCES[detector]}"), told
+
+
+def test_what_came_or_went_is_named() -> None:
+    key = Key(FindingKind.DATA_QUALITY, None, "field_set_changed")
+    told = summary.found(FRAUD, {}, finding(key, 1.0), Evidence((Moved("device", 0.0, 0.97),), ()), WINDOW)
+    assert told.endswith("(1 came or went, p < 1e-12): device rose from 0 % to 97 %"), told
+
+
+@pytest.mark.parametrize(
+    ("detector", "told"),
+    [
+        ("unseen_ratio", "amount was a value not seen in training in 24 % of"),
+        ("out_of_range_ratio", "amount was outside the training range in 24 % of"),
+        ("constant", "amount had one value only in the 5 minutes from 2026-11-22 06:00 UTC (12,034 events, p = 3e-08)"),
+        ("missing_feature", "amount was in no event in the 5 minutes from 2026-11-22 06:00 UTC (12,034 events, p = 3e-08)"),
+    ],
+)
+def test_bad_values_are_told_by_what_is_wrong(detector: str, told: str) -> None:
+    assert told in sentence(Key(FindingKind.DATA_QUALITY, "amount", detector), 0.24)
+
+
+def test_a_drift_whose_beginning_is_known_says_since_when() -> None:
+    told = summary.found(FRAUD, {}, finding(), Evidence((), ()), WINDOW, "2026-11-22T06:01:10.000Z")
+    assert "06:00 UTC, since 2026-11-22 06:01:10 UTC (PSI 0.31 over 0.20" in told
+
+
+def test_a_shift_that_pages_nobody_says_so() -> None:
+    shift = replace(finding(Key(FindingKind.DATA_DRIFT, "amount", "adwin"), 0.31), severity=Severity.INFO)
+    told = summary.found(FRAUD, {}, shift, Evidence((), ()), WINDOW, "2026-11-22T06:01:10.000Z")
+    assert told.startswith(
+        "fraud: amount shifted at 2026-11-22 06:01:10 UTC, found in the 5 minutes from 2026-11-22 06:00 UTC (shift found by ADWIN"
+    )
+    assert told.endswith("; this is for information and pages nobody by itself")
+
+
+def test_only_a_segment_that_stands_out_is_named() -> None:
+    def told(score: float, **segment: str) -> str:
+        return summary.found(FRAUD, {}, finding(), Evidence((), (), affected=(Affected(segment, "3", score, 9),)), WINDOW)
+
+    assert told(0.47, region="eu").endswith("; most in region = eu (0.47)")
+    assert told(0.47).endswith("; most in version 3 (0.47)")
+    assert "most in" not in told(0.46, region="eu"), "1.5 times the whole's score, or it is nothing special"
+
+
+@pytest.mark.parametrize("reason", [reason for reason in Reason if reason is not Reason.RECOVERED])
+def test_every_reason_has_its_words(reason: Reason) -> None:
+    alert = Publisher(FRAUD, {}, "b1").closed(opened(), reason, START, STAMP)
+    assert alert.annotations.summary == f"fraud: the alert on amount was closed: {reason.value.replace('_', ' ')}"
+
+
+def test_a_window_near_its_threshold_and_one_lowered_by_late_events_say_so() -> None:
+    publisher, near = Publisher(FRAUD, {}, "b1"), Score(PSI, 0, 0.18, 0.2, 1e-9, ScoreStatus.JUDGED, real=True)
+    eased, lowered = publisher.eased(opened(), WINDOW, near, near, STAMP), publisher.lowered(opened(), WINDOW, near, STAMP)
+    assert "amount is still close to its limit in the 5 minutes" in eased.annotations.summary
+    assert "amount did not stand out after all in the 5 minutes" in lowered.annotations.summary
+    assert (eased.severity, lowered.severity) == (Severity.WARNING, opened().severity)
+
+
+def test_a_shift_is_settled_when_no_other_follows() -> None:
+    key = Key(FindingKind.DATA_DRIFT, "amount", "adwin")
+    shift = replace(finding(key), severity=Severity.INFO)
+    publisher, quiet = Publisher(FRAUD, {}, "b1"), Score(key, 0, 0.0, 0.05, 1.0, ScoreStatus.JUDGED)
+    over = publisher.recovered(publisher.opened(WINDOW, Raised(shift, EVIDENCE), STAMP), WINDOW, quiet, quiet, STAMP)
+    assert over.annotations.summary.startswith("fraud: amount did not shift again, up to and in the 5 minutes")

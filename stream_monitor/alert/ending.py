@@ -1,0 +1,50 @@
+"""One sentence on how an alert goes on or ends when there is no finding."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from stream_monitor.alert.wording import is_share, percent, what, when, who
+from stream_monitor.capture.schema import StreamKey
+from stream_monitor.detect.decide import title_of
+from stream_monitor.detect.finding import Key, Score
+from stream_monitor.detect.report import WindowRef
+
+_YES_OR_NO: Final = frozenset({"missing_feature", "constant", "field_set_changed", "silence"})
+"""Their numbers say nothing once they are quiet."""
+
+
+def recovered(stream: StreamKey, segment: Mapping[str, str], score: Score, window: WindowRef) -> str:
+    """That it is over: `fraud: amount is back to normal in the 5 minutes from … (PSI 0.03, threshold 0.20)`, or within chance."""
+    is_small = score.score is None or score.score <= score.threshold
+    state = "is back to normal" if is_small else "no longer differs by more than chance"
+    return f"{who(stream, segment)}: {what(score.key)} {state} {when(window)}{_now(score)}"
+
+
+def settled(stream: StreamKey, segment: Mapping[str, str], key: Key, window: WindowRef) -> str:
+    """That a shift was followed by no other."""
+    return f"{who(stream, segment)}: {what(key)} did not shift again, up to and {when(window)}"
+
+
+def eased(stream: StreamKey, segment: Mapping[str, str], score: Score, window: WindowRef) -> str:
+    """That a window is under its threshold, but not by enough to call it quiet."""
+    return f"{who(stream, segment)}: {what(score.key)} is still close to its limit {when(window)}{_now(score)}"
+
+
+def lowered(stream: StreamKey, segment: Mapping[str, str], score: Score, window: WindowRef) -> str:
+    """That late events brought a window back under its threshold or into chance."""
+    return f"{who(stream, segment)}: {what(score.key)} did not stand out after all {when(window)}, late events counted{_now(score)}"
+
+
+def closed(stream: StreamKey, segment: Mapping[str, str], key: Key, reason: str) -> str:
+    """That nobody watches it any more: `fraud: the alert on amount was closed: baseline replaced`."""
+    return f"{who(stream, segment)}: the alert on {what(key)} was closed: {reason.replace('_', ' ')}"
+
+
+def _now(score: Score) -> str:
+    """` (PSI 0.03, threshold 0.20)`; nothing for what is or is not, such as silence."""
+    name, value = score.key.detector, score.score
+    if value is None or name in _YES_OR_NO:
+        return ""
+    if is_share(name):
+        return f" ({title_of(name)} in {percent(value)}, limit {percent(score.threshold)})"
+    return f" ({title_of(name)} {value:.2f}, threshold {score.threshold:.2f})"

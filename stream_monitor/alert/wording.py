@@ -1,0 +1,54 @@
+"""The words that sentences share: who, what, when, how much."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from stream_monitor.capture.schema import PREDICTION, SCORE, StreamKey
+from stream_monitor.detect.finding import Key
+from stream_monitor.detect.report import WindowRef, utc
+
+_UNITS: Final = ((3_600_000, "hour"), (60_000, "minute"), (1000, "second"), (1, "millisecond"))
+_OUTPUTS: Final = {PREDICTION: "the prediction", SCORE: "the prediction score"}
+
+
+def who(stream: StreamKey, segment: Mapping[str, str]) -> str:
+    """`fraud 2 (region = eu)`."""
+    version = "" if stream.version is None else f" {stream.version}"
+    return f"{stream.model}{version}" + (f" ({split(segment)})" if segment else "")
+
+
+def split(segment: Mapping[str, str]) -> str:
+    """`region = eu`."""
+    return ", ".join(f"{name} = {value}" for name, value in sorted(segment.items()))
+
+
+def what(key: Key) -> str:
+    """The feature's name, or what the output and the whole are called."""
+    return "the traffic" if key.feature is None else _OUTPUTS.get(key.feature, key.feature)
+
+
+def when(window: WindowRef) -> str:
+    """`in the 5 minutes from 2026-11-22 06:00 UTC`."""
+    length = window.end_ms - window.start_ms
+    unit, name = next((unit, name) for unit, name in _UNITS if length % unit == 0)
+    count = length // unit
+    span = f"{count} {name}s" if count != 1 else name
+    start = utc(window.start_ms)
+    clock = start[11:16] if window.start_ms % 60_000 == 0 else start[11:19]
+    return f"in the {span} from {start[:10]} {clock} UTC"
+
+
+def moment(text: str) -> str:
+    """An RFC 3339 time to the second: `2026-11-22 06:00:10 UTC`."""
+    return f"{text[:10]} {text[11:19]} UTC"
+
+
+def percent(share: float) -> str:
+    """`34 %`, `1.2 %`, `0.03 %`."""
+    value = 100 * share
+    return f"{value:.0f} %" if value >= 9.95 or value == 0 else f"{value:.2g} %"
+
+
+def is_share(detector: str) -> bool:
+    """Whether its score is a share of the events."""
+    return detector.endswith("_ratio") or detector == "extra_feature"
