@@ -35,6 +35,18 @@ METRICS: tuple[MetricSpec, ...] = (
     ),
     MetricSpec("late_events_total", "counter", ("model",), "Events that came after the allowed lateness and are in no window."),
     MetricSpec("dropped_events_total", "counter", ("model", "reason"), "Events that could not be put into a window for another reason."),
+    MetricSpec(
+        "capture_duplicates_total",
+        "counter",
+        ("model",),
+        "Events whose `event_id` another event of the same window had; beyond 256 ids a window an estimate from a sample.",
+    ),
+    MetricSpec(
+        "late_slice_values_total",
+        "counter",
+        ("model",),
+        "Values that came after their second was read: windows count them, sequential detectors leave them out.",
+    ),
     MetricSpec("unknown_fields_total", "counter", ("model",), "Fields of capture events that the format does not know; they are ignored."),
     MetricSpec(
         "drift_score",

@@ -1,27 +1,50 @@
 """Config and baselines, made ready to run: one `StreamPlan` per model, and per version with a baseline of its own."""
 
 import difflib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from stream_monitor.baseline.baseline import Baseline
+from stream_monitor.baseline.segments import Segmentation
 from stream_monitor.capture.decode import Decoder
 from stream_monitor.capture.schema import Column, Role, StreamKey
 from stream_monitor.config import Config, Model, config_id
-from stream_monitor.detect.decide import DETECTORS, Judge, Thresholds, scores_per_window
+from stream_monitor.detect.decide import Judge, count_tests
 from stream_monitor.detect.gate import alpha
+from stream_monitor.detect.reference import reference_of
+from stream_monitor.detect.registry import NAMES, Thresholds
+from stream_monitor.detect.sequential.dispersion import Clustering
+from stream_monitor.detect.sequential.entries import SERIES
+from stream_monitor.detect.sequential.plugin import PlugIn, plugin_of
+from stream_monitor.detect.sequential.watch import SequentialSpec
 from stream_monitor.errors import ConfigError
+from stream_monitor.profile.codec import Segment
+from stream_monitor.profile.profile import Profile
+from stream_monitor.profile.slices import SLICE_MS
 from stream_monitor.window.spec import WindowSpec
 
 
 @dataclass(frozen=True, slots=True)
 class StreamPlan:
-    """Everything that phases 1 and 2 need to know of one stream."""
+    """Everything that phases 1 and 2 need to know of one stream.
+
+    judges: by segment, `()` is the whole; sequential: what its ADWIN and Page-Hinkley watch, the same for every segment;
+    segmentations: those that the config asks for.
+    """
 
     key: StreamKey
     baseline: Baseline
     spec: WindowSpec
-    judge: Judge
+    judges: Mapping[Segment, Judge]
+    sequential: SequentialSpec
+    segmentations: tuple[Segmentation, ...] = ()
+
+    @property
+    def judge(self) -> Judge:
+        """The judge of the whole."""
+        return self.judges[()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +84,47 @@ def compile_plan(config: Config, shared: bytes, baselines: Mapping[str, Baseline
 def _stream(key: StreamKey, model: Model, baseline: Baseline, budget: float) -> StreamPlan:
     window = model.window
     spec = WindowSpec(window.size, window.every_ms, window.watermark_delay, window.lateness, window.events_min, window.window_max)
-    _check_names(key, model, baseline)
+    plugins = tuple(_plugin(key, name, params) for name, params in model.river.items())
+    names = [plugin.name for plugin in plugins]
+    _check_names(key, model, baseline, names)
+    segmentations = tuple(each for each in baseline.segments if each.name in model.segments)
+    judges = _judges(model, baseline, spec, segmentations, names, budget)
+    whole = judges[()]
+    sequential = SequentialSpec(len(baseline.columns), whole.min_shift, _clustering(baseline), whole.alpha, spec.every_ms, plugins)
+    return StreamPlan(key, baseline, spec, judges, sequential, segmentations)
+
+
+def _judges(
+    model: Model, baseline: Baseline, spec: WindowSpec, segmentations: Iterable[Segmentation], plugins: list[str], budget: float
+) -> dict[Segment, Judge]:
+    """The whole's and every segment's, which share the budget."""
     judged = frozenset(column.name for column in baseline.schema.columns if _is_judged(column, model))
-    overrides = {column: override.thresholds for column, override in model.overrides.items()}
-    judge = Judge(
-        baseline.layout,
-        baseline.profile,
-        baseline.schema,
-        Thresholds(model.thresholds, overrides),
-        alpha(budget, scores_per_window(baseline.schema, judged), spec.every_ms),
-        spec.events_min,
-        judged,
-    )
-    return StreamPlan(key, baseline, spec, judge)
+    profiles: dict[Segment, Profile] = {(): baseline.profile}
+    for each in segmentations:
+        profiles |= dict(zip(each.keys, each.profiles, strict=True))
+    thresholds = Thresholds(model.thresholds, {column: override.thresholds for column, override in model.overrides.items()})
+    tests = count_tests(baseline.schema, judged, model.detectors) * len(profiles)
+    level = alpha(budget, tests, spec.every_ms)
+    references = {segment: reference_of(baseline, profile) for segment, profile in profiles.items()}
+    if not model.natural_ranges:
+        references = {segment: replace(reference, natural={}) for segment, reference in references.items()}
+    return {
+        segment: Judge(reference, thresholds, level, spec.events_min, judged, model.detectors, plugins)
+        for segment, reference in references.items()
+    }
+
+
+def _clustering(baseline: Baseline) -> Clustering:
+    """How alike values of the training data are that came together, by series and column."""
+    found = [entry.natural.inflation.get(series.value, 1.0) if entry.natural else 1.0 for series in SERIES for entry in baseline.columns]
+    return Clustering(np.array(found, dtype=np.float64), baseline.run_rows or 1.0, baseline.run_ms / SLICE_MS)
+
+
+def _plugin(key: StreamKey, name: str, params: Mapping[str, str | int | float | bool]) -> PlugIn:
+    try:
+        return plugin_of(name, params)
+    except ConfigError as error:
+        raise ConfigError(f"models.{key.model}.{error}") from None
 
 
 def _is_judged(column: Column, model: Model) -> bool:
@@ -83,22 +134,22 @@ def _is_judged(column: Column, model: Model) -> bool:
     return (include is None or column.name in include) and column.name not in exclude
 
 
-def _check_names(key: StreamKey, model: Model, baseline: Baseline) -> None:
+def _check_names(key: StreamKey, model: Model, baseline: Baseline, plugins: list[str]) -> None:
     """Every feature and detector that the config names must exist."""
     features = [column.name for column in baseline.schema.columns]
-    for place, names in (
-        ("features.include", model.features.include or ()),
-        ("features.exclude", model.features.exclude),
-        ("overrides", model.overrides),
-    ):
+    named: dict[str, Collection[str]] = {
+        "features.include": model.features.include or (),
+        "features.exclude": model.features.exclude,
+        "overrides": model.overrides,
+    }
+    for place, names in named.items():
         for name in names:
             _check_name(f"models.{key.model}.{place}", name, features, "the baseline has no such feature")
-    for place, chosen in (
-        ("thresholds", model.thresholds),
-        *((f"overrides.{name}.thresholds", override.thresholds) for name, override in model.overrides.items()),
-    ):
-        for name in chosen:
-            _check_name(f"models.{key.model}.{place}", name, list(DETECTORS), "there is no such detector")
+    chosen: dict[str, Collection[str]] = {"thresholds": model.thresholds, "detectors": model.detectors or ()}
+    chosen |= {f"overrides.{name}.thresholds": override.thresholds for name, override in model.overrides.items()}
+    for place, names in chosen.items():
+        for name in names:
+            _check_name(f"models.{key.model}.{place}", name, [*NAMES, *plugins], "there is no such detector")
 
 
 def _check_name(place: str, name: str, known: list[str], problem: str) -> None:

@@ -1,30 +1,57 @@
-"""A closed window's scores and what they do to the stream's alerts."""
+"""A closed window's scores and what they do to the unit's alerts."""
 
-from stream_monitor.alert.alert import Alert
-from stream_monitor.alert.evidence import Scale, gather
-from stream_monitor.alert.life import AlertBook
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from stream_monitor.alert.alert import Affected, Alert
+from stream_monitor.alert.evidence import Scale, gather, gather_whole
 from stream_monitor.alert.publication import Raised, Stamp
-from stream_monitor.baseline.baseline import NumericColumn
+from stream_monitor.baseline.baseline import Baseline, NumericColumn
 from stream_monitor.detect.finding import Finding
 from stream_monitor.detect.report import WindowRef, WindowScore, window_scores
-from stream_monitor.pipeline.plan import StreamPlan
-from stream_monitor.profile.codec import Segment
+from stream_monitor.pipeline.unit import Unit, UnitKey
 from stream_monitor.window.windows import Window
 
+Where = Callable[[Finding], Sequence[Affected]]
+"""The segments and versions in which a finding is strongest."""
 
-def report_window(
-    plan: StreamPlan, segment: Segment, window: Window, revision: int, book: AlertBook, stamp: Stamp, *, is_first: bool
-) -> tuple[list[WindowScore], list[Alert]]:
+
+class Said(NamedTuple):
+    """What one window says to the world."""
+
+    scores: list[WindowScore]
+    alerts: list[Alert]
+
+
+def report_window(unit: Unit, key: UnitKey, window: Window, revision: int, stamp: Stamp, affected: Where, *, is_first: bool) -> Said:
     """Judge a window. is_first: it advances the life of alerts; else it corrects them."""
+    stream, segment = key
+    judge, shifts = unit.plan.judges[segment], unit.shifts_of(window.end_ms)
     ref = WindowRef(window.judged_from_ms, window.end_ms, window.profile.events)
-    scores = plan.judge.judge(window.profile)
-    raised = [_raise(plan, finding, window) for finding in plan.judge.findings(scores, window.profile)]
-    said = (book.advance if is_first else book.correct)(ref, scores, raised, stamp)
-    return window_scores(plan.key, dict(segment), ref, revision, scores), said
+    scores = judge.judge(window.profile, shifts)
+    is_new = unit.traffic.end_ms is None or window.end_ms > unit.traffic.end_ms
+    if is_new and window.end_ms <= stamp.clock_ms:  # where a replay ends, its last window is cut short: there fewer events are no news
+        scores += unit.judge_traffic(judge, window.end_ms, window.fresh.events)
+    raised = [_raise(unit.plan.baseline, finding, window, affected) for finding in judge.findings(scores, window.profile, shifts)]
+    said = (unit.book.advance if is_first else unit.book.correct)(ref, scores, raised, stamp)
+    return Said(window_scores(stream, dict(segment), ref, revision, scores), said)
 
 
-def _raise(plan: StreamPlan, finding: Finding, window: Window) -> Raised:
-    baseline = plan.baseline
+def report_silence(unit: Unit, key: UnitKey, end_ms: int, stamp: Stamp) -> Said:
+    """Judge a window without an event: there is nothing to say of it but that."""
+    stream, segment = key
+    judge = unit.plan.judges[segment]
+    ref = WindowRef(end_ms - unit.plan.spec.size_ms, end_ms, 0)
+    scores = unit.judge_traffic(judge, end_ms, 0)
+    raised = [Raised(finding, gather_whole(finding)) for finding in judge.findings(scores, judge.nothing)]
+    said = unit.book.advance(ref, scores, raised, stamp) if unit.book.goes_on_to(end_ms) else []
+    return Said(window_scores(stream, dict(segment), ref, 1, scores), said)
+
+
+def _raise(baseline: Baseline, finding: Finding, window: Window, affected: Where) -> Raised:
+    if finding.score.column < 0:
+        return Raised(finding, gather_whole(finding))
     column = baseline.columns[finding.score.column]
     scale = Scale(column.mean, column.scale) if isinstance(column, NumericColumn) else None
-    return Raised(finding, gather(finding, window.profile, baseline.profile, baseline.layout, baseline.label, scale))
+    evidence = gather(finding, window.profile, baseline.profile, baseline.layout, baseline.label, scale)
+    return Raised(finding, evidence, tuple(affected(finding)))

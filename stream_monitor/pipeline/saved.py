@@ -6,9 +6,13 @@ import msgspec
 
 from stream_monitor.alert.life import AlertBook, BookState
 from stream_monitor.capture.schema import StreamKey
+from stream_monitor.detect.sequential.shift import Shift
+from stream_monitor.detect.sequential.watch import Sequential
+from stream_monitor.detect.volume import Volume, VolumeState
 from stream_monitor.errors import CodecError
 from stream_monitor.pipeline.plan import Plan
-from stream_monitor.pipeline.step import State, Unit, UnitKey
+from stream_monitor.pipeline.step import State, UnitKey
+from stream_monitor.pipeline.unit import Traffic, Unit
 from stream_monitor.profile.codec import ProfileWire, Segment, from_wire, to_wire
 from stream_monitor.profile.frame import UNREADABLE, FrameKind, seal, unseal
 from stream_monitor.window.progress import Report
@@ -55,6 +59,10 @@ class _UnitWire(msgspec.Struct, array_like=True, frozen=True):
     panes: list[tuple[int, ProfileWire]]
     revisions: dict[int, int]
     book: BookState
+    sequential: bytes
+    volume: VolumeState
+    shifts: list[Shift]
+    traffic: Traffic
 
 
 def unit_name(key: UnitKey) -> str:
@@ -78,7 +86,18 @@ def save_unit(state: State, key: UnitKey) -> bytes:
     windows = unit.windows
     panes = [(start, to_wire(windows.panes[start])) for start in windows.starts]
     wire = _UnitWire(
-        stream.model, stream.version, segment, unit.plan.baseline.id, sorted(windows.dirty), panes, unit.revisions, unit.book.to_state()
+        model=stream.model,
+        version=stream.version,
+        segment=segment,
+        baseline_id=unit.plan.baseline.id,
+        dirty=sorted(windows.dirty),
+        panes=panes,
+        revisions=unit.revisions,
+        book=unit.book.to_state(),
+        sequential=unit.sequential.encode(),
+        volume=unit.volume.to_state(),
+        shifts=unit.shifts,
+        traffic=unit.traffic,
     )
     return seal(FrameKind.SNAPSHOT, msgspec.msgpack.encode(wire))
 
@@ -88,15 +107,18 @@ def load_unit(state: State, content: bytes) -> None:
     wire = _decode(content, _UnitWire)
     stream = StreamKey(wire.model, wire.version)
     plan = state.plan.streams.get(stream)
-    if plan is None or plan.baseline.id != wire.baseline_id:
+    if plan is None or plan.baseline.id != wire.baseline_id or wire.segment not in plan.judges:
         raise CodecError(
-            f"saved state of {stream} on baseline {wire.baseline_id}, which config revision {state.plan.revision} does not name"
+            f"saved state of {stream} {dict(wire.segment)} on baseline {wire.baseline_id}, which config revision {state.plan.revision} "
+            "does not name"
         )
     layout = plan.baseline.layout
     panes = {start: from_wire(profile, layout) for start, profile in wire.panes}
     windows = Windows(plan.spec, layout, panes, state.watermark_ms(plan), set(wire.dirty), sorted(panes))
     book = AlertBook(stream, dict(wire.segment), wire.baseline_id, wire.book)
-    state.insert((stream, wire.segment), Unit(plan, windows, book, dict(wire.revisions)))
+    sequential = Sequential.decode(plan.sequential, wire.sequential)
+    unit = Unit(plan, windows, sequential, Volume(wire.volume), book, dict(wire.revisions), list(wire.shifts), wire.traffic)
+    state.insert((stream, wire.segment), unit)
 
 
 def _decode(content: bytes, kind: type[T]) -> T:

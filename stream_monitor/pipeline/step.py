@@ -8,32 +8,22 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from stream_monitor.alert.alert import Alert
-from stream_monitor.alert.life import AlertBook
 from stream_monitor.alert.publication import Reason, Stamp
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.detect.report import WindowScore
 from stream_monitor.errors import CodecError
+from stream_monitor.pipeline.affected import affected_by
 from stream_monitor.pipeline.plan import Plan, StreamPlan
-from stream_monitor.pipeline.report import report_window
-from stream_monitor.profile.codec import Sealed, Segment
+from stream_monitor.pipeline.report import report_silence, report_window
+from stream_monitor.pipeline.unit import Unit, UnitKey
+from stream_monitor.profile.codec import Sealed
 from stream_monitor.window.progress import Progress, Tracker
-from stream_monitor.window.windows import Window, Windows
+from stream_monitor.window.windows import Window
+
+__all__ = ["Dropped", "Outputs", "Plans", "State", "Unit", "UnitKey", "open_events", "step"]
 
 Plans = Callable[[int], Plan]
 """The plan of a revision; what a record refers to is always in the config log before it."""
-
-UnitKey = tuple[StreamKey, Segment]
-
-
-@dataclass(slots=True)
-class Unit:
-    """What is judged on its own: a stream's whole, or one of its segments."""
-
-    plan: StreamPlan
-    windows: Windows
-    book: AlertBook
-    revisions: dict[int, int] = field(default_factory=dict)
-    """End of a window that may still be revised -> how often it was reported."""
 
 
 @dataclass(slots=True)
@@ -83,6 +73,10 @@ class Outputs:
     alerts: list[Alert] = field(default_factory=list)
     closed: list[tuple[UnitKey, Window]] = field(default_factory=list)
     dropped: list[Dropped] = field(default_factory=list)
+    late_values: list[tuple[StreamKey, int]] = field(default_factory=list)
+    """Values in slices that came after their second was read: their windows have them, the sequential detectors do not."""
+    refused_values: int = 0
+    """Values in slices for which there was no room; the same holds for them."""
     removed: list[UnitKey] = field(default_factory=list)
     """Units that a newer config ended."""
     unreadable: str | None = None
@@ -94,6 +88,8 @@ class Outputs:
         self.alerts.extend(other.alerts)
         self.closed.extend(other.closed)
         self.dropped.extend(other.dropped)
+        self.late_values.extend(other.late_values)
+        self.refused_values += other.refused_values
         self.removed.extend(other.removed)
         self.unreadable = self.unreadable or other.unreadable
 
@@ -116,31 +112,42 @@ def step(state: State, record: Sealed | Progress, plans: Plans) -> Outputs:
 
 
 def _merge(state: State, sealed: Sealed, outputs: Outputs) -> None:
-    plan = state.plan.streams.get(sealed.stream)
-    if plan is None:
-        outputs.dropped.append(Dropped(sealed.stream, "model_removed", sealed.events))
-        return
-    if plan.baseline.id != sealed.baseline_id or plan.spec.pane_ms != sealed.pane_ms:
-        reason = "window_changed" if plan.baseline.id == sealed.baseline_id else "baseline_replaced"
+    reason = _unfit(state.plan.streams.get(sealed.stream), sealed)
+    if reason is None:
+        reason = _add(state, sealed, outputs)
+    if reason is not None and not sealed.segment:  # a segment's events are the whole's, and counted there
         outputs.dropped.append(Dropped(sealed.stream, reason, sealed.events))
-        return
-    key = (sealed.stream, sealed.segment)
-    profile = sealed.open(plan.baseline.layout).profile
+
+
+def _unfit(plan: StreamPlan | None, sealed: Sealed) -> str | None:
+    """Why a profile made under another config has no place any more."""
+    if plan is None:
+        return "model_removed"
+    if plan.baseline.id != sealed.baseline_id:
+        return "baseline_replaced"
+    if plan.spec.pane_ms != sealed.pane_ms:
+        return "window_changed"
+    return None if sealed.segment in plan.judges else "segment_removed"
+
+
+def _add(state: State, sealed: Sealed, outputs: Outputs) -> str | None:
+    key, plan = (sealed.stream, sealed.segment), state.plan.streams[sealed.stream]
+    pane = sealed.open(plan.baseline.layout)
     unit = state.units.get(key)
     if unit is None:
-        unit = _new_unit(key, plan, state)
+        unit = Unit.new(key, plan, state.watermark_ms(plan))
         state.insert(key, unit)
     state.changed.add(key)
     if unit.windows.is_full and sealed.pane_start_ms not in unit.windows.panes:
-        outputs.dropped.append(Dropped(sealed.stream, "panes_full", sealed.events))
-    elif not unit.windows.add(sealed.pane_start_ms, profile):
-        outputs.dropped.append(Dropped(sealed.stream, "late", sealed.events))
-
-
-def _new_unit(key: UnitKey, plan: StreamPlan, state: State) -> Unit:
-    windows = Windows(plan.spec, plan.baseline.layout, watermark_ms=state.watermark_ms(plan))
-    stream, segment = key
-    return Unit(plan, windows, AlertBook(stream, dict(segment), plan.baseline.id))
+        return "panes_full"
+    if not unit.windows.add(sealed.pane_start_ms, pane.profile):
+        return "late"
+    refused = unit.sequential.refused
+    late = unit.sequential.add(pane.slices, unit.windows.watermark_ms)
+    outputs.refused_values += unit.sequential.refused - refused
+    if late and not sealed.segment:
+        outputs.late_values.append((sealed.stream, late))
+    return None
 
 
 def _advance(state: State, key: UnitKey, outputs: Outputs) -> None:
@@ -148,15 +155,15 @@ def _advance(state: State, key: UnitKey, outputs: Outputs) -> None:
     watermark_ms = state.watermark_ms(unit.plan)
     if watermark_ms is None:
         return
-    panes = len(unit.windows.panes)
+    panes, fed = len(unit.windows.panes), unit.sequential.fed
+    unit.shifts += unit.sequential.advance(watermark_ms)
     for window in unit.windows.advance(watermark_ms):
+        _silence(state, key, window.end_ms - 1, outputs)
         _close(state, key, window, outputs)
         state.changed.add(key)
-    horizon = watermark_ms - unit.plan.spec.lateness_ms
-    final = [end for end in unit.revisions if end <= horizon and end not in unit.windows.dirty]
-    for end in final:
-        del unit.revisions[end]
-    if final or len(unit.windows.panes) < panes:
+    _silence(state, key, min(watermark_ms, state.tracker.clock_ms), outputs)
+    forgot = unit.forget(watermark_ms - unit.plan.spec.lateness_ms)
+    if forgot or len(unit.windows.panes) < panes or unit.sequential.fed > fed:
         state.changed.add(key)
 
 
@@ -165,10 +172,21 @@ def _close(state: State, key: UnitKey, window: Window, outputs: Outputs) -> None
     revision = unit.revisions.get(window.end_ms, 0) + 1
     unit.revisions[window.end_ms] = revision
     is_first = revision == 1 and unit.book.goes_on_to(window.end_ms)
-    scores, alerts = report_window(unit.plan, key[1], window, revision, unit.book, state.stamp(), is_first=is_first)
-    outputs.scores.extend(scores)
-    outputs.alerts.extend(alerts)
+    said = report_window(unit, key, window, revision, state.stamp(), affected_by(state.units, key, window), is_first=is_first)
+    outputs.scores.extend(said.scores)
+    outputs.alerts.extend(said.alerts)
     outputs.closed.append((key, window))
+
+
+def _silence(state: State, key: UnitKey, until_ms: int, outputs: Outputs) -> None:
+    """Judge the traffic of windows without events; the clock bounds it, for at the end of a replay the watermark runs ahead of the data."""
+    unit = state.units[key]
+    for end_ms in unit.silent_ends(until_ms):
+        said = report_silence(unit, key, end_ms, state.stamp())
+        unit.revisions[end_ms] = 1
+        outputs.scores.extend(said.scores)
+        outputs.alerts.extend(said.alerts)
+        state.changed.add(key)
 
 
 def _adopt(state: State, plan: Plan, outputs: Outputs) -> None:
@@ -179,33 +197,29 @@ def _adopt(state: State, plan: Plan, outputs: Outputs) -> None:
         unit, new = state.units[key], plan.streams.get(key[0])
         state.changed.add(key)
         at_ms = unit.windows.watermark_ms or state.tracker.clock_ms
-        reason = _ended(unit.plan, new)
+        reason = _ended(unit.plan, new, key)
         if new is not None and reason is None:
             for feature in sorted(unit.plan.judge.judged - new.judge.judged):
                 outputs.alerts.extend(unit.book.resolve(Reason.FEATURE_REMOVED, at_ms, state.stamp(), feature))
-            unit.plan = new
+            unit.adopt(new)
         elif reason is not None:
             outputs.alerts.extend(unit.book.resolve(reason, at_ms, state.stamp()))
-            outputs.dropped.extend(open_events(unit, key, reason))
+            if not key[1]:
+                outputs.dropped.extend(open_events(unit, key, reason))
             outputs.removed.append(key)
             del state.units[key]
-            if new is not None:
-                state.insert(key, _successor(unit, key, new, state))
+            if new is not None and key[1] in new.judges:
+                state.insert(key, unit.successor(key, new, state.watermark_ms(new)))
 
 
-def _ended(old: StreamPlan, new: StreamPlan | None) -> Reason | None:
+def _ended(old: StreamPlan, new: StreamPlan | None, key: UnitKey) -> Reason | None:
     if new is None:
         return Reason.MODEL_REMOVED
     if new.baseline.id != old.baseline.id:
         return Reason.BASELINE_REPLACED
-    return Reason.WINDOW_CHANGED if new.spec != old.spec else None
-
-
-def _successor(unit: Unit, key: UnitKey, plan: StreamPlan, state: State) -> Unit:
-    """A unit on new ground; a late event of a window that its predecessor reported makes the next revision of it, not a second first."""
-    successor = _new_unit(key, plan, state)
-    successor.revisions = dict(unit.revisions)
-    return successor
+    if new.spec != old.spec:
+        return Reason.WINDOW_CHANGED
+    return None if key[1] in new.judges else Reason.SEGMENT_REMOVED
 
 
 def open_events(unit: Unit, key: UnitKey, reason: str) -> Iterator[Dropped]:

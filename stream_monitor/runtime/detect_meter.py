@@ -9,6 +9,7 @@ from typing import Final
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.pipeline.step import Outputs, State
 from stream_monitor.profile.codec import Segment
+from stream_monitor.profile.profile import Profile
 from stream_monitor.runtime.observe import Meter
 
 _OWNED_GAUGES: Final = ("drift_score", "missing_ratio", "alerts_firing", "window_end_timestamp_seconds", "watermark_delay_seconds")
@@ -38,6 +39,10 @@ class DetectMeter:
             self.meter.add(metric, {"model": dropped.stream.model, **more}, dropped.events)
             if dropped.reason == "panes_full":
                 self.meter.add("limit_hits_total", {"limit": "panes"}, dropped.events)
+        for stream, values in outputs.late_values:
+            self.meter.add("late_slice_values_total", {"model": stream.model}, values)
+        if outputs.refused_values:
+            self.meter.add("limit_hits_total", {"limit": "pending_slices"}, outputs.refused_values)
         for alert in outputs.alerts:
             if alert.status == "firing":
                 self.meter.add("alerts_total", {"model": alert.model, "kind": alert.kind, "severity": alert.severity})
@@ -81,10 +86,17 @@ class DetectMeter:
             self.meter.set("drift_score", labels, score.score)
             if score.detector == "missing_ratio" and not segment:
                 self.meter.set("missing_ratio", {"model": score.model, "feature": score.feature or ""}, score.score)
-        for (stream, _), window in outputs.closed:
-            if not window.revised:
+        for (stream, part), window in outputs.closed:
+            if not window.revised and not part:
                 self.meter.set("window_end_timestamp_seconds", {"model": stream.model}, window.end_ms / 1000)
+                self.meter.add("capture_duplicates_total", {"model": stream.model}, _duplicates(window.fresh))
 
     def _state(self, state: State, firing: Counter[tuple[str, str, str]]) -> None:
         for (stream, _), unit in state.units.items():
             firing.update((stream.model, alert.kind.value, alert.severity.value) for alert in unit.book.firing())
+
+
+def _duplicates(profile: Profile) -> int:
+    """How many of the events repeat another's id, by the sample of ids."""
+    ids = profile.ids
+    return round(profile.events * ids.repeated / ids.total) if ids.repeated else 0

@@ -26,6 +26,8 @@ class Window:
     end_ms: int
     judged_from_ms: int
     profile: Profile
+    fresh: Profile
+    """Of the events that no earlier window held: those of [end_ms - every_ms, end_ms)."""
     revised: bool
     """True: it had closed before, and late events changed it."""
 
@@ -108,15 +110,25 @@ class Windows:
     def _window(self, end_ms: int, *, revised: bool) -> Window:
         start_ms = end_ms - self.spec.size_ms
         high, low = bisect_left(self.starts, end_ms), bisect_left(self.starts, start_ms)
-        profile = Profile.empty(self.layout)
-        for start in self.starts[low:high]:
-            profile = profile.merge(self.panes[start])
+        middle = bisect_left(self.starts, end_ms - self.spec.every_ms)
+        fresh = self._merged(middle, high)
+        profile = fresh if low == middle else self._merged(low, middle).merge(fresh)
         judged_from_ms = start_ms
         while profile.events < self.spec.events_min and low > 0 and self.starts[low - 1] >= end_ms - self.spec.window_max_ms:
             low -= 1
             judged_from_ms = self.starts[low]
             profile = profile.merge(self.panes[judged_from_ms])
-        return Window(start_ms, end_ms, judged_from_ms, profile, revised)
+        return Window(start_ms, end_ms, judged_from_ms, profile, fresh, revised)
+
+    def held(self, start_ms: int, end_ms: int) -> Profile:
+        """The events of [start_ms, end_ms) that are still held, on whole panes."""
+        return self._merged(bisect_left(self.starts, start_ms), bisect_left(self.starts, end_ms))
+
+    def _merged(self, low: int, high: int) -> Profile:
+        profile = Profile.empty(self.layout)
+        for start in self.starts[low:high]:
+            profile = profile.merge(self.panes[start])
+        return profile
 
     def _forget(self) -> None:
         """Drop the panes that no window can still need: final ones, beyond the trailing run that the oldest revisable window may borrow."""

@@ -1,20 +1,32 @@
 """What the pipeline must say, the naive way: all events at once, no profiles merged, no watermarks, no offsets, no snapshots.
 
-It shares with the pipeline the baseline's edges and categories, the Judge, and how rows are written; nothing else.
+It shares with the pipeline the baseline's edges, categories and positions, the detectors and the Judge, the life of alerts, and how rows
+are written; nothing else. What those do is the affair of their own tests.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from stream_monitor.alert.alert import alert_id_of, fingerprint_of
+from stream_monitor.alert.alert import Evidence
+from stream_monitor.alert.life import AlertBook
+from stream_monitor.alert.publication import Raised, Stamp
 from stream_monitor.baseline.baseline import Baseline, NumericColumn
-from stream_monitor.capture.schema import StreamKey
-from stream_monitor.detect.report import WindowRef, WindowScore, rounded, utc, window_scores
+from stream_monitor.baseline.position import positions
+from stream_monitor.detect.decide import Judge
+from stream_monitor.detect.report import WindowRef, WindowScore, window_scores
+from stream_monitor.detect.sequential.shift import Shift
+from stream_monitor.detect.sequential.watch import Sequential
+from stream_monitor.detect.volume import Volume
 from stream_monitor.pipeline.plan import Plan, StreamPlan
+from stream_monitor.pipeline.unit import SILENT_WINDOWS_MAX
+from stream_monitor.profile.codec import Segment
+from stream_monitor.profile.ids import IdSample
 from stream_monitor.profile.profile import Profile
+from stream_monitor.profile.slices import POSITION_SCALE, SLICE_MS, Slices
 from tests.property.pipeline_world import Event
 
 AlertFacts = tuple[str, str, float | None, str, str | None]
@@ -23,105 +35,130 @@ AlertFacts = tuple[str, str, float | None, str, str | None]
 
 @dataclass(frozen=True)
 class Expected:
-    scores: list[WindowScore]
-    alerts: dict[str, AlertFacts]
+    scores: list[WindowScore] = field(default_factory=list)
+    alerts: dict[str, AlertFacts] = field(default_factory=dict)
 
 
-def expect(plan: Plan, events: Sequence[Event]) -> Expected:
-    """Everything that should be said of these events, whatever their order."""
-    scores: list[WindowScore] = []
-    alerts: dict[str, AlertFacts] = {}
+def expect(plan: Plan, events: Sequence[Event], *, until_ms: int | None = None) -> Expected:
+    """Everything that should be said of these events, whatever their order; until_ms: how far time goes on after the last of them.
+
+    None: not at all, as in a replay.
+    """
+    expected, until_ms = Expected(), until_ms or max(event.time_ms for event in events if event.model is not None)
     for key, stream in plan.streams.items():
         mine = [event for event in events if event.model == key.model and (event.version or None) == key.version]
-        told = _Stream(stream, mine).tell()
-        scores += told.scores
-        alerts |= told.alerts
-    return Expected(scores, alerts)
+        for segment, judge in stream.judges.items():
+            inside = [event for event in mine if _is_in(stream, segment, event)]
+            if inside:
+                _Unit(stream, segment, judge, inside, until_ms).tell(expected)
+    return expected
+
+
+def _is_in(stream: StreamPlan, segment: Segment, event: Event) -> bool:
+    if not segment:
+        return True
+    ((name, label),) = segment
+    known = {each.name: each.values for each in stream.segmentations}[name]
+    value = event.body["features"].get(name)
+    return label == (value if value in known else "other")
 
 
 @dataclass
-class _Stream:
+class _Unit:
     plan: StreamPlan
+    segment: Segment
+    judge: Judge
     events: Sequence[Event]
+    until_ms: int
 
-    def tell(self) -> Expected:
-        spec, scores = self.plan.spec, list[WindowScore]()
-        times = np.array([event.time_ms for event in self.events])
-        codes = np.array([codes_of(self.plan.baseline, event.body) for event in self.events])
-        life = _Life(self.plan.key, self.plan.baseline.id)
-        if not len(times):
-            return Expected([], {})
-        first = int(times.min()) - spec.size_ms - int(times.min() - spec.size_ms) % spec.every_ms
-        for start in range(first, int(times.max()) + 1, spec.every_ms):
-            end = start + spec.size_ms
-            if not ((times >= start) & (times < end)).any():
+    def __post_init__(self) -> None:
+        self.times = np.array([event.time_ms for event in self.events])
+        self.codes = np.array([codes_of(self.plan.baseline, event.body) for event in self.events])
+        self.book, self.volume = AlertBook(self.plan.key, dict(self.segment), self.plan.baseline.id), Volume()
+
+    def tell(self, expected: Expected) -> None:
+        spec, shifts, silent = self.plan.spec, self._shifts(), 0
+        first = int(self.times.min()) - spec.size_ms - int(self.times.min() - spec.size_ms) % spec.every_ms
+        last = max(int(self.times.max()), self.until_ms - spec.size_ms)
+        for start in range(first, last + 1, spec.every_ms):
+            ref, profile = self._window(start, start + spec.size_ms)
+            is_empty = not ((self.times >= start) & (self.times < ref.end_ms)).any()
+            if is_empty and (start < self.times.min() or silent == SILENT_WINDOWS_MAX):
                 continue
-            begin = self._begin(times, start, end)
-            ref, profile = self._window(times, codes, begin, end)
-            judged = self.plan.judge.judge(profile)
-            found = self.plan.judge.findings(judged, profile)
-            scores += window_scores(self.plan.key, {}, ref, 0, judged)
-            life.see(ref, judged, found)
-        return Expected(scores, life.alerts)
+            fresh = int(((self.times >= ref.end_ms - spec.every_ms) & (self.times < ref.end_ms)).sum())
+            silent = 0 if fresh else silent + 1
+            mine = [shift for shift in shifts if ref.end_ms - spec.every_ms < shift.detected_ms <= ref.end_ms]
+            if is_empty:
+                ref, profile, mine = WindowRef(start, ref.end_ms, 0), self.judge.nothing, []
+            scores = [] if is_empty else self.judge.judge(profile, mine)
+            if ref.end_ms <= self.until_ms:
+                scores += self.judge.judge_traffic(self.volume, ref.end_ms - spec.every_ms, ref.end_ms, fresh)
+            expected.scores.extend(window_scores(self.plan.key, dict(self.segment), ref, 0, scores))
+            found = [Raised(finding, Evidence((), ())) for finding in self.judge.findings(scores, profile, mine)]
+            for alert in self.book.advance(ref, scores, found, Stamp(0, "", {})):
+                facts = (alert.status.value, alert.severity.value, alert.score, alert.started_at, alert.resolved_at)
+                expected.alerts[alert.alert_id] = facts
 
-    def _begin(self, times: Any, start: int, end: int) -> int:
+    def _window(self, start: int, end: int) -> tuple[WindowRef, Profile]:
+        begin = self._begin(start, end)
+        inside = (self.times >= begin) & (self.times < end)
+        n, sizes = int(inside.sum()), self.plan.baseline.layout.sizes
+        counts = np.concatenate([np.bincount(self.codes[inside, c], minlength=size) for c, size in enumerate(sizes)])
+        ids = Counter(str(event.body["event_id"]) for event, held in zip(self.events, inside, strict=True) if held)
+        assert max(ids.values(), default=1) == 1, "the world's ids are unique"
+        sample = IdSample(np.arange(min(n, 256), dtype=np.uint64), np.ones(min(n, 256), dtype=np.int64))
+        moments = self._moments(inside)
+        return WindowRef(begin, end, n), Profile(n, counts, moments, ids=sample)
+
+    def _moments(self, inside: Any) -> Any:
+        """Sums of standardised numbers, in fixed point, by plain Python."""
+        found = np.zeros((2, len(self.plan.baseline.columns)), dtype=np.int64)
+        for c, entry in enumerate(self.plan.baseline.columns):
+            if isinstance(entry, NumericColumn):
+                for event, held, code in zip(self.events, inside, self.codes[:, c], strict=True):
+                    if held and code >= 2:
+                        z = (float(values_of(event.body)[entry.column.name]) - entry.mean) / entry.scale
+                        found[:, c] += (round(z * 2**20), round(z * z * 2**10))
+        return found
+
+    def _begin(self, start: int, end: int) -> int:
         """Too few: go back pane by pane (of those that hold events) until there are enough."""
         spec, pane = self.plan.spec, self.plan.spec.pane_ms
-        for earlier in sorted({int(time) - int(time) % pane for time in times if time < start}, reverse=True):
-            if ((times >= start) & (times < end)).sum() >= spec.events_min or earlier < end - spec.window_max_ms:
+        for earlier in sorted({int(time) - int(time) % pane for time in self.times if time < start}, reverse=True):
+            if ((self.times >= start) & (self.times < end)).sum() >= spec.events_min or earlier < end - spec.window_max_ms:
                 break
             start = earlier
         return start
 
-    def _window(self, times: Any, codes: Any, begin: int, end: int) -> tuple[WindowRef, Profile]:
-        inside = (times >= begin) & (times < end)
-        n, sizes = int(inside.sum()), self.plan.baseline.layout.sizes
-        counts = np.concatenate([np.bincount(codes[inside, c], minlength=size) for c, size in enumerate(sizes)])
-        return WindowRef(begin, end, n), Profile(n, counts, np.zeros((2, len(sizes)), dtype=np.int64))
+    def _shifts(self) -> list[Shift]:
+        """What the sequential detectors find when they read the seconds one by one, all of each at once."""
+        watch, found = Sequential(self.plan.sequential), list[Shift]()
+        columns = self.plan.baseline.columns
+        places = np.stack([self._places(c) for c in range(len(columns))], axis=1)
+        for second in sorted({int(time) // SLICE_MS for time in self.times}):
+            u = places[self.times // SLICE_MS == second]
+            q = np.rint(np.nan_to_num(u) * POSITION_SCALE).astype(np.int64)
+            held = ~np.isnan(u)
+            sums = np.stack([(each * held).sum(axis=0) for each in (q, q * q, np.abs(2 * q - POSITION_SCALE))])
+            watch.add(Slices(np.array([second]), held.sum(axis=0)[None], sums[None]), None)
+            found += watch.advance((second + 1) * SLICE_MS)
+        return found
+
+    def _places(self, column: int) -> Any:
+        entry = self.plan.baseline.columns[column]
+        raw = [values_of(event.body).get(entry.column.name) for event in self.events]
+        numbers = np.array([value if isinstance(value, int | float) else np.nan for value in raw], dtype=np.float64)
+        return positions(entry, self.codes[:, column].astype(np.int32), numbers)
 
 
-@dataclass
-class _Life:
-    """Fires on a finding, is updated when severity or (by half) score move, resolves after two judged windows in a row without one."""
-
-    stream: StreamKey
-    baseline_id: str
-
-    def __post_init__(self) -> None:
-        self.alerts: dict[str, AlertFacts] = {}
-        self._open: dict[Any, dict[str, Any]] = {}
-
-    def see(self, ref: WindowRef, scores: Sequence[Any], found: Sequence[Any]) -> None:
-        findings = {finding.key: finding for finding in found}
-        for score in scores:
-            if score.status != "judged":
-                continue
-            finding, open_ = findings.get(score.key), self._open.get(score.key)
-            if finding is not None:
-                self._fires(ref, finding, open_)
-            elif open_ is not None:
-                open_["quiet"] += 1
-                if open_["quiet"] == 2:
-                    del self._open[score.key]
-                    self.alerts[open_["id"]] = ("resolved", open_["severity"], rounded(score.score), open_["started"], utc(ref.end_ms))
-
-    def _fires(self, ref: WindowRef, finding: Any, open_: dict[str, Any] | None) -> None:
-        if open_ is None:
-            alert_id = alert_id_of(fingerprint_of(self.stream, {}, finding.key), ref.start_ms, self.baseline_id)
-            self._open[finding.key] = open_ = {"id": alert_id, "started": utc(ref.start_ms)}
-            status = "firing"
-        elif finding.severity == open_["severity"] and abs(finding.value - open_["score"]) < open_["score"] / 2:
-            open_["quiet"] = 0
-            return
-        else:
-            status = "updated"
-        open_ |= {"severity": str(finding.severity), "score": finding.value, "quiet": 0}
-        self.alerts[open_["id"]] = (status, open_["severity"], rounded(finding.value), open_["started"], None)
+def values_of(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Features and outputs by column."""
+    return {**body["features"], "prediction": body["prediction"]["label"], "prediction.score": body["prediction"]["score"]}
 
 
 def codes_of(baseline: Baseline, body: Mapping[str, Any]) -> list[int]:
     """Each column's code, as in `profile.layout`: 0 missing, 1 invalid, 2 below or other, 3 … bins or categories, last above."""
-    values = {**body["features"], "prediction": body["prediction"]["label"], "prediction.score": body["prediction"]["score"]}
+    values = values_of(body)
     return [_code(entry, values.get(entry.column.name)) for entry in baseline.columns]
 
 

@@ -5,7 +5,7 @@ Nothing here is random but by its seed, and no time passes but by the world's ow
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -108,19 +108,25 @@ def baselines() -> dict[str, bytes]:
     return made
 
 
-def config_tree(window: Mapping[str, Any] | None = None, **engine: Any) -> dict[str, Any]:
+def config_tree(window: Mapping[str, Any] | None = None, segments: Sequence[str] = (), **engine: Any) -> dict[str, Any]:
     window = {"size": "20s", "watermark_delay": "5s", "events_min": 40, **(window or {})}
     slow = {"idle_after": "5m", "idle_lease": "10m"}  # no partition goes idle while there is traffic
     quick = {"commit_interval": "0ms", "commit_interval_max": "0ms", "profiles_partitions": 3, "snapshot_interval": "15s"}
     models = {
-        "loan": {"baseline": "loan", "versions": {"2": {"baseline": "loan2"}}, "window": window, "false_alerts_per_30d": 100_000},
+        "loan": {
+            "baseline": "loan",
+            "versions": {"2": {"baseline": "loan2"}},
+            "window": window,
+            "segments": list(segments),
+            "false_alerts_per_30d": 100_000,
+        },
         "fraud": {"baseline": "fraud", "window": window, "false_alerts_per_30d": 100_000},
     }
     return {"instance": "test", "engine": {**quick, **slow, **engine}, "models": models}
 
 
-def config_of(window: Mapping[str, Any] | None = None, **engine: Any) -> Config:
-    return parse_config(config_tree(window, **engine), "test")
+def config_of(window: Mapping[str, Any] | None = None, segments: Sequence[str] = (), **engine: Any) -> Config:
+    return parse_config(config_tree(window, segments, **engine), "test")
 
 
 def plan_of(config: Config) -> Plan:
@@ -267,7 +273,7 @@ class World:
         return len(self.read(DEAD_LETTERS))
 
 
-ScoreKey = tuple[str, str | None, str, str | None, str]
+ScoreKey = tuple[str, str | None, str, str, str | None, str]
 
 
 @dataclass(frozen=True)
@@ -282,7 +288,7 @@ class Outcome:
         """Also holds that nothing was said twice."""
         last: dict[ScoreKey, WindowScore] = {}
         for score in scores:
-            key = (score.model, score.version, score.window.end, score.feature, score.detector)
+            key = (score.model, score.version, repr(score.segment), score.window.end, score.feature, score.detector)
             assert score.revision == (last[key].revision + 1 if key in last else 1), f"said twice or not at all: {score}"
             last[key] = score
         states: dict[str, Alert] = {}

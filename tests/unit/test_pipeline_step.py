@@ -1,16 +1,19 @@
 """`step` by hand: late and revised windows, and what a newer config does to a running state, to the event."""
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.config import parse_config
 from stream_monitor.pipeline.plan import Plan
-from stream_monitor.pipeline.step import Outputs, State, step
+from stream_monitor.pipeline.step import Outputs, State, Unit, step
 from stream_monitor.pipeline.summarise import summarise
 from stream_monitor.profile.codec import PaneProfile, Segment, decode, encode
+from stream_monitor.profile.slices import SLICE_MS
 from stream_monitor.runtime.broker import Record
 from stream_monitor.runtime.memory.log import MemoryMessage
 from stream_monitor.window.progress import Progress, SourceProgress
@@ -43,7 +46,8 @@ class Log:
         self.plans = {each.revision: each for each in plans}
         self.state, self.said = State.empty(plans[0]), Outputs()
 
-    def _step(self, record: Any) -> Outputs:
+    def take(self, record: Any) -> Outputs:
+        """One record of the topic."""
         outputs = step(self.state, record, self.plans.__getitem__)
         self.said.extend(outputs)
         return outputs
@@ -57,7 +61,7 @@ class Log:
         columns, _ = made.decoder().decode(messages, None)
         for pane in summarise(made, columns, messages):
             counts[pane.stream] += pane.profile.events
-            self._step(decode(encode(pane)))
+            self.take(decode(encode(pane)))
         return counts
 
     def one(self, stream: StreamKey, time_ms: int, revision: int = 1, segment: Segment = ()) -> Outputs:
@@ -65,14 +69,17 @@ class Log:
         made = self.plans[revision].streams[stream]
         batch = [event for event in traffic(1, 200, 1_000) if (event.model, event.version) == stream][:1]
         message = MemoryMessage(Record("captures", batch[0].value), 0, 0, START_MS)
-        (profile,) = panes([message]).values()
+        ((profile, slices),) = panes([message]).values()
         start = START_MS + time_ms - (START_MS + time_ms) % made.spec.pane_ms
-        return self._step(decode(encode(PaneProfile(stream, segment, start, made.spec.pane_ms, made.baseline.id, revision, profile))))
+        slices = replace(slices, starts=np.array([(START_MS + time_ms) // SLICE_MS]))
+        return self.take(
+            decode(encode(PaneProfile(stream, segment, start, made.spec.pane_ms, made.baseline.id, revision, profile, slices)))
+        )
 
     def time(self, time_ms: int, revision: int = 1, topic: str = "captures") -> Outputs:
         """Progress: event time has reached START_MS + time_ms."""
         source = SourceProgress(topic, 0, 1, START_MS + time_ms, False)
-        return self._step(Progress(START_MS + time_ms, revision, (source,), ((topic, 1),)))
+        return self.take(Progress(START_MS + time_ms, revision, (source,), ((topic, 1),)))
 
     def dropped(self) -> Counter[tuple[StreamKey, str]]:
         counts: Counter[tuple[StreamKey, str]] = Counter()
@@ -153,13 +160,34 @@ def test_after_a_new_baseline_a_late_event_makes_the_next_revision_of_a_reported
     assert revisions(log.time(28_000, revision=2)) == [("00:20", 2, 1)]
 
 
+SEGMENTED: dict[str, Any] = {"models__loan__segments": ["region"]}
+
+
 def test_segments_are_units_of_their_own() -> None:
-    log = Log(plan())
+    log = Log(plan(**SEGMENTED))
     log.one(LOAN, 1_000)
-    log.one(LOAN, 1_000, segment=(("region", "eu"),))
+    log.one(LOAN, 1_000, segment=(("region", "south"),))
     assert len(log.state.units) == 2
     scores = [score for score in log.time(25_000).scores if (score.feature, score.detector) == ("amount", "psi")]
-    assert [(score.segment, score.window.events) for score in scores] == [({"region": "eu"}, 1), ({}, 1)]
+    assert [(score.segment, score.window.events) for score in scores] == [({"region": "south"}, 1), ({}, 1)]
+
+
+def test_a_segment_that_the_config_does_not_ask_for_is_left_out() -> None:
+    """Of a worker that reads an older config; its events are the whole's, and counted there."""
+    log = Log(plan())
+    log.one(LOAN, 1_000, segment=(("region", "south"),))
+    assert (log.state.units, log.dropped()) == ({}, {})
+
+
+def test_values_of_seconds_that_were_read_already_are_counted_and_left_out() -> None:
+    log = Log(plan())
+    log.one(LOAN, 21_000)
+    log.time(30_000)
+    late = log.one(LOAN, 22_000).late_values
+    assert [stream for stream, _ in late] == [LOAN]
+    assert late[0][1] > 0
+    assert log.dropped() == {}, "its window counts it"
+    assert log.one(LOAN, 26_000).late_values == []
 
 
 # ---- a newer config
@@ -174,7 +202,7 @@ def begun(*plans: Plan) -> tuple[Log, Counter[StreamKey]]:
     log = Log(*plans)
     counts = log.events(seed=1, count=900)
     log.time(86_000)
-    assert all(unit.book.firing() for unit in log.state.units.values())
+    assert all(unit.book.firing() for (_, segment), unit in log.state.units.items() if not segment)
     return log, counts
 
 
@@ -268,3 +296,23 @@ def test_a_capture_topic_that_is_gone_does_not_stop_time() -> None:
     log.time(2_000, topic="old")
     assert revisions(log.time(90_000)) == []
     assert revisions(log.time(91_000, revision=2)) == [("00:20", 1, 1)]
+
+
+def test_a_segment_that_is_removed_resolves_its_alerts() -> None:
+    log, _ = begun(plan(**SEGMENTED), plan(2))
+    units = [key for key in log.state.units if key[1]]
+    assert units
+    said = log.time(87_000, revision=2)
+    assert {alert.reason for alert in said.alerts if alert.segment} == {"segment_removed"}
+    assert set(said.removed) == set(units)
+    assert not [alert for alert in said.alerts if not alert.segment], "the whole goes on"
+
+
+def test_a_new_baseline_begins_new_sequential_detectors_and_other_thresholds_do_not() -> None:
+    log, _ = begun(plan(), plan(2, models__loan__baseline="other", models__fraud__thresholds={"psi": 5.0}))
+    before = {key: unit.sequential.encode() for key, unit in log.state.units.items()}
+    log.time(86_000, revision=2)
+    fresh = Unit.new((LOAN, ()), log.plans[2].streams[LOAN], None).sequential
+    fresh.advance(START_MS + 81_000)
+    assert log.state.units[LOAN, ()].sequential.encode() == fresh.encode() != before[LOAN, ()]
+    assert log.state.units[FRAUD, ()].sequential.encode() == before[FRAUD, ()]

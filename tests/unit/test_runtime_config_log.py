@@ -169,7 +169,7 @@ def test_running_workers_take_up_a_new_config_and_every_event_is_accounted_for()
     dropped = {key[2]: count for key, count in counts.counts.items() if key[0] == "dropped_events_total" and key[1] == "loan"}
     assert dropped["baseline_replaced"] > 0
     assert dropped["model_removed"] > 0
-    in_windows = sum(score.window.events for key, score in world.outcome().scores.items() if (key[3], key[4]) == ("region", "psi"))
+    in_windows = sum(score.window.events for key, score in world.outcome().scores.items() if key[4:] == ("region", "psi"))
     lost = counts.total("dropped_events_total") + counts.total("late_events_total")
     assert counts.total("events_total") == in_windows + lost
     assert counts.total("events_total") + world.dead_letters() == world.published

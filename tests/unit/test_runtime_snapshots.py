@@ -12,6 +12,7 @@ from stream_monitor.pipeline.saved import load_unit, save_unit, unit_name
 from stream_monitor.pipeline.step import State, UnitKey, step
 from stream_monitor.profile.codec import PaneProfile, decode, encode
 from stream_monitor.profile.profile import Profile
+from stream_monitor.profile.slices import Slices
 from stream_monitor.runtime.broker import Record, TopicPartition, TopicSpec
 from stream_monitor.runtime.memory import MemoryBroker
 from stream_monitor.runtime.snapshots import CHUNK_BYTES_MAX, Snapshots, restore_snapshot
@@ -53,7 +54,9 @@ def add(state: State, key: UnitKey, pane: int, events: int = 1, seed: int = 0) -
     random = np.random.default_rng(seed)
     profile = Profile(events, random.integers(0, 2**40, layout.total), random.integers(-(2**40), 2**40, (2, layout.columns)))
     start = START_MS + pane * stream.spec.pane_ms
-    record = PaneProfile(key[0], key[1], start, stream.spec.pane_ms, stream.baseline.id, PLAN.revision, profile)
+    record = PaneProfile(
+        key[0], key[1], start, stream.spec.pane_ms, stream.baseline.id, PLAN.revision, profile, Slices.empty(layout.columns)
+    )
     step(state, decode(encode(record)), lambda revision: PLAN)
 
 
@@ -102,7 +105,7 @@ def test_a_unit_that_only_forgets_is_written_again() -> None:
 def test_large_units_come_in_chunks_and_go_as_tombstones() -> None:
     topic, state = Topic(), State.empty(PLAN)
     snapshots, name = Snapshots(topic.partition), unit_name(LOAN)
-    for pane in range(1_600):
+    for pane in range(1_500):
         add(state, LOAN, pane, seed=pane)
     content = save_unit(state, LOAN)
     assert CHUNK_BYTES_MAX < len(content) <= 2 * CHUNK_BYTES_MAX

@@ -1,0 +1,96 @@
+"""What is judged on its own, a stream's whole or one of its segments: its windows, its detectors' state and its alerts."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+
+from stream_monitor.alert.life import AlertBook
+from stream_monitor.capture.schema import StreamKey
+from stream_monitor.detect.decide import Judge
+from stream_monitor.detect.finding import Score
+from stream_monitor.detect.sequential.shift import Shift
+from stream_monitor.detect.sequential.watch import Sequential
+from stream_monitor.detect.volume import Volume
+from stream_monitor.pipeline.plan import StreamPlan
+from stream_monitor.profile.codec import Segment
+from stream_monitor.window.windows import Windows
+
+UnitKey = tuple[StreamKey, Segment]
+
+SILENT_WINDOWS_MAX: Final = 32
+"""Empty windows looked at after the last that held events: beyond the trailing dozen nothing more can be learned from silence."""
+
+
+class Traffic(msgspec.Struct, array_like=True, frozen=True):
+    """How far the number of events was judged. end_ms: of the last window, None: none yet; silent: empty windows since the last event."""
+
+    end_ms: int | None = None
+    silent: int = 0
+
+
+@dataclass(slots=True)
+class Unit:
+    """The state of one `UnitKey`.
+
+    revisions: end of a window that may still be revised -> how often it was reported; shifts: those of such windows, by their time.
+    """
+
+    plan: StreamPlan
+    windows: Windows
+    sequential: Sequential
+    volume: Volume
+    book: AlertBook
+    revisions: dict[int, int] = field(default_factory=dict)
+    shifts: list[Shift] = field(default_factory=list)
+    traffic: Traffic = field(default_factory=Traffic)
+
+    @classmethod
+    def new(cls, key: UnitKey, plan: StreamPlan, watermark_ms: int | None) -> "Unit":
+        """A unit that has seen nothing."""
+        stream, segment = key
+        windows = Windows(plan.spec, plan.baseline.layout, watermark_ms=watermark_ms)
+        return cls(plan, windows, Sequential(plan.sequential), Volume(), AlertBook(stream, dict(segment), plan.baseline.id))
+
+    def successor(self, key: UnitKey, plan: StreamPlan, watermark_ms: int | None) -> "Unit":
+        """A unit on new ground; a late event of a window that this one reported makes the next revision of it, not a second first.
+
+        What traffic is usual hangs on the windows' length alone, so it is kept over a new baseline.
+        """
+        successor = Unit.new(key, plan, watermark_ms)
+        successor.revisions = dict(self.revisions)
+        if plan.spec == self.plan.spec:
+            successor.volume, successor.traffic = self.volume, self.traffic
+        return successor
+
+    def adopt(self, plan: StreamPlan) -> None:
+        """Go on under other thresholds, with the state as it is; plug-ins begin anew."""
+        self.sequential = Sequential.decode(plan.sequential, self.sequential.encode())
+        self.plan = plan
+
+    def shifts_of(self, end_ms: int) -> list[Shift]:
+        """The shifts found in the part of a window that no earlier window held."""
+        start_ms = end_ms - self.plan.spec.every_ms
+        return [shift for shift in self.shifts if start_ms < shift.detected_ms <= end_ms]
+
+    def silent_ends(self, until_ms: int) -> range:
+        """Ends of the windows without events from the last one judged to this time, the first few of them; none before the first event."""
+        if self.traffic.end_ms is None:
+            return range(0)
+        every_ms = self.plan.spec.every_ms
+        ends = range(self.traffic.end_ms + every_ms, until_ms + 1, every_ms)
+        return ends[: SILENT_WINDOWS_MAX - self.traffic.silent]
+
+    def judge_traffic(self, judge: Judge, end_ms: int, events: int) -> list[Score]:
+        """Scores of the number of events in [end_ms - every_ms, end_ms); call it once for each window, in their order, empty ones too."""
+        self.traffic = Traffic(end_ms, 0 if events else self.traffic.silent + 1)
+        return judge.judge_traffic(self.volume, end_ms - self.plan.spec.every_ms, end_ms, events)
+
+    def forget(self, horizon_ms: int) -> bool:
+        """Drop what no revision can ask for any more; whether anything was."""
+        final = [end for end in self.revisions if end <= horizon_ms and end not in self.windows.dirty]
+        for end in final:
+            del self.revisions[end]
+        kept = [shift for shift in self.shifts if shift.detected_ms > horizon_ms - self.plan.spec.every_ms]
+        forgot, self.shifts = bool(final) or len(kept) < len(self.shifts), kept
+        return forgot
