@@ -1,29 +1,22 @@
 """`stream-monitor baseline`: training data -> baseline file."""
 
-import sys
-from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
 import orjson
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from stream_monitor.baseline.baseline import Baseline
 from stream_monitor.baseline.binning import BINS_DEFAULT
-from stream_monitor.baseline.build import Built, build
-from stream_monitor.baseline.column import BaselineColumn, NumericColumn
-from stream_monitor.baseline.options import BuildOptions
+from stream_monitor.baseline.options import ROWS_MIN_DEFAULT, WINDOW_MS_DEFAULT, BuildOptions
 from stream_monitor.baseline.store import save
 from stream_monitor.capture.files import FileKind, file_kind
+from stream_monitor.cli.baseline_report import print_baseline, report_of
+from stream_monitor.cli.constraints import natural_notes, print_constraints, write_constraints
 from stream_monitor.cli.progress import ByteBar
 from stream_monitor.config import Model, load_config, parse_duration
+from stream_monitor.detect.registry import Thresholds
 from stream_monitor.errors import BaselineError, ConfigError, InputError
-
-COLUMNS_SHOWN = 30
-"""Rows of the closing table; the file holds all."""
+from stream_monitor.pipeline.learn import learn
 
 
 def baseline(
@@ -32,7 +25,10 @@ def baseline(
     config: Annotated[Path | None, typer.Option(help="Take task, positive class and features of a model from this monitor.yaml.")] = None,
     model: Annotated[str | None, typer.Option(help="The model: its section of the config, its events in the data.")] = None,
     time: Annotated[str | None, typer.Option(help="Column with each row's time; no feature.")] = None,
-    window: Annotated[str | None, typer.Option(help="Window of the natural ranges; checked, not used in this release.")] = None,
+    window: Annotated[
+        str | None, typer.Option(help="Window of the natural ranges [default: the model's window size in the config, else 10m].")
+    ] = None,
+    segment: Annotated[list[str] | None, typer.Option(metavar="NAME,...", help="Features or metadata fields to have segments.")] = None,
     target: Annotated[str | None, typer.Option(help="Column with the truth; no feature.")] = None,
     prediction: Annotated[str | None, typer.Option(help="Column with the model's label or value.")] = None,
     score: Annotated[str | None, typer.Option(help="Column with the probability of the positive class.")] = None,
@@ -40,11 +36,10 @@ def baseline(
     categorical: Annotated[list[str] | None, typer.Option(metavar="COL,...", help="Columns to read as categories.")] = None,
     numeric: Annotated[list[str] | None, typer.Option(metavar="COL,...", help="Columns to read as numbers.")] = None,
     bins: Annotated[int, typer.Option(help="Bins of a numeric column.")] = BINS_DEFAULT,
+    constraints: Annotated[Path | None, typer.Option(help="Write suggested thresholds here, as YAML for monitor.yaml.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Build the baseline of a model: what its features and predictions look like in training data."""
-    if window is not None:
-        _check_window(window)
     name, section = _section(config, model)
     options = BuildOptions(
         bins=bins,
@@ -59,24 +54,41 @@ def baseline(
         model=name,
         task=section.task if section else None,
         positive_class=section.positive_class if section else None,
+        window_ms=_window_ms(window, section),
+        rows_min=section.window.events_min if section else ROWS_MIN_DEFAULT,
+        segments=tuple(dict.fromkeys((*_names(segment), *(section.segments if section else ())))),
     )
-    if not out.parent.is_dir():  # now rather than after reading all the data
-        raise BaselineError(f"{out}: cannot be written: there is no folder {out.parent}")
+    for path in filter(None, (out, constraints)):  # now rather than after reading all the data
+        if not path.parent.is_dir():
+            raise BaselineError(f"{path}: cannot be written: there is no folder {path.parent}")
     with ByteBar("reading", _bytes(data)) as bar:
-        built = build(data, options, bar)
+        built = learn(data, options, bar)
     save(built.baseline, out)
+    thresholds = _thresholds(section)
+    if constraints is not None:
+        write_constraints(constraints, built.baseline, thresholds)
+    notes = (*built.notes, *natural_notes(built.baseline, thresholds))
     if as_json:
-        typer.echo(orjson.dumps(_report(built, out), option=orjson.OPT_INDENT_2))
+        typer.echo(orjson.dumps(report_of(built.baseline, notes, out, thresholds), option=orjson.OPT_INDENT_2))
     else:
-        _print(built, out, name)
+        print_baseline(built.baseline, notes, out, name)
+        if constraints is not None:
+            print_constraints(constraints, built.baseline, thresholds)
 
 
-def _check_window(window: str) -> None:
+def _window_ms(window: str | None, section: Model | None) -> int:
+    if window is None:
+        return section.window.size if section else WINDOW_MS_DEFAULT
     try:
-        parse_duration(window)
+        return parse_duration(window)
     except ValueError as error:
         raise InputError(f"--window: {error}") from None
-    print("note: --window is accepted; natural ranges are not built in this release", file=sys.stderr)
+
+
+def _thresholds(section: Model | None) -> Thresholds:
+    if section is None:
+        return Thresholds()
+    return Thresholds(section.thresholds, {name: override.thresholds for name, override in section.overrides.items()})
 
 
 def _section(config: Path | None, model: str | None) -> tuple[str | None, Model | None]:
@@ -103,51 +115,5 @@ def _overruled(flags: tuple[str, ...], configured: tuple[str, ...], contrary: tu
 
 
 def _bytes(paths: list[Path]) -> int:
-    """How much is read: Parquet once, the others twice. Errors: InputError for an unknown kind of file."""
-    return sum(path.stat().st_size * (1 if file_kind(path) is FileKind.PARQUET else 2) for path in paths if path.exists())
-
-
-def _report(built: Built, out: Path) -> dict[str, object]:
-    base = built.baseline
-    return {
-        "out": str(out),
-        "id": base.id,
-        "rows": base.rows,
-        "columns": [
-            {"name": e.column.name, "role": e.column.role, "kind": e.column.kind, "missing_ratio": _missing(e, base)} for e in base.columns
-        ],
-        "notes": list(built.notes),
-    }
-
-
-def _missing(entry: BaselineColumn, base: Baseline) -> float:
-    return entry.counts[0] / base.rows
-
-
-def _print(built: Built, out: Path, model: str | None) -> None:
-    base, console = built.baseline, Console(highlight=False)
-    kinds = Counter(entry.column.kind.value for entry in base.columns)
-    console.print(_table(base))
-    if len(base.columns) > COLUMNS_SHOWN:
-        console.print(f"… and {len(base.columns) - COLUMNS_SHOWN} more columns")
-    for note in built.notes:
-        console.print(f"note: {escape(note)}", soft_wrap=True)
-    console.print(
-        f"{base.rows:,} rows, {', '.join(f'{n} {kind}' for kind, n in kinds.items())} columns: {base.id} in {escape(str(out))}",
-        soft_wrap=True,
-    )
-    console.print(f"next: name it in monitor.yaml, as models.{escape(model or 'NAME')}.baseline: {escape(str(out))}", soft_wrap=True)
-
-
-def _table(base: Baseline) -> Table:
-    table = Table("column", "kind", "missing", "values", box=None, pad_edge=False)
-    for entry in base.columns[:COLUMNS_SHOWN]:
-        table.add_row(escape(entry.column.name), entry.column.kind.value, f"{_missing(entry, base):.1%}", escape(_values(entry)))
-    return table
-
-
-def _values(entry: BaselineColumn) -> str:
-    if isinstance(entry, NumericColumn):
-        return f"{entry.edges[0]:.6g} to {entry.edges[-1]:.6g} in {len(entry.edges) - 1} bins" if entry.edges else "none"
-    shown = ", ".join(entry.categories[:3])
-    return f"{entry.distinct:,}: {shown}{', …' if entry.distinct > 3 else ''}" if entry.categories else "none"
+    """How much is read: Parquet twice, the others three times. Errors: InputError for an unknown kind of file."""
+    return sum(path.stat().st_size * (2 if file_kind(path) is FileKind.PARQUET else 3) for path in paths if path.exists())

@@ -5,7 +5,9 @@ from typing import Annotated, Any
 
 import orjson
 import typer
+from rich.markup import escape
 
+from stream_monitor.cli.check_baselines import baseline_warnings
 from stream_monitor.cli.console import console
 from stream_monitor.cli.load import Loaded, load
 from stream_monitor.errors import ConfigError
@@ -25,7 +27,7 @@ def check(
     for key, stream in loaded.plan.streams.items():
         name = key.model if key.version is None else f"{key.model}@{key.version}"
         report["models"][name] = _describe(stream)
-    report["warnings"] = [*_unused(loaded), *(warning for stream in loaded.plan.streams.values() for warning in _warnings(stream))]
+    report["warnings"] = [*_unused(loaded), *baseline_warnings(loaded)]
     if connect:
         report["cluster"] = _connect(loaded)
     _print(report, config, json)
@@ -41,32 +43,11 @@ def _describe(stream: StreamPlan) -> dict[str, Any]:
     }
 
 
-def _warnings(stream: StreamPlan) -> list[str]:
-    rows, name = stream.baseline.rows, stream.key.model
-    warnings = []
-    if rows < stream.spec.events_min:
-        warnings.append(
-            f"models.{name}: the baseline holds {rows} rows only, fewer than events_min ({stream.spec.events_min}); "
-            "only gross changes can be told from chance"
-        )
-    if stream.baseline.time is None:
-        warnings.append(
-            f"models.{name}: the baseline has no time column, so daily and weekly seasons cannot be told from drift; "
-            "build it with --time COL"
-        )
-    empty = [column.column.name for column in stream.baseline.columns if column.counts[0] + column.counts[1] == rows]
-    if empty:
-        warnings.append(f"models.{name}: no value in training: {', '.join(empty[:5])}; nothing but missing values can be judged there")
-    return warnings
-
-
 def _unused(loaded: Loaded) -> list[str]:
     """Keys that this release accepts and does not act on yet: said, so that nobody relies on them."""
     found = []
     for name, model in loaded.config.models.items():
-        found += [
-            f"models.{name}.{key} is accepted but not judged in this release" for key in ("segments", "facets") if getattr(model, key)
-        ]
+        found += [f"models.{name}.facets is accepted but not judged in this release"] if model.facets else []
     return found
 
 
@@ -100,5 +81,5 @@ def _print(report: dict[str, Any], config: Path, json: bool) -> None:
     for topic, state in report.get("cluster", {}).get("topics", {}).items():
         out.print(f"topic {topic}: {state}")
     for warning in report["warnings"]:
-        out.print(f"[yellow]warning[/yellow]: {warning}")
+        out.print(f"[yellow]warning[/yellow]: {escape(warning)}")
     out.print(f"{config} is good: config {report['config_id']} revision {report['revision']}")

@@ -116,7 +116,7 @@ class Stage:
                 yield from self._turn(batch, time_ms)
                 batch = []
         end_ms = self.traffic.time_ms(self.traffic.events)
-        for wait_ms in range(0, 90_000, 5_000):
+        for wait_ms in range(0, 75_000, 5_000):  # until the last window closes, and not until the silence after it is noticed
             yield from self._turn(batch, end_ms + wait_ms)
             batch = []
 
@@ -132,7 +132,7 @@ class Stage:
             table.add_column(name, no_wrap=True)
         fired: dict[str, list[Alert]] = {}
         for alert in self.alerts:
-            fired.setdefault(alert.feature or "", []).append(alert)
+            fired.setdefault(alert.feature or "(all)", []).append(alert)
         for feature, alerts in fired.items():
             highest = {alert.detector: max(other.score or 0 for other in alerts if other.detector == alert.detector) for alert in alerts}
             worst = "critical" if any(alert.severity == "critical" for alert in alerts) else alerts[0].severity

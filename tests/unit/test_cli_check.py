@@ -1,12 +1,16 @@
 """`stream-monitor check` and the exit status of mistakes."""
 
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
 import pytest
 from typer.testing import CliRunner
 
+from stream_monitor.baseline.baseline import Baseline, Natural, Runs
+from stream_monitor.baseline.store import dump, load_baseline, sign
 from stream_monitor.cli import main
 from stream_monitor.cli.app import app
 from stream_monitor.errors import ConfigError
@@ -33,7 +37,49 @@ def test_a_good_config_is_said_to_be_good_with_what_deserves_a_look(config: Path
     said = check(config)
     assert f"{config} is good: config c-" in said
     assert "warning: models.fraud: the baseline holds 600 rows only, fewer than events_min (1000)" in said
-    assert "models.loan.segments is accepted but not judged in this release" in said
+    assert "warning: models.fraud: the baseline spans less than a week" in said
+    assert "warning: models.fraud: the baseline has no natural ranges; build it again" in said
+
+
+def test_segments_that_the_baseline_does_not_hold_are_said_with_the_remedy(config: Path) -> None:
+    tree = orjson.loads(config.read_bytes())
+    tree["models"]["loan"]["segments"] = ["region", "planet"]
+    config.write_bytes(orjson.dumps(tree))
+    said = check(config)
+    assert (
+        "warning: models.loan: segments: loan holds none by planet, so they are not judged; "
+        "build it again with `stream-monitor baseline … --segment planet`" in said
+    )
+    assert "warning: models.loan.versions.2: segments: loan2 holds none by planet" in said
+    assert "region," not in said
+
+
+def replaced(config: Path, change: Callable[[Baseline], Baseline]) -> None:
+    """Another baseline of fraud."""
+    path = config.parent / "fraud"
+    path.write_bytes(dump(sign(change(load_baseline(path)))))
+
+
+def test_natural_ranges_that_blind_a_detector_are_said(config: Path) -> None:
+    runs = Runs("time", 600_000, 200, 500)
+
+    def wild(baseline: Baseline) -> Baseline:
+        first, *others = baseline.columns
+        return replace(baseline, columns=(replace(first, natural=Natural({"psi": 0.9})), *others), runs=runs)
+
+    replaced(config, wild)
+    assert "warning: models.fraud: psi is nearly blind for amount: training varies so much that its threshold rises over 1" in check(config)
+    tree = orjson.loads(config.read_bytes())
+    tree["models"]["fraud"]["natural_ranges"] = False
+    config.write_bytes(orjson.dumps(tree))
+    assert "nearly blind" not in check(config)
+
+
+def test_too_few_runs_and_no_times_are_said(config: Path) -> None:
+    replaced(config, lambda baseline: replace(baseline, time=None, runs=Runs("rows", None, 200, 9)))
+    said = check(config)
+    assert "warning: models.fraud: the baseline makes 9 runs only" in said
+    assert "warning: models.fraud: the baseline has no time column" in said
 
 
 def test_json_says_the_same(config: Path) -> None:

@@ -1,0 +1,77 @@
+"""What `check` says about baselines: how far they can be relied on under this config."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from stream_monitor.cli.constraints import RUNS_MIN
+from stream_monitor.cli.load import Loaded
+from stream_monitor.config import Model
+from stream_monitor.detect.registry import Thresholds
+from stream_monitor.pipeline.constraints import raised_thresholds
+from stream_monitor.pipeline.plan import StreamPlan
+
+_WEEK_MS: Final = 7 * 24 * 3_600_000
+BLIND: Final = {"psi": 1.0, "missing_ratio": 0.5}
+"""Thresholds from which on a detector hardly sees anything: a shift by a whole standard deviation is PSI 1."""
+
+
+def baseline_warnings(loaded: Loaded) -> list[str]:
+    """One sentence each, by stream."""
+    found: list[str] = []
+    for key, stream in loaded.plan.streams.items():
+        model = loaded.config.models[key.model]
+        path = model.baseline if key.version is None else model.versions[key.version].baseline
+        place = f"models.{key.model}" if key.version is None else f"models.{key.model}.versions.{key.version}"
+        found += [f"{place}: {warning}" for warning in (*_of_rows(stream), *_of_time(stream, model), *_of_segments(stream, model, path))]
+    return found
+
+
+def _of_rows(stream: StreamPlan) -> Iterator[str]:
+    rows = stream.baseline.rows
+    if rows < stream.spec.events_min:
+        yield (
+            f"the baseline holds {rows} rows only, fewer than events_min ({stream.spec.events_min}); "
+            "only gross changes can be told from chance"
+        )
+    empty = [column.column.name for column in stream.baseline.columns if column.counts[0] + column.counts[1] == rows]
+    if empty:
+        yield f"no value in training: {_some(empty)}; nothing but missing values can be judged there"
+
+
+def _of_time(stream: StreamPlan, model: Model) -> Iterator[str]:
+    baseline = stream.baseline
+    span, runs = baseline.time, baseline.runs
+    if span is None or span.first_ms is None or span.last_ms is None:
+        yield "the baseline has no time column, so daily and weekly seasons cannot be told from drift; build it with --time COL"
+    elif span.last_ms - span.first_ms < _WEEK_MS:
+        yield "the baseline spans less than a week, so weekly seasons (and daily ones hardly) cannot be told from drift; build it from more"
+    if not model.natural_ranges:
+        return
+    if runs is None:
+        yield "the baseline has no natural ranges; build it again with `stream-monitor baseline`, or set natural_ranges: false"
+    elif runs.count < RUNS_MIN:
+        yield f"the baseline makes {runs.count} runs only, too few to know how much it varies by itself; build it from more rows"
+    raised = raised_thresholds(
+        baseline, Thresholds(model.thresholds, {name: override.thresholds for name, override in model.overrides.items()})
+    )
+    for detector, limit in BLIND.items():
+        blind = [each.column for each in raised if each.detector == detector and each.effective > limit]
+        if blind:
+            yield (
+                f"{detector} is nearly blind for {_some(blind)}: training varies so much that its threshold rises over {limit:g}; "
+                "build the baseline from steadier data, or exclude it"
+            )
+
+
+def _of_segments(stream: StreamPlan, model: Model, path: str) -> Iterator[str]:
+    known = {segmentation.name for segmentation in stream.baseline.segments}
+    lacking = [name for name in model.segments if name not in known]
+    if lacking:
+        yield (
+            f"segments: {path} holds none by {_some(lacking)}, so they are not judged; "
+            f"build it again with `stream-monitor baseline … --segment {','.join(lacking)}`"
+        )
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
