@@ -18,9 +18,11 @@ from numpy.typing import NDArray
 from scipy import special, stats
 
 from stream_monitor.capture.schema import Column, Kind
-from stream_monitor.detect.decide import DETECTORS
+from stream_monitor.detect.detector import Detector
+from stream_monitor.detect.distances import DISTANCES
 from stream_monitor.detect.gate import alpha, homogeneity, kolmogorov_smirnov
-from stream_monitor.detect.pair import Counts, Flags, Floats, Pair, Side
+from stream_monitor.detect.pair import Counts, Flags, Floats, Inflation, Pair, Side
+from stream_monitor.detect.quality import RATIOS
 from stream_monitor.profile.layout import FIRST_VALUE
 
 FEATURES = 30
@@ -28,6 +30,8 @@ WINDOWS = 30 * 24 * 12
 BATCH = 288  # windows judged at once: a day
 BASELINES = (200, 1000, 100_000)
 SIZES = (200, 1000, 30_000, 300_000)
+DETECTORS: dict[str, Detector] = {**DISTANCES, **RATIOS}
+"""Those that counts of windows alone decide; all of them together, and months of traffic: benchmarks/judgement/quiet.py."""
 KINDS = tuple(Column(f"x{i}", Kind.NUMERIC if i < FEATURES // 2 else Kind.CATEGORICAL) for i in range(FEATURES))
 
 
@@ -53,7 +57,13 @@ def shares() -> NDArray[np.float64]:
 def drawn(rng: np.random.Generator, events: int, times: int) -> Side:
     """`times` samples of all features, one under the other."""
     counts = rng.multinomial(events, np.tile(shares(), (times, 1)))
-    return Side(np.full(len(counts), events), counts)
+    return side(counts, events)
+
+
+def side(counts: Counts, events: int) -> Side:
+    """Without moments and what was not seen: no detector here reads them."""
+    zeros = np.zeros((3, len(counts)), dtype=np.int64)
+    return Side(np.full(len(counts), events), counts, zeros[:2], zeros[2])
 
 
 def one_sample(pair: Pair) -> Floats:
@@ -69,9 +79,9 @@ def month(rng: np.random.Generator, baseline_events: int, events: int, tally: Ta
     applies = {name: np.array([detector.applies_to(column) for column in KINDS]) for name, detector in DETECTORS.items()}
     level = alpha(1.0, sum(int(flags.sum()) for flags in applies.values()), 300_000)
     baseline = drawn(rng, baseline_events, 1)
-    repeated = Side(np.tile(baseline.events, BATCH), np.tile(baseline.counts, (BATCH, 1)))
+    repeated = side(np.tile(baseline.counts, (BATCH, 1)), baseline_events)
     for _ in range(WINDOWS // BATCH):
-        pair = Pair(drawn(rng, events, BATCH), repeated)
+        pair = Pair(drawn(rng, events, BATCH), repeated, Inflation.none(len(repeated.events)))
         naive = one_sample(pair) < level
         for name, detector in DETECTORS.items():
             held = np.tile(applies[name], BATCH)
@@ -118,7 +128,7 @@ def pearson(pair: Pair) -> Floats:
 
 def as_side(values: Counts) -> Side:
     counts = np.hstack([np.zeros((len(values), FIRST_VALUE), dtype=np.int64), values])
-    return Side(counts.sum(axis=1), counts)
+    return side(counts, int(values[0].sum()))
 
 
 def tail(seed: int) -> None:
@@ -129,7 +139,8 @@ def tail(seed: int) -> None:
         for small, large in ((200, 200), (200, 1000), (200, 100_000), (1000, 30_000)):
             rng, p = np.random.default_rng([seed, small, large]), weights / weights.sum()
             window, likelihood = spread(rng, p, small)
-            pair = Pair(as_side(window), as_side(rng.multinomial(large, p, size=TAIL_DRAWS)))
+            other = as_side(rng.multinomial(large, p, size=TAIL_DRAWS))
+            pair = Pair(as_side(window), other, Inflation.none(TAIL_DRAWS))
             rates = {name: likelihood * (test(pair) < 1e-7) / 1e-7 for name, test in tests.items()}
             cells = [f"{name} {rate.mean():.2f} ± {rate.std() / TAIL_DRAWS**0.5:.2f}" for name, rate in rates.items()]
             print(f"{shape}, {small:,} against {large:,}: " + "; ".join(cells), flush=True)

@@ -4,7 +4,7 @@ The series are packed with river: the annotated ones of `river.drift.datasets` (
 `river.datasets.Shuttle`. Rows become capture events, one per minute in the data's order; the first rows are the training data, the rest
 is replayed with the commands of the README.
 
-    python benchmarks/real_input.py [NAME …]         prints the tables of docs/real-input.md
+    python -m benchmarks.real_input [NAME …]         prints the tables of docs/real-input.md
 """
 
 import argparse
@@ -12,7 +12,7 @@ import random
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice, pairwise
@@ -23,6 +23,8 @@ import orjson
 import yaml
 from river.datasets import Shuttle
 from river.drift import datasets as annotated
+
+from benchmarks.real_peers import RIVER, Worth, river_alarms, worth
 
 START_MS = 1_577_836_800_000  # 2020-01-01: event times before 2000 are rejected, so dates of 1913 cannot be kept
 MINUTE_MS = 60_000
@@ -236,6 +238,32 @@ def story(series: Series, found: Found) -> Iterator[str]:
         yield f"- {series.name}: … and {len(grouped) - 10} more"
 
 
+def peers(series: Series, found: Found) -> dict[str, Worth]:
+    """Ours (alerts that page; all) and river's detectors, by the same rule: an alarm within two windows behind a change finds it."""
+    reach = 2 * series.window
+    ours = {
+        "ours, paging": [alert.stop for alert in found.alerts if alert.said["severity"] != "info"],
+        "ours, all": [alert.stop for alert in found.alerts],
+    }
+    theirs = {
+        f"{name}, {'standardised' if standardised else 'raw'}": river_alarms(make, series.rows, series.training, standardised=standardised)
+        for name, make in RIVER.items()
+        for standardised in (True, False)
+    }
+    return {name: worth(sorted(alarms), series.changes, reach) for name, alarms in (ours | theirs).items()}
+
+
+def peers_table(by_series: Mapping[str, Mapping[str, Worth]]) -> Iterator[str]:
+    """A row per judge: found of the changes / false alarms in each series, and F1 over all of them."""
+    yield f"| judge | {' | '.join(by_series)} | all | F1 |"
+    yield f"|{'---|' * (len(by_series) + 3)}"
+    for judge in next(iter(by_series.values())):
+        each = [of_one[judge] for of_one in by_series.values()]
+        total = Worth(*(sum(parts) for parts in zip(*each, strict=True)))
+        cells = [f"{one.found} of {one.changes} / {one.false}" for one in (*each, total)]
+        yield f"| {judge} | {' | '.join(cells)} | {total.f1:.2f} |"
+
+
 def table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
     """Markdown."""
     yield f"| {' | '.join(HEADER)} |"
@@ -251,13 +279,17 @@ def main() -> None:
     every = [shuttle(gathered=False), shuttle(gathered=True), *map(annotated_series, annotated.__all__)]
     rows: list[tuple[str, ...]] = []
     stories: list[str] = []
+    beside: dict[str, dict[str, Worth]] = {}
     for series in every:
         if not names or series.name in names:
             with tempfile.TemporaryDirectory() as folder:
                 found = replayed(series, Path(folder))
             rows.append(summary(series, found))
             stories += story(series, found)
+            beside[series.name] = peers(series, found)
     print("\n".join(table(rows)))
+    print()
+    print("\n".join(peers_table(beside)))
     print()
     print("\n".join(stories))
 
