@@ -11,8 +11,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_monitor.alert.alert import Alert
 from stream_monitor.capture.columns import Columns, Raw
 from stream_monitor.capture.reject import Reject
+from stream_monitor.detect.registry import VOLUME
+from stream_monitor.detect.report import WindowScore, utc
 from stream_monitor.pipeline.plan import Plan
 from stream_monitor.pipeline.step import Outputs, State, open_events, step
 from stream_monitor.pipeline.summarise import summarise
@@ -124,9 +127,15 @@ class Replay:
     def _close(self) -> Outputs:
         """Close every window that the sources' time has reached; events beyond a jump that nothing confirmed count as dropped."""
         outputs = self._step(self._closing())
+        outputs.scores = [score for score in outputs.scores if not self._is_cut_short(score)]
+        outputs.alerts = [alert for alert in outputs.alerts if not self._is_cut_short(alert)]
         for key, unit in self.state.units.items():
             outputs.dropped.extend(open_events(unit, key, "time_out_of_range"))
         return outputs
+
+    def _is_cut_short(self, said: WindowScore | Alert) -> bool:
+        """Whether it tells of the number of events in a window that goes on after the last of them: there fewer are no news."""
+        return said.detector in VOLUME and said.window.end > utc(self._clock_ms)
 
     def _closing(self) -> Progress:
         """A Progress by which every window closes. Few rows confirm no jump: at the end one of up to a window's reach is believed."""

@@ -29,8 +29,7 @@ def report_window(unit: Unit, key: UnitKey, window: Window, revision: int, stamp
     judge, shifts = unit.plan.judges[segment], unit.shifts_of(window.end_ms)
     ref = WindowRef(window.judged_from_ms, window.end_ms, window.profile.events)
     scores = judge.judge(window.profile, shifts)
-    is_new = unit.traffic.end_ms is None or window.end_ms > unit.traffic.end_ms
-    if is_new and window.end_ms <= stamp.clock_ms:  # where a replay ends, its last window is cut short: there fewer events are no news
+    if unit.traffic.end_ms is None or window.end_ms > unit.traffic.end_ms:
         scores += unit.judge_traffic(judge, window.end_ms, window.fresh.events)
     raised = [_raise(unit.plan.baseline, finding, window, affected) for finding in judge.findings(scores, window.profile, shifts)]
     said = (unit.book.advance if is_first else unit.book.correct)(ref, scores, raised, stamp)

@@ -158,7 +158,7 @@ def _advance(state: State, key: UnitKey, outputs: Outputs) -> None:
     panes, fed = len(unit.windows.panes), unit.sequential.fed
     unit.shifts += unit.sequential.advance(watermark_ms)
     for window in unit.windows.advance(watermark_ms):
-        _silence(state, key, min(window.end_ms - 1, state.tracker.clock_ms), outputs)
+        _silence(state, key, window.end_ms - 1, outputs)
         _close(state, key, window, outputs)
         state.changed.add(key)
     _silence(state, key, min(watermark_ms, state.tracker.clock_ms), outputs)
