@@ -8,6 +8,7 @@ StreamMonitorError
 │   └── InputError        a file of events, a missing path, a flag
 └── RunError              something failed while running; exit 1
     ├── CodecError        bytes on one of our own topics are not what we wrote
+    ├── VersionError      they are, but another version of this program wrote them; nothing of them may be skipped
     └── BrokerError
         ├── Retriable     nothing happened; call again
         ├── Abortable     this transaction is lost: abort, rewind, begin again
@@ -45,6 +46,10 @@ class RunError(StreamMonitorError):
 
 class CodecError(RunError):
     """Bytes that are not a record of ours: wrong magic, version, checksum or size."""
+
+
+class VersionError(RunError):
+    """A record of ours that a program of another version wrote, and this one cannot read: it must stop, lest the record be lost."""
 
 
 class BrokerError(RunError):

@@ -64,7 +64,7 @@ class DetectWorker:
         return (bool(self._owned) or standby) and self._member.assignment() <= self._owned.keys()
 
     def run_once(self) -> None:
-        """Poll, step, commit. Errors: Retriable, Fenced, Fatal, CodecError."""
+        """Poll, step, commit. Errors: Retriable, Fenced, Fatal, CodecError, VersionError."""
         engine = self._config.engine
         polled = self._member.poll(engine.batch_messages_max, engine.commit_interval / 1000)
         self._give_up(polled.revoked)
@@ -178,7 +178,7 @@ class DetectWorker:
 
 
 def read_record(message: Message) -> Sealed | Progress:
-    """A record of the profiles topic. Errors: CodecError."""
+    """A record of the profiles topic. Errors: CodecError, VersionError."""
     value = message.value() or b""
     return progress.decode(value) if kind_of(value) is FrameKind.PROGRESS else codec.decode(value)
 

@@ -1,5 +1,6 @@
 """Everything binary on our own topics: there and back, damage of any byte is a CodecError and nothing else, and how small it is."""
 
+import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -13,11 +14,11 @@ from hypothesis import strategies as st
 from benchmarks import plans
 from benchmarks.profile_size import measured
 from stream_monitor.capture.schema import StreamKey
-from stream_monitor.errors import CodecError
+from stream_monitor.errors import CodecError, VersionError
 from stream_monitor.pipeline.saved import Manifest, decode_manifest, encode_manifest, load_unit, save_unit
 from stream_monitor.pipeline.step import State, step
 from stream_monitor.profile import codec
-from stream_monitor.profile.frame import FRAME_BYTES_MAX, VERSION, FrameKind, kind_of, seal, unseal
+from stream_monitor.profile.frame import FRAME_BYTES_MAX, OLDEST, VERSION, FrameKind, kind_of, seal, unseal
 from stream_monitor.profile.packing import pack, unpack
 from stream_monitor.profile.profile import Profile
 from stream_monitor.profile.slices import Slices
@@ -180,11 +181,27 @@ def test_sizes_are_bounded_on_both_sides() -> None:
         seal(FrameKind.PROFILE, b"x" * (FRAME_BYTES_MAX + 1))
 
 
-def test_a_newer_version_is_said_to_be_newer() -> None:
-    frame = bytearray(RECORDS["progress"][0])
-    frame[3] = VERSION + 1
-    with pytest.raises(CodecError, match=f"version {VERSION + 1}; this program reads version {VERSION}"):
+def signed(frame: bytes, kind: bytes, version: int) -> bytearray:
+    """The same payload as another program would frame it."""
+    named = kind + bytes((version,))
+    return bytearray(b"SM" + named + zlib.crc32(named + frame[8:]).to_bytes(4, "big") + frame[8:])
+
+
+@pytest.mark.parametrize(("version", "remedy"), [(VERSION + 1, "upgrade this worker"), (OLDEST - 1, "read its topics to their end")])
+def test_another_version_is_named_with_what_to_do(version: int, remedy: str) -> None:
+    """Not a CodecError: what is damaged or foreign may be put aside, what another version wrote may not."""
+    frame = signed(RECORDS["progress"][0], b"G", version)
+    with pytest.raises(VersionError, match=f"record version {version}, where this program reads {OLDEST} to {VERSION}.*{remedy}"):
         progress.decode(bytes(frame))
+
+
+def test_a_kind_unknown_here_is_newer_only_if_it_is_a_frame() -> None:
+    frame = signed(RECORDS["progress"][0], b"X", VERSION + 1)
+    with pytest.raises(VersionError, match="kind b'X'.*a newer stream-monitor"):
+        kind_of(bytes(frame))
+    frame[-1] ^= 1
+    with pytest.raises(CodecError, match="unknown kind"):
+        kind_of(bytes(frame))
 
 
 def test_a_profile_is_smaller_than_its_rows() -> None:
