@@ -1,7 +1,7 @@
 """The frame around every binary record on our own topics: magic, kind, version, checksum, payload.
 
 ```
-bytes 0-1  "SM"        byte 2  kind        byte 3  version        bytes 4-7  CRC-32 of kind, version and payload, big endian        8-  payload
+bytes 0-1  "SM"      byte 2  kind      byte 3  version      bytes 4-7  CRC-32 of kind, version and payload, big endian      8-  payload
 ```
 """
 

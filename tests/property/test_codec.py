@@ -197,7 +197,7 @@ def test_another_version_is_named_with_what_to_do(version: int, remedy: str) -> 
 
 def test_a_kind_unknown_here_is_newer_only_if_it_is_a_frame() -> None:
     frame = signed(RECORDS["progress"][0], b"X", VERSION + 1)
-    with pytest.raises(VersionError, match="kind b'X'.*a newer stream-monitor"):
+    with pytest.raises(VersionError, match=r"kind b'X'.*a newer stream-monitor"):
         kind_of(bytes(frame))
     frame[-1] ^= 1
     with pytest.raises(CodecError, match="unknown kind"):
