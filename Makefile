@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 JOBS ?= 2# processes that run tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench docs lock clean
+.PHONY: help setup demo test simulate lint format bench docs lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,6 +19,10 @@ demo: $(READY) ## the whole pipeline in one process, with drifting traffic; ends
 
 test: $(READY) ## every test; those on a real Kafka are skipped where none can be had
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
+
+SEEDS ?= 5000
+simulate: $(READY) ## the whole pipeline from so many seeds (SEEDS=1000000, or SEEDS=5000-9999), with trouble at every call of the broker
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --jobs $(JOBS)
 
 lint: $(READY) ## style and types
 	$(BIN)/ruff check .

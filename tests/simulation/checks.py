@@ -1,0 +1,212 @@
+"""What must hold of a run when it is over."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+import msgspec
+
+from stream_monitor.alert.alert import Alert
+from stream_monitor.detect.report import WindowScore
+from stream_monitor.pipeline.plan import Plan
+from stream_monitor.pipeline.saved import decode_manifest
+from stream_monitor.runtime.broker import TopicPartition
+from stream_monitor.runtime.topics import ALERTS, DEAD_LETTERS, PROFILES, STATE, WINDOWS
+from stream_monitor.window.progress import Progress, decode
+from tests.simulation.actors import NEWER, software
+from tests.simulation.cluster import Transaction
+from tests.simulation.kinds import Kind
+from tests.simulation.naive_unit import Said, row_key
+from tests.simulation.oracle import Captures, PartitionOracle, stream_of
+from tests.simulation.script import Arrival
+from tests.simulation.simulation import Simulation, Violation
+
+SKEW_MS_MAX = 2_000
+"""What two workers' clocks may differ by, and a little time between a poll and its transaction."""
+SNAPSHOT_BYTES_MAX = 256 * 1024
+"""Of one unit: three columns, a handful of panes."""
+
+
+def check(run: Simulation) -> None:
+    """Raise Violation where anything is not as it must be."""
+    with software(NEWER):  # it reads the records of both
+        _check(run)
+
+
+def _check(run: Simulation) -> None:
+    captures = Captures.of(published(run))
+    ledger = [each for each in run.broker.ledger if each.committed and each.group.endswith(".profile")]
+    check_tiling(ledger, captures)
+    plans = dict(run.log.plans) | {revision: run.log.plan(revision) for revision in run.log.configs}
+    check_progress(run, ledger, captures, plans)
+    said, dropped = Said(), Counter[str]()
+    for number in range(run.config.engine.profiles_partitions):
+        oracle = PartitionOracle(number, plans, captures, run.log.first(), said)
+        oracle.run(run.config.topics.own(PROFILES), ledger)
+        dropped += oracle.dropped
+        check_detectors(run, number, oracle)
+        left = sum(unit.open_events() for key, unit in oracle.units.items() if not key[1])
+        if left:
+            raise Violation(f"{left} events are in windows that never closed")
+    check_said(run, said)
+    check_rejects(run, captures, ledger, plans)
+    check_lateness(run, dropped)
+    check_reader(run)
+    check_bounds(run)
+
+
+def published(run: Simulation) -> dict[TopicPartition, list[Arrival]]:
+    """What is on the captures topic, at its offsets."""
+    found: dict[TopicPartition, list[Arrival]] = {TopicPartition("captures", n): [] for n in range(run.script.partitions)}
+    for arrival in run.script.arrivals:
+        found[TopicPartition("captures", arrival.partition)].append(arrival)
+    return found
+
+
+def check_tiling(ledger: Iterable[Transaction], captures: Captures) -> None:
+    """Every capture was taken by exactly one committed transaction, in order."""
+    next_offsets = dict.fromkeys(captures.log, 0)
+    for transaction in ledger:
+        for at, (first, end) in transaction.took.items():
+            if first != next_offsets[at] or end < first:
+                raise Violation(f"{transaction.transactional_id} took {first} to {end} of {at}, where {next_offsets[at]} is next")
+            next_offsets[at] = end
+    for at, end in next_offsets.items():
+        if end != len(captures.log[at]):
+            raise Violation(f"of {at} {end} messages were taken, {len(captures.log[at])} are there")
+
+
+def check_progress(run: Simulation, ledger: Iterable[Transaction], captures: Captures, plans: dict[int, Plan]) -> None:
+    """Nobody tells an event time beyond the events that were taken, nor calls a partition idle that has something to say."""
+    latest_ms = dict.fromkeys(captures.log, 0)
+    active_ms = dict.fromkeys(captures.log, 0)
+    for transaction in ledger:
+        progress = progress_of(run, transaction)
+        plan = plans[progress.revision]
+        for at, (first, end) in transaction.took.items():
+            times = [each.event.time_ms for each in captures.log[at][first:end] if stream_of(each, plan) is not None]
+            latest_ms[at] = max([latest_ms[at], *times])
+            active_ms[at] = transaction.begun_ms if times else active_ms[at]
+        for source in progress.sources:
+            at = TopicPartition(source.topic, source.partition)
+            if source.event_time_ms is not None and source.event_time_ms > latest_ms[at]:
+                raise Violation(f"{transaction.transactional_id} told {source.event_time_ms} of {at}, where {latest_ms[at]} was read")
+            if source.idle and transaction.took[at][1] < transaction.ends[at]:
+                raise Violation(f"{transaction.transactional_id} called {at} idle, which it had not read to its end")
+            if source.idle and transaction.begun_ms - active_ms[at] < plan.config.engine.idle_after - SKEW_MS_MAX:
+                raise Violation(f"{transaction.transactional_id} called {at} idle too soon after an event")
+
+
+def progress_of(run: Simulation, transaction: Transaction) -> Progress:
+    """What a transaction told of its sources."""
+    return decode(transaction.wrote[TopicPartition(run.config.topics.own(PROFILES), 0)][-1][1])
+
+
+def check_detectors(run: Simulation, number: int, oracle: PartitionOracle) -> None:
+    """ADWIN and Page-Hinkley have read what the oracle's have, to the bit."""
+    state = run.owned()[TopicPartition(run.config.topics.own(PROFILES), number)].state
+    if state.units.keys() != oracle.units.keys():
+        raise Violation(f"units {sorted(state.units)} are alive where {sorted(oracle.units)} should be")
+    for key, unit in state.units.items():
+        if unit.sequential.encode() != oracle.units[key].watch.encode():
+            raise Violation(f"the sequential detectors of {key} did not read the same values")
+
+
+def check_said(run: Simulation, said: Said) -> None:
+    """The windows and alerts topics end where the oracle does, and say nothing twice."""
+    found, revisions = Said(), dict[tuple[str, ...], int]()
+    for message in run.read(WINDOWS):
+        row = msgspec.json.decode(message.value() or b"", type=WindowScore)
+        known, window = found.rows.get(row_key(row)), row_key(row)[:4]
+        newest = revisions.get(window, 0)
+        if (known is not None and row.revision <= known.revision) or row.revision not in (newest, newest + 1):
+            raise Violation(f"said twice, or not at all: {row} after {known}, where {newest} is the window's newest revision")
+        revisions[window] = row.revision
+        found.tell([row], [])
+    run.injected[Kind.REVISING] += sum(revision > 1 for revision in revisions.values())
+    for message in run.read(ALERTS):
+        alert = Alert.from_json(message.value() or b"")
+        before = found.alerts.get(alert.alert_id)
+        if alert.revision != (1 if before is None else before.revision + 1):
+            raise Violation(f"alert {alert.alert_id} was said twice, or not at all: revision {alert.revision}")
+        found.tell([], [alert])
+    compare("window scores", found.rows, said.rows)
+    compare("alerts", {key: facts(alert) for key, alert in found.alerts.items()}, {key: facts(a) for key, a in said.alerts.items()})
+
+
+def facts(alert: Alert) -> tuple[object, ...]:
+    """What the oracle knows of an alert."""
+    return (alert.status.value, alert.severity.value, alert.score, alert.started_at, alert.resolved_at, alert.revision)
+
+
+def compare(what: str, found: dict, wanted: dict) -> None:  # type: ignore[type-arg]
+    differing = [key for key in sorted(found.keys() | wanted.keys()) if found.get(key) != wanted.get(key)]
+    if differing:
+        key = differing[0]
+        raise Violation(
+            f"{len(differing)} of {len(wanted)} {what} differ, first {key}:\n  said   {found.get(key)}\n  wanted {wanted.get(key)}"
+        )
+
+
+def check_rejects(run: Simulation, captures: Captures, ledger: Iterable[Transaction], plans: dict[int, Plan]) -> None:
+    """Input = profiled + dead letters, to the event; a foreign record is a dead letter too, once."""
+    letters = Counter(dict(message.headers() or ()).get("reason", b"") for message in run.read(DEAD_LETTERS))
+    foreign = letters.pop(b"not_a_record", 0)
+    if foreign != run.trouble.foreign:
+        raise Violation(f"{foreign} dead letters of {run.trouble.foreign} foreign records")
+    wanted = 0
+    for transaction in ledger:
+        plan = plans[progress_of(run, transaction).revision]
+        wanted += sum(stream_of(each, plan) is None for at, (a, b) in transaction.took.items() for each in captures.log[at][a:b])
+    if letters.total() != wanted:
+        raise Violation(f"{letters.total()} dead letters, {wanted} messages are no events: {dict(letters)}")
+
+
+def check_lateness(run: Simulation, dropped: Counter[str]) -> None:
+    """Where nothing came late, nothing is late; no counter says more than what the oracle dropped."""
+    if run.script.strict and dropped["late"]:
+        raise Violation(f"{dropped['late']} events were late, though none came late: the watermark ran ahead")
+    counted = run.meter.total("late_events_total")
+    if counted > dropped["late"]:
+        raise Violation(f"{counted} events were counted late, {dropped['late']} were")
+    unsure = run.injected[Kind.ANSWER_LOST] + run.injected[Kind.CRASH]  # a worker may die between its commit and its count
+    if not unsure and counted != dropped["late"]:
+        raise Violation(f"{counted} events were counted late, {dropped['late']} were")
+    run.injected[Kind.LATE] += dropped["late"]
+
+
+def check_reader(run: Simulation) -> None:
+    """A reader that followed the alerts while they came saw what is committed, once and in order."""
+    for _ in range(5):
+        run.reader.turn()
+    seen = [(message.offset(), message.value()) for message in run.reader.seen]
+    there = [(message.offset(), message.value()) for message in run.read(ALERTS)]
+    if seen != there:
+        raise Violation(f"a committed reader saw {len(seen)} alerts, {len(there)} are committed")
+
+
+def check_bounds(run: Simulation) -> None:
+    """Panes and snapshots stay small, and the state topic holds nothing of units that are gone."""
+    if run.panes_max > panes_bound(run):
+        raise Violation(f"{run.panes_max} panes were open, {panes_bound(run)} are the bound")
+    for number in range(run.config.engine.profiles_partitions):
+        messages = run.broker.read(TopicPartition(run.config.topics.own(STATE), number))
+        kept = {message.key() or b"": message.value() for message in messages}
+        check_snapshot({key: value for key, value in kept.items() if value is not None})
+
+
+def check_snapshot(kept: dict[bytes, bytes]) -> None:
+    """What compaction leaves of a partition of the state topic."""
+    manifest = kept.pop(b"manifest", None)
+    chunks = {} if manifest is None else decode_manifest(manifest).chunks
+    wanted = {f"{name}/{index}".encode() for name, count in chunks.items() for index in range(count)}
+    if kept.keys() != wanted:
+        raise Violation(f"the state topic keeps {sorted(kept.keys() - wanted)} for nobody, and misses {sorted(wanted - kept.keys())}")
+    for key, value in kept.items():
+        if len(value) > SNAPSHOT_BYTES_MAX:
+            raise Violation(f"the snapshot of {key!r} has {len(value)} bytes")
+
+
+def panes_bound(run: Simulation) -> int:
+    """Panes of 5 s: what alignment lets run ahead, disorder, a window, lateness, and what may be borrowed."""
+    engine = run.config.engine
+    return engine.alignment + (5_000 + 20_000 + 20_000 + 60_000) // 5_000 + 12

@@ -1,0 +1,185 @@
+"""What must be said of one stream or segment: all its events are kept, and every window is counted anew from them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from stream_monitor.alert.alert import Alert, Evidence
+from stream_monitor.alert.life import AlertBook
+from stream_monitor.alert.publication import Raised, Reason, Stamp
+from stream_monitor.capture.schema import StreamKey
+from stream_monitor.detect.finding import Score
+from stream_monitor.detect.report import WindowRef, WindowScore, window_scores
+from stream_monitor.detect.sequential.shift import Shift
+from stream_monitor.detect.sequential.watch import Sequential
+from stream_monitor.detect.volume import Volume
+from stream_monitor.pipeline.plan import StreamPlan
+from stream_monitor.pipeline.unit import SILENT_WINDOWS_MAX
+from stream_monitor.profile.codec import Segment
+from tests.simulation.facts import Facts
+
+Key = tuple[StreamKey, Segment]
+NOW = Stamp(0, "", {})
+
+
+@dataclass
+class Said:
+    """All that was said, by the row or alert it is about."""
+
+    rows: dict[tuple[str, ...], WindowScore] = field(default_factory=dict)
+    alerts: dict[str, Alert] = field(default_factory=dict)
+
+    def tell(self, rows: Iterable[WindowScore], alerts: Iterable[Alert]) -> None:
+        for row in rows:
+            self.rows[row_key(row)] = row
+        for alert in alerts:
+            self.alerts[alert.alert_id] = alert
+
+
+def row_key(row: WindowScore) -> tuple[str, ...]:
+    return (row.model, str(row.version), repr(row.segment), row.window.end, str(row.feature), row.detector)
+
+
+@dataclass
+class NaiveUnit:
+    """See the module. rows: the events that came in time, as rows of `facts`."""
+
+    key: Key
+    plan: StreamPlan
+    facts: Facts
+    watermark_ms: int | None
+    book: AlertBook
+    watch: Sequential
+    rows: list[int] = field(default_factory=list)
+    dirty: set[int] = field(default_factory=set)
+    revisions: dict[int, int] = field(default_factory=dict)
+    shifts: list[Shift] = field(default_factory=list)
+    unread: dict[int, list[int]] = field(default_factory=dict)
+    """Rows by second, for seconds that the sequential detectors have not read."""
+    volume: Volume = field(default_factory=Volume)
+    counted_ms: int | None = None
+    """End of the last window whose number of events was judged."""
+    silent: int = 0
+    late: int = 0
+
+    @classmethod
+    def new(cls, key: Key, plan: StreamPlan, facts: Facts, watermark_ms: int | None) -> "NaiveUnit":
+        book = AlertBook(key[0], dict(key[1]), plan.baseline.id)
+        return cls(key, plan, facts, watermark_ms, book, Sequential(plan.sequential))
+
+    def arrive(self, rows: list[int]) -> int:
+        """Events of one transaction; how many of them are late."""
+        late = 0
+        for row in rows:
+            time_ms = int(self.facts.times_ms[row])
+            ends = self._ends_of(time_ms)
+            if self.watermark_ms is not None and ends[-1] + self.plan.spec.lateness_ms <= self.watermark_ms:
+                late += 1
+                continue
+            self.rows.append(row)
+            if self.watermark_ms is not None:
+                self.dirty |= {end for end in ends if end <= self.watermark_ms < end + self.plan.spec.lateness_ms}
+            if self.watermark_ms is None or time_ms // 1000 * 1000 + 1000 > self.watermark_ms:
+                self.unread.setdefault(time_ms // 1000, []).append(row)
+        return late
+
+    def _ends_of(self, time_ms: int) -> list[int]:
+        """Ends of all windows that hold this time."""
+        spec = self.plan.spec
+        pane_ms = time_ms - time_ms % spec.pane_ms
+        starts = range(pane_ms - pane_ms % spec.every_ms - spec.size_ms // spec.every_ms * spec.every_ms, time_ms + 1, spec.every_ms)
+        return [start + spec.size_ms for start in starts if start <= pane_ms and time_ms < start + spec.size_ms]
+
+    def go_on(self, watermark_ms: int, clock_ms: int, said: Said) -> None:
+        """The time has come so far."""
+        spec, before = self.plan.spec, self.watermark_ms
+        self._read_seconds(watermark_ms)
+        self.watermark_ms = max(watermark_ms, before if before is not None else watermark_ms)
+        step_ms = min(spec.pane_ms, 1_000) if self.dirty else spec.pane_ms
+        if before is None or before // step_ms != self.watermark_ms // step_ms:  # revisions wait for a full second of late events
+            times = self._times()
+            ends = {end for time in set(times) for end in self._ends_of(time) if (before or -1) < end <= self.watermark_ms}
+            for end in sorted(ends | self.dirty):
+                self._silence(end - 1, said)
+                self._close(end, said)
+            self.dirty = set()
+        self._silence(min(self.watermark_ms, clock_ms), said)
+
+    def _times(self) -> list[int]:
+        return [int(self.facts.times_ms[row]) for row in self.rows]
+
+    def _read_seconds(self, watermark_ms: int) -> None:
+        for second in sorted(second for second in self.unread if (second + 1) * 1000 <= watermark_ms):
+            self.watch.add(self.facts.second(second, self.unread.pop(second)), None)
+            self.shifts += self.watch.advance((second + 1) * 1000)
+        self.watch.advance(watermark_ms)
+
+    def _close(self, end: int, said: Said) -> None:
+        spec = self.plan.spec
+        begin, start = self._begin(end), end - spec.size_ms
+        rows = [row for row, time in zip(self.rows, self._times(), strict=True) if begin <= time < end]
+        fresh = sum(end - spec.every_ms <= time < end for time in self._times())
+        self.revisions[end] = self.revisions.get(end, 0) + 1
+        judge, profile = self.plan.judges[self.key[1]], self.facts.profile(rows)
+        shifts = [shift for shift in self.shifts if end - spec.every_ms < shift.detected_ms <= end]
+        scores = judge.judge(profile, shifts)
+        if self.counted_ms is None or end > self.counted_ms:
+            scores += self._count(end, fresh)
+        found = [Raised(finding, Evidence((), ())) for finding in judge.findings(scores, profile, shifts)]
+        is_first = self.revisions[end] == 1 and self.book.goes_on_to(end)
+        advance = self.book.advance if is_first else self.book.correct
+        ref = WindowRef(min(begin, start), end, len(rows))
+        said.tell(self._scored(ref, scores), advance(ref, scores, found, NOW))
+
+    def _begin(self, end: int) -> int:
+        """Too few: back pane by pane, of those that hold events, until there are enough."""
+        spec, times = self.plan.spec, self._times()
+        begin = end - spec.size_ms
+        panes = sorted({time - time % spec.pane_ms for time in times if time < begin}, reverse=True)
+        for pane in panes:
+            if sum(begin <= time < end for time in times) >= spec.events_min or pane < end - spec.window_max_ms:
+                break
+            begin = pane
+        return begin
+
+    def _silence(self, until_ms: int, said: Said) -> None:
+        spec = self.plan.spec
+        while self.counted_ms is not None and self.counted_ms + spec.every_ms <= until_ms and self.silent < SILENT_WINDOWS_MAX:
+            end = self.counted_ms + spec.every_ms
+            judge = self.plan.judges[self.key[1]]
+            scores = self._count(end, 0)
+            ref = WindowRef(end - spec.size_ms, end, 0)
+            found = [Raised(finding, Evidence((), ())) for finding in judge.findings(scores, judge.nothing)]
+            alerts = self.book.advance(ref, scores, found, NOW) if self.book.goes_on_to(end) else []
+            self.revisions[end] = 1
+            said.tell(self._scored(ref, scores), alerts)
+
+    def _count(self, end: int, events: int) -> list[Score]:
+        self.counted_ms, self.silent = end, 0 if events else self.silent + 1
+        return self.plan.judges[self.key[1]].judge_traffic(self.volume, end - self.plan.spec.every_ms, end, events)
+
+    def _scored(self, ref: WindowRef, scores: list[Score]) -> list[WindowScore]:
+        return window_scores(self.key[0], dict(self.key[1]), ref, self.revisions[ref.end_ms], scores)
+
+    # ---- another config
+
+    def open_events(self) -> int:
+        """Events that no window was closed on yet."""
+        return sum(self.watermark_ms is None or self._ends_of(time)[0] > self.watermark_ms for time in self._times())
+
+    def resolve(self, reason: Reason, clock_ms: int, said: Said, feature: str | None = None) -> None:
+        said.tell([], self.book.resolve(reason, self.watermark_ms or clock_ms, NOW, feature))
+
+    def adopt(self, plan: StreamPlan, clock_ms: int, said: Said) -> None:
+        """Other thresholds on the same ground."""
+        for feature in sorted(self.plan.judge.judged - plan.judge.judged):
+            self.resolve(Reason.FEATURE_REMOVED, clock_ms, said, feature)
+        self.watch = Sequential.decode(plan.sequential, self.watch.encode())
+        self.plan = plan
+
+    def successor(self, plan: StreamPlan, facts: Facts, watermark_ms: int | None) -> "NaiveUnit":
+        """Another baseline or other windows: nothing is kept but which windows were told of, and what traffic is usual."""
+        new = NaiveUnit.new(self.key, plan, facts, watermark_ms)
+        new.revisions = dict(self.revisions)
+        if plan.spec == self.plan.spec:
+            new.volume, new.counted_ms, new.silent = self.volume, self.counted_ms, self.silent
+        return new

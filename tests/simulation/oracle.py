@@ -1,0 +1,202 @@
+"""What the whole pipeline must have said, from the captures and from how the committed transactions cut and ordered them.
+
+One pass, the naive way: events are kept one by one and windows counted anew; there are no profiles that merge, no panes that are
+dropped, no snapshots, no offsets that are restored. It shares with the pipeline the baseline's edges, the Judge, the detectors and the
+alert's life, which have oracles of their own. Of the log it believes which transaction took which captures, under which config and at
+which clock; that those ranges tile the captures, and that no event time was told beyond what was taken, it demands (`Violation`).
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from stream_monitor.alert.publication import Reason
+from stream_monitor.capture.schema import StreamKey
+from stream_monitor.pipeline.plan import Plan, StreamPlan
+from stream_monitor.runtime.broker import TopicPartition, partition_for
+from stream_monitor.window.progress import Progress
+from stream_monitor.window.progress import decode as read_progress
+from tests.property.pipeline_world import Event
+from tests.simulation.cluster import Transaction
+from tests.simulation.facts import Facts
+from tests.simulation.naive_unit import Key, NaiveUnit, Said
+from tests.simulation.script import Arrival
+from tests.simulation.simulation import Violation
+
+
+@dataclass
+class Captures:
+    """The captures topic: what is at each offset, and the facts of each event."""
+
+    log: Mapping[TopicPartition, Sequence[Arrival]]
+    events: list[Event]
+    place: dict[int, int]
+    """id of an event -> its row."""
+    known: dict[str, Facts] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, log: Mapping[TopicPartition, Sequence[Arrival]]) -> "Captures":
+        events = list({id(each.event): each.event for part in log.values() for each in part if each.accepted}.values())
+        return cls(log, events, {id(event): row for row, event in enumerate(events)})
+
+    def facts(self, plan: StreamPlan) -> Facts:
+        if plan.baseline.id not in self.known:
+            self.known[plan.baseline.id] = Facts.of(plan.baseline, self.events)
+        return self.known[plan.baseline.id]
+
+
+@dataclass
+class Watermark:
+    """Event time that all source partitions have passed, from all that was reported."""
+
+    event_time_ms: dict[TopicPartition, int | None] = field(default_factory=dict)
+    owner_clock_ms: dict[TopicPartition, int] = field(default_factory=dict)
+    idle_since_ms: dict[TopicPartition, int | None] = field(default_factory=dict)
+    """The newest clock when the last report said idle; None: it did not."""
+    clock_ms: int = 0
+    reached_ms: int | None = None
+
+    def take(self, progress: Progress, plan: Plan, partitions: int) -> None:
+        self.clock_ms = max(self.clock_ms, progress.clock_ms)
+        for each in progress.sources:
+            at = TopicPartition(each.topic, each.partition)
+            times = [time for time in (each.event_time_ms, self.event_time_ms.get(at)) if time is not None]
+            self.event_time_ms[at] = max(times, default=None)
+            self.owner_clock_ms[at] = max(progress.clock_ms, self.owner_clock_ms.get(at, 0))
+            self.idle_since_ms[at] = self.clock_ms if each.idle else None
+        everyone = [TopicPartition("captures", number) for number in range(partitions)]
+        if not all(at in self.event_time_ms for at in everyone):
+            return
+        awake = [at for at in everyone if not self._is_idle(at, plan.config.engine.idle_lease)]
+        if awake:
+            times = [time for at in awake if (time := self.event_time_ms[at]) is not None]
+            reached = min(times) if len(times) == len(awake) else None
+        else:
+            reached = min(self.owner_clock_ms[at] for at in everyone)
+        if reached is not None:
+            self.reached_ms = max(reached, self.reached_ms or reached)
+
+    def _is_idle(self, at: TopicPartition, lease_ms: int) -> bool:
+        since = self.idle_since_ms[at]
+        return since is not None and since + lease_ms > self.clock_ms
+
+
+@dataclass
+class PartitionOracle:
+    """One profiles partition."""
+
+    number: int
+    plans: Mapping[int, Plan]
+    captures: Captures
+    plan: Plan
+    said: Said
+    dropped: Counter[str] = field(default_factory=Counter)
+    watermark: Watermark = field(default_factory=Watermark)
+    units: dict[Key, NaiveUnit] = field(default_factory=dict)
+
+    def run(self, topic: str, ledger: Sequence[Transaction]) -> None:
+        at = TopicPartition(topic, self.number)
+        moments = []
+        for transaction in ledger:
+            records = transaction.wrote.get(at, [])
+            if not records:
+                raise Violation(f"a transaction of {transaction.transactional_id} told nothing to {at}")
+            progress = read_progress(records[-1][1])
+            if len(records) > 1:
+                moments.append((records[0][0], transaction, progress, False))
+            moments.append((records[-1][0], transaction, progress, True))
+        for _, transaction, progress, is_progress in sorted(moments, key=lambda moment: moment[0]):
+            if progress.revision > self.plan.revision:
+                self._adopt(self.plans[progress.revision])
+            if is_progress:
+                self._go_on(progress)
+            else:
+                self._arrive(transaction, self.plans[progress.revision])
+
+    def _arrive(self, transaction: Transaction, made_under: Plan) -> None:
+        by_unit: dict[Key, list[int]] = {}
+        for at, (first, end) in sorted(transaction.took.items()):
+            for arrival in self.captures.log[at][first:end]:
+                stream = stream_of(arrival, made_under)
+                if stream is None or self._partition_of(stream) != self.number:
+                    continue
+                reason = self._unfit(stream, made_under)
+                if reason is not None:
+                    self.dropped[reason] += 1
+                    continue
+                for segment in segments_of(made_under.streams[stream], arrival.event):
+                    if segment in self.plan.streams[stream].judges:
+                        by_unit.setdefault((stream, segment), []).append(self.captures.place[id(arrival.event)])
+        for key, rows in by_unit.items():
+            unit = self.units.get(key)
+            if unit is None:
+                plan = self.plan.streams[key[0]]
+                unit = self.units[key] = NaiveUnit.new(key, plan, self.captures.facts(plan), self._reached(plan))
+            late = unit.arrive(rows)
+            self.dropped["late"] += late if not key[1] else 0
+
+    def _partition_of(self, stream: StreamKey) -> int:
+        return partition_for(stream.model.encode(), self.plan.config.engine.profiles_partitions)
+
+    def _unfit(self, stream: StreamKey, made_under: Plan) -> str | None:
+        old, new = made_under.streams[stream], self.plan.streams.get(stream)
+        if new is None:
+            return "model_removed"
+        if new.baseline.id != old.baseline.id:
+            return "baseline_replaced"
+        return "window_changed" if new.spec.pane_ms != old.spec.pane_ms else None
+
+    def _reached(self, plan: StreamPlan) -> int | None:
+        reached = self.watermark.reached_ms
+        return None if reached is None else reached - plan.spec.watermark_delay_ms
+
+    def _go_on(self, progress: Progress) -> None:
+        self.watermark.take(progress, self.plan, len(self.captures.log))
+        for _, unit in sorted(self.units.items(), key=lambda item: repr(item[0])):
+            reached = self._reached(unit.plan)
+            if reached is not None:
+                unit.go_on(reached, self.watermark.clock_ms, self.said)
+
+    def _adopt(self, plan: Plan) -> None:
+        self.plan, clock_ms = plan, self.watermark.clock_ms
+        for key, unit in list(self.units.items()):
+            new = plan.streams.get(key[0])
+            reason = ended(unit.plan, new, key)
+            if new is not None and reason is None:
+                unit.adopt(new, clock_ms, self.said)
+                continue
+            assert reason is not None
+            unit.resolve(reason, clock_ms, self.said)
+            self.dropped[reason.value] += unit.open_events() if not key[1] else 0
+            del self.units[key]
+            if new is not None and key[1] in new.judges:
+                self.units[key] = unit.successor(new, self.captures.facts(new), self._reached(new))
+
+
+def ended(old: StreamPlan, new: StreamPlan | None, key: Key) -> Reason | None:
+    """Why what was known of a stream is void under a newer config."""
+    if new is None:
+        return Reason.MODEL_REMOVED
+    if new.baseline.id != old.baseline.id:
+        return Reason.BASELINE_REPLACED
+    if new.spec != old.spec:
+        return Reason.WINDOW_CHANGED
+    return None if key[1] in new.judges else Reason.SEGMENT_REMOVED
+
+
+def stream_of(arrival: Arrival, plan: Plan) -> StreamKey | None:
+    """The stream of an event under a config, None where it is none."""
+    event = arrival.event
+    if not arrival.accepted or event.model is None:
+        return None
+    keys = [key for key in (StreamKey(event.model, event.version), StreamKey(event.model, None)) if key in plan.streams]
+    return keys[0] if keys else None
+
+
+def segments_of(plan: StreamPlan, event: Event) -> list[tuple[tuple[str, str], ...]]:
+    """The whole, and each segment that holds this event."""
+    found: list[tuple[tuple[str, str], ...]] = [()]
+    for each in plan.segmentations:
+        value = event.body["features"].get(each.name)
+        found.append(((each.name, value if value in each.values else "other"),))
+    return found

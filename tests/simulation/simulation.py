@@ -1,0 +1,248 @@
+"""One run of the whole pipeline, from one seed, in one thread: workers in turns, time by hand, and trouble at any call of the broker.
+
+Whatever happens is drawn from the seed. A worker's call may hold other workers' turns inside of it: that is how transactions of two
+members interleave, how a zombie wakes up, and how a rebalance comes in mid-transaction.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+from stream_monitor.config import Config, parse_config
+from stream_monitor.errors import StreamMonitorError
+from stream_monitor.pipeline.step import State
+from stream_monitor.runtime.broker import Message, Record, TopicPartition, TopicSpec
+from stream_monitor.runtime.detect_worker import DetectWorker, Owned
+from stream_monitor.runtime.memory.broker import no_faults
+from stream_monitor.runtime.profile_worker import ProfileWorker
+from stream_monitor.runtime.topics import ALERTS, prepare_topics
+from tests.property.pipeline_world import START_MS, Crash, Numbers, baselines
+from tests.simulation.actors import NEWER, Actor, Reader, SharedLog, software
+from tests.simulation.cluster import SimBroker
+from tests.simulation.kinds import Kind
+from tests.simulation.script import Arrival, Script
+from tests.simulation.trace import Trace
+from tests.simulation.trouble import SESSION_MS, TRANSACTION_MS, Trouble
+
+TURNS_MAX = 1_000
+
+
+class Violation(AssertionError):
+    """What must never happen, did."""
+
+
+class Simulation:
+    """See the module. After `run`, what it left behind is for `checks`.
+
+    injected: troubles by kind; stack: who is in a call, outermost first; watermarks, panes_max: the furthest and the most ever seen.
+    """
+
+    def __init__(self, script: Script) -> None:
+        self.script, self.random = script, Random(f"run {script.seed}")
+        self.now_ms, self.trace, self.meter = START_MS, Trace(), Numbers()
+        self.injected: Counter[Kind] = Counter(dict.fromkeys(script.seen, 1))
+        self.watermarks: dict[TopicPartition, int] = {}
+        self.panes_max = 0
+        self.broker = SimBroker(lambda: self.now_ms, session_timeout_ms=SESSION_MS, transaction_timeout_ms=TRANSACTION_MS)
+        self.stack: list[Actor] = []
+        self._waiting, self._configs = list(script.arrivals), list(script.configs)
+        self.config = _parsed(self._configs.pop(0)[1])
+        self._set_up()
+        self.actors = [Actor(f"{role}/{n}", role, str(n)) for role, count in script.workers.items() for n in range(count)]
+        self.trouble = Trouble(self, self.random)
+        self.broker.faults = self.trouble.hook
+
+    def _set_up(self) -> None:
+        self.broker.ensure_topics([TopicSpec("captures", self.script.partitions)])
+        prepare_topics(self.broker, self.config)
+        self.log = SharedLog.of(self.broker, self.config)
+        self._apply(self.config)
+        self.reader = Reader(self.broker.member("reader", [self.config.topics.own(ALERTS)], "reader"))
+
+    # ---- the run
+
+    def run(self) -> "Simulation":
+        """The script to its end, then peace until all is read and every window has closed."""
+        self.trouble.now = True
+        while self._waiting or self._configs:
+            self.pass_time(self.random.randrange(1_500))
+            self.trouble.between_turns()
+            self.others(self.random.randrange(2 * len(self.actors) + 1))
+            if self.random.random() < 0.3:
+                self.reader.turn()
+        self._settle()
+        return self
+
+    def _settle(self) -> None:
+        self.trouble.now, self.trouble.down_until_ms = False, 0
+        self.say("---- no more trouble")
+        if self.script.upgrade_ms is not None:
+            for actor in self.actors:
+                self.upgrade(actor)
+        self._until(self._has_closed_all, 9_000 if self.script.strict else 3_000)
+        for actor in [actor for actor in self.actors if actor.role == "profile"]:
+            self.close(actor)
+        self.actors = [actor for actor in self.actors if actor.role == "detect"]
+        self._until(self._has_read_all, 100)
+        for _ in range(3):
+            self.reader.turn()
+
+    def _until(self, condition: Callable[[], bool], step_ms: int) -> None:
+        for _ in range(TURNS_MAX):
+            self.now_ms += step_ms
+            for actor in list(self.actors):
+                self.turn(actor)
+            if condition():
+                return
+        raise Violation(f"nothing comes to rest: {condition.__name__} is not true after {TURNS_MAX} turns of everybody in peace")
+
+    def _has_closed_all(self) -> bool:
+        """The watermark is so far beyond the last event that no window can be open or revised."""
+        last_ms = max(arrival.event.time_ms for arrival in self.script.arrivals if arrival.accepted)
+        owned = self.owned()
+        reached = [each.state.tracker.event_time_ms or 0 for each in owned.values()]
+        return len(owned) == self.config.engine.profiles_partitions and min(reached) > last_ms + 60_000
+
+    def _has_read_all(self) -> bool:
+        """No record of the profiles topic is unread."""
+        owned = self.owned()
+        unread = [self._read(partition, each.next_offset) for partition, each in owned.items()]
+        return len(owned) == self.config.engine.profiles_partitions and not any(unread)
+
+    def owned(self) -> dict[TopicPartition, Owned]:
+        """The state of every profiles partition, where its worker has it."""
+        workers = [actor.worker for actor in self.actors if isinstance(actor.worker, DetectWorker)]
+        return {partition: owned for worker in workers for partition, owned in worker._owned.items()}
+
+    def pass_time(self, step_ms: int) -> None:
+        """Time goes on, and what is due comes: messages and configs, unless the broker is away."""
+        self.now_ms += step_ms
+        if self.now_ms < self.trouble.down_until_ms:
+            return
+        while self._waiting and self._waiting[0].at_ms <= self.now_ms:
+            self._publish(self._waiting.pop(0))
+        while self._configs and self._configs[0][0] <= self.now_ms:
+            config = _parsed(self._configs.pop(0)[1])
+            self.say("config revision {} is applied", config.revision)
+            self.quietly(lambda config=config: self._apply(config))  # type: ignore[misc]
+            self.others(3)  # some have looked at the config just now, some do so at once
+
+    def _publish(self, arrival: Arrival) -> None:
+        record = Record("captures", arrival.event.value, partition=arrival.partition, timestamp_ms=self.now_ms)
+        self.quietly(lambda: self.broker.publish([record]))
+        self.say("captures[{}] <- event of {} ({} ms old)", arrival.partition, arrival.event.model, self.now_ms - arrival.event.time_ms)
+
+    def _apply(self, config: Config) -> None:
+        self.log.apply(config, {name: baselines()[name] for name in config.baseline_paths()})
+
+    # ---- turns
+
+    def others(self, turns: int) -> None:
+        """So many turns of those who are not in a call."""
+        for _ in range(turns):
+            free = [actor for actor in self.actors if actor not in self.stack]
+            if free:
+                self.turn(self.random.choice(free))
+
+    def turn(self, actor: Actor) -> None:
+        """One `run_once` as `runtime.process` and a supervisor around it would make it."""
+        try:
+            self._on_stage(actor, self._start if actor.worker is None else lambda actor: actor.worker.run_once())  # type: ignore[union-attr]
+        except Crash:
+            self.kill(actor)
+        except StreamMonitorError as error:
+            self.say("{} ends: {}", actor.name, error)
+            self.close(actor)
+
+    def _on_stage(self, actor: Actor, action: Callable[[Actor], None]) -> None:
+        """Who calls the broker, with the record version of its software."""
+        self.stack.append(actor)
+        try:
+            with software(actor.version):
+                action(actor)
+        finally:
+            self.stack.pop()
+
+    def _start(self, actor: Actor) -> None:
+        log = SharedLog.of(self.broker, self.config)
+        log.refresh()
+        config = log.in_force(self.config.model_copy(update={"instance": actor.instance}))
+        skew_ms = self.script.skews_ms.get(actor.name, 0)
+        kind = ProfileWorker if actor.role == "profile" else DetectWorker
+        self.say("{} starts{}", actor.name, ", newer software" if actor.version == NEWER else "")
+        actor.worker = kind(self.broker, config, log, lambda: self.now_ms + skew_ms, self.meter)
+
+    def close(self, actor: Actor) -> None:
+        """A graceful end, unless it dies of it."""
+        worker, actor.worker = actor.worker, None
+        if worker is not None:
+            try:
+                self._on_stage(actor, lambda _: worker.close())
+            except Crash:
+                worker._member.kill()  # type: ignore[attr-defined]
+        self._bury(actor)
+
+    def kill(self, actor: Actor) -> None:
+        """kill -9: nothing is closed."""
+        self.say("{} is dead", actor.name)
+        worker, actor.worker = actor.worker, None
+        if worker is not None:
+            worker._member.kill()  # type: ignore[attr-defined]
+        self._bury(actor)
+
+    def _bury(self, actor: Actor) -> None:
+        if actor.ghost and actor in self.actors:
+            self.actors.remove(actor)
+
+    def upgrade(self, actor: Actor) -> None:
+        """The same process again, on newer software."""
+        if actor.version < NEWER:
+            self.say("{} is upgraded", actor.name)
+            self.close(actor)
+            actor.version = NEWER
+
+    def oldest(self) -> int:
+        """The software version that a process starts with which joins nobody."""
+        return min((actor.version for actor in self.actors), default=NEWER)
+
+    def quietly(self, action: Callable[[], object]) -> None:
+        """What the simulator does itself meets no trouble."""
+        hook, self.broker.faults = self.broker.faults, no_faults
+        action()
+        self.broker.faults = hook
+
+    def read(self, topic: str, partition: int = 0) -> list[Message]:
+        """All that is committed on a topic of ours."""
+        return self._read(TopicPartition(self.config.topics.own(topic), partition))
+
+    def _read(self, partition: TopicPartition, start: int = 0) -> list[Message]:
+        found = list[Message]()
+        self.quietly(lambda: found.extend(self.broker.read(partition, start)))
+        return found
+
+    def say(self, text: str, *values: object) -> None:
+        """A line of the trace."""
+        self.trace.add(self.now_ms, max(len(self.stack) - 1, 0), text, *values)
+
+    # ---- what holds at every moment
+
+    def watch(self, actor: Actor) -> None:
+        """A commit took effect, so what its worker holds is the truth."""
+        if isinstance(actor.worker, ProfileWorker):
+            self.injected[Kind.PAUSED_PARTITION] += any(source.paused for source in actor.worker._sources.by_partition.values())
+        elif isinstance(actor.worker, DetectWorker):
+            for partition, owned in actor.worker._owned.items():
+                self._watch_state(partition, owned.state)
+
+    def _watch_state(self, partition: TopicPartition, state: State) -> None:
+        reached, before = state.tracker.event_time_ms, self.watermarks.get(partition)
+        if before is not None and (reached is None or reached < before):
+            raise Violation(f"the watermark of {partition} went back from {before} to {reached}")
+        if reached is not None:
+            self.watermarks[partition] = reached
+        self.panes_max = max([self.panes_max, *(len(unit.windows.panes) for unit in state.units.values())])
+
+
+def _parsed(tree: dict[str, Any]) -> Config:
+    return parse_config(tree, "simulation")
