@@ -1,5 +1,6 @@
 """The state of phase 2 as bytes: one manifest for a partition, one record per unit."""
 
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -31,14 +32,23 @@ class Manifest(msgspec.Struct, array_like=True, frozen=True):
     event_time_ms: int | None
     partition_counts: dict[str, int]
     reports: list[tuple[str, int, Report]]
+    unannounced: dict[str, list[int]] = {}
+    """Offsets of profiles by writer whose transaction had not told its progress yet; see `runtime.completeness`."""
 
     @classmethod
-    def of(cls, state: State, next_offset: int, chunks: dict[str, int]) -> "Manifest":
+    def of(cls, state: State, next_offset: int, chunks: dict[str, int], unannounced: Mapping[str, Sequence[int]]) -> "Manifest":
         """The manifest of a state as of `next_offset` in the profiles topic."""
         tracker = state.tracker
         reports = [(topic, partition, report) for (topic, partition), report in sorted(tracker.reports.items())]
         return cls(
-            next_offset, state.plan.revision, dict(chunks), tracker.clock_ms, tracker.event_time_ms, tracker.partition_counts, reports
+            next_offset=next_offset,
+            revision=state.plan.revision,
+            chunks=dict(chunks),
+            clock_ms=tracker.clock_ms,
+            event_time_ms=tracker.event_time_ms,
+            partition_counts=tracker.partition_counts,
+            reports=reports,
+            unannounced={writer: list(offsets) for writer, offsets in unannounced.items()},
         )
 
     def state(self, plan: Plan) -> State:

@@ -14,6 +14,7 @@ from stream_monitor.profile import codec
 from stream_monitor.profile.codec import Sealed
 from stream_monitor.profile.frame import FrameKind, kind_of
 from stream_monitor.runtime.broker import Broker, Member, Message, Record, TopicPartition, partition_for
+from stream_monitor.runtime.completeness import Reading, read_again
 from stream_monitor.runtime.config_log import ConfigLog
 from stream_monitor.runtime.detect_meter import DetectMeter
 from stream_monitor.runtime.observe import ABORTS_MAX, Meter
@@ -31,6 +32,7 @@ class Owned:
 
     state: State
     snapshots: Snapshots
+    reading: Reading
     next_offset: int
     saved_offset: int
     saved_ms: int
@@ -114,6 +116,14 @@ class DetectWorker:
         if message.offset() < owned.next_offset:  # the group's offsets were set back: the state holds this record already
             _log.warning("record_known", partition=message.partition(), offset=message.offset(), next_offset=owned.next_offset)
             return
+        gap = owned.reading.take(message)
+        if gap is not None:
+            for missed in read_again(self._broker, message, gap):
+                self._take(owned, missed, outputs)
+        self._take(owned, message, outputs)
+        owned.next_offset = message.offset() + 1
+
+    def _take(self, owned: Owned, message: Message, outputs: Outputs) -> None:
         try:
             said = step(owned.state, read_record(message), self._config_log.plan)
             outputs.extend(said)
@@ -123,11 +133,10 @@ class DetectWorker:
         if problem is not None:
             _log.error("foreign_record", topic=message.topic(), partition=message.partition(), offset=message.offset(), error=problem)
             self._foreign.append(_foreign_letter(message, problem, self._config.topics.own(DEAD_LETTERS)))
-        owned.next_offset = message.offset() + 1
 
     def _snapshot(self, owned: Owned) -> Iterator[Record]:
         owned.saved_offset, owned.saved_ms = owned.next_offset, self._clock()
-        yield from owned.snapshots.records(owned.state, owned.next_offset)
+        yield from owned.snapshots.records(owned.state, owned.next_offset, owned.reading.unannounced)
 
     def _due(self) -> list[TopicPartition]:
         """Partitions whose last snapshot is older than the snapshot interval."""
@@ -143,7 +152,7 @@ class DetectWorker:
         """Newest snapshot + `step` over the profiles up to the committed offset; what those steps say was said before."""
         state_partition = TopicPartition(self._config.topics.own(STATE), partition.partition)
         found = restore_snapshot(self._broker, state_partition, self._config_log.plan)
-        state, snapshots, saved = found or (State.empty(self._config_log.first()), Snapshots(state_partition), 0)
+        state, snapshots, reading, saved = found or (State.empty(self._config_log.first()), Snapshots(state_partition), Reading(), 0)
         first = self._broker.first_offset(partition)
         if first > saved:
             _log.error(
@@ -151,7 +160,7 @@ class DetectWorker:
             )
         if self._broker.end_offset(partition) < committed:  # a new leader that does not know all yet: to skip what it hides loses it
             raise Retriable(f"{partition.topic} [{partition.partition}] ends before offset {committed}, which was committed")
-        owned = Owned(state, snapshots, saved, saved, self._clock())
+        owned = Owned(state, snapshots, reading, saved, saved, self._clock())
         for message in self._broker.read(partition, saved, committed):
             self._step(owned, message, Outputs())
         owned.next_offset = max(owned.next_offset, committed)

@@ -1,6 +1,7 @@
 """Phase 1 on a broker: captures in; profiles, progress and dead letters out; each batch one transaction. Keeps no state."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -14,6 +15,7 @@ from stream_monitor.pipeline.plan import Plan
 from stream_monitor.pipeline.summarise import summarise
 from stream_monitor.profile import codec
 from stream_monitor.runtime.broker import Broker, Member, Message, Polled, Record, TopicPartition, partition_for
+from stream_monitor.runtime.completeness import signed
 from stream_monitor.runtime.config_log import ConfigLog
 from stream_monitor.runtime.observe import ABORTS_MAX, Meter, Pending
 from stream_monitor.runtime.sources import Sources
@@ -108,8 +110,9 @@ class ProfileWorker:
         self._track(messages, columns)
         self._member.begin()
         self._member.produce(self._dead_letters(rejects, messages))
-        self._member.produce(self._profile(pane) for pane in panes)
-        self._member.produce(self._progress())
+        profiles = [self._profile(pane) for pane in panes]
+        self._member.produce(profiles)
+        self._member.produce(self._progress(Counter(record.partition for record in profiles)))
         for part in columns:
             self._pending.add("events_total", len(part), model=part.stream.model)
             self._pending.add("unknown_fields_total", part.unknown_fields, model=part.stream.model)
@@ -142,14 +145,16 @@ class ProfileWorker:
     def _profile(self, pane: codec.PaneProfile) -> Record:
         key = pane.stream.model.encode()
         partition = partition_for(key, self._config.engine.profiles_partitions)
-        return Record(self._config.topics.own(PROFILES), codec.encode(pane), key, partition)
+        return Record(self._config.topics.own(PROFILES), codec.encode(pane), key, partition, signed(self._config.instance))
 
-    def _progress(self) -> Iterable[Record]:
+    def _progress(self, records: Mapping[int | None, int]) -> Iterable[Record]:
+        """One for every profiles partition; records: how many profiles this transaction wrote to each."""
         clock_ms = self._clock()
         sources = self._sources.progress(self._at_end(), self._config.engine.idle_after, clock_ms)
         frame = progress.encode(progress.Progress(clock_ms, self._plan.revision, sources, self._partition_counts))
-        topic = self._config.topics.own(PROFILES)
-        return [Record(topic, frame, partition=partition) for partition in range(self._config.engine.profiles_partitions)]
+        topic, writer = self._config.topics.own(PROFILES), self._config.instance
+        partitions = range(self._config.engine.profiles_partitions)
+        return [Record(topic, frame, partition=number, headers=signed(writer, records.get(number, 0))) for number in partitions]
 
     def _at_end(self) -> set[TopicPartition]:
         ends = {partition: self._member.end_offset(partition) for partition in self._sources.by_partition}

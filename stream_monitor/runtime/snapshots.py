@@ -4,7 +4,7 @@ Per profiles partition (the topics have the same number): one record `manifest` 
 Only units that changed are written again; a unit that is gone is tombstoned. All of it is as of the manifest's `next_offset`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -12,6 +12,7 @@ from stream_monitor.errors import Fatal
 from stream_monitor.pipeline.saved import Manifest, decode_manifest, encode_manifest, load_unit, save_unit, unit_name
 from stream_monitor.pipeline.step import Plans, State
 from stream_monitor.runtime.broker import Broker, Record, TopicPartition
+from stream_monitor.runtime.completeness import Reading
 
 CHUNK_BYTES_MAX: Final = 512 * 1024
 """Half of Kafka's default message limit."""
@@ -27,8 +28,11 @@ class Snapshots:
     chunks: dict[str, int] = field(default_factory=dict)
     """Unit -> how many chunks of it are on the topic."""
 
-    def records(self, state: State, next_offset: int) -> Iterator[Record]:
-        """What to write so that the topic holds `state` as of `next_offset`; the state counts as saved from then on."""
+    def records(self, state: State, next_offset: int, unannounced: Mapping[str, Sequence[int]]) -> Iterator[Record]:
+        """What to write so that the topic holds `state` as of `next_offset`; the state counts as saved from then on.
+
+        unannounced: see `completeness.Reading`.
+        """
         alive = {unit_name(key): key for key in state.units}
         for name in sorted({unit_name(key) for key in state.changed} | (self.chunks.keys() - alive.keys())):
             content = save_unit(state, alive[name]) if name in alive else b""
@@ -39,14 +43,14 @@ class Snapshots:
                 yield self._record(f"{name}/{index}".encode(), None)
             self.chunks[name] = len(pieces)
         self.chunks = {name: count for name, count in self.chunks.items() if count}
-        yield self._record(_MANIFEST, encode_manifest(Manifest.of(state, next_offset, self.chunks)))
+        yield self._record(_MANIFEST, encode_manifest(Manifest.of(state, next_offset, self.chunks, unannounced)))
         state.changed.clear()
 
     def _record(self, key: bytes, value: bytes | None) -> Record:
         return Record(self.partition.topic, value, key, self.partition.partition)
 
 
-def restore_snapshot(broker: Broker, partition: TopicPartition, plans: Plans) -> tuple[State, Snapshots, int] | None:
+def restore_snapshot(broker: Broker, partition: TopicPartition, plans: Plans) -> tuple[State, Snapshots, Reading, int] | None:
     """The newest committed snapshot of a partition and its `next_offset`; None where there is none. Errors: Retriable, Fatal."""
     values = {message.key() or b"": message.value() for message in broker.read(partition)}
     content = values.get(_MANIFEST)
@@ -61,4 +65,5 @@ def restore_snapshot(broker: Broker, partition: TopicPartition, plans: Plans) ->
                 f"{partition.topic} [{partition.partition}] misses a part of the state of {name}; was it compacted by hand or emptied?"
             )
         load_unit(state, b"".join(piece for piece in pieces if piece is not None))
-    return state, Snapshots(partition, dict(manifest.chunks)), manifest.next_offset
+    reading = Reading({writer: list(offsets) for writer, offsets in manifest.unannounced.items()})
+    return state, Snapshots(partition, dict(manifest.chunks)), reading, manifest.next_offset

@@ -92,7 +92,7 @@ def stepped(seed: int, events: int) -> State:
 def test_states_come_back(seed: int) -> None:
     state = stepped(seed, 400)
     assert any(unit.book.firing() for unit in state.units.values())
-    manifest = Manifest.of(state, 17, {"unit": 2})
+    manifest = Manifest.of(state, 17, {"unit": 2}, {"one": [15, 16]})
     restored = decode_manifest(encode_manifest(manifest)).state(PLAN)
     assert decode_manifest(encode_manifest(manifest)) == manifest
     for key in reversed(list(state.units)):
@@ -111,7 +111,7 @@ RECORDS: dict[str, tuple[bytes, Callable[[bytes], Any]]] = {
         lambda frame: codec.decode(frame).open(LAYOUT),
     ),
     "progress": (progress.encode(Progress(1, 1, (SourceProgress("captures", 0, 5, 7, False),), (("captures", 1),))), progress.decode),
-    "manifest": (encode_manifest(Manifest.of(STATE, 3, {"unit": 1})), decode_manifest),
+    "manifest": (encode_manifest(Manifest.of(STATE, 3, {"unit": 1}, {"one": [2]})), decode_manifest),
     "unit": (save_unit(STATE, next(iter(STATE.units))), lambda frame: load_unit(State.empty(PLAN), frame)),
 }
 

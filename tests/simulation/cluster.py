@@ -1,9 +1,9 @@
 """The in-memory broker as the simulator runs it: it notes what each transaction wrote, and what each commit took."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from stream_monitor.runtime.broker import Record, TopicPartition
+from stream_monitor.runtime.broker import Message, Polled, Record, TopicPartition
 from stream_monitor.runtime.memory import MemoryBroker, MemoryMember
 
 
@@ -35,6 +35,10 @@ class SimMember(MemoryMember):
             self._current.committed = True
         self._broker.faults(operation, transactional_id)
 
+    def poll(self, messages_max: int, timeout_s: float) -> Polled:
+        polled = super().poll(messages_max, timeout_s)
+        return replace(polled, messages=[message for message in polled.messages if not self._broker.passes_over(message)])
+
     def begin(self) -> None:
         super().begin()
         ends = {partition: self._cluster.log(partition).end_offset for partition in self._owned}
@@ -65,7 +69,12 @@ class SimBroker(MemoryBroker):
         super().__init__(clock, session_timeout_ms=session_timeout_ms, transaction_timeout_ms=transaction_timeout_ms)
         self.clock = clock
         self.ledger: list[Transaction] = []
+        self.passes_over: Callable[[Message], bool] = lambda message: False
+        """Whether the client loses this message on its way to whoever reads."""
 
     def member(self, group: str, topics: Sequence[str], transactional_id: str) -> MemoryMember:
         self.faults("member", transactional_id)
         return SimMember(self, group, topics, transactional_id)
+
+    def read(self, partition: TopicPartition, start: int = 0, stop: int | None = None) -> Iterator[Message]:
+        return (message for message in super().read(partition, start, stop) if not self.passes_over(message))

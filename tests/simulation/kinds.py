@@ -15,6 +15,8 @@ class Kind(StrEnum):
     RETRIABLE = "retriable error"
     ANSWER_LOST = "commit whose answer is lost"
     """It took effect; the worker is told that nobody knows."""
+    SKIPPED = "record that the client passes over"
+    """A committed profile is not given to its reader, once."""
     INTERLEAVED = "others' turns in mid-transaction"
     REBALANCE = "rebalance in mid-transaction"
     """Somebody joins or leaves, and the others take note, while a transaction is open."""

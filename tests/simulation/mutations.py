@@ -18,6 +18,7 @@ from stream_monitor.pipeline.unit import Unit
 from stream_monitor.profile.profile import Profile
 from stream_monitor.runtime import detect_worker
 from stream_monitor.runtime.broker import Record, TopicPartition
+from stream_monitor.runtime.completeness import Reading
 from stream_monitor.runtime.detect_worker import DetectWorker, Owned
 from stream_monitor.runtime.memory import MemoryMember
 from stream_monitor.runtime.memory.groups import Group
@@ -376,9 +377,9 @@ def gone_unit_left_in_the_snapshot() -> Iterator[None]:
     """A unit that a config removed is not removed from the state topic's manifest."""
 
     def make(original: Callable[..., Any]) -> Callable[..., Any]:
-        def records(snapshots: Snapshots, state: State, next_offset: int) -> Iterable[Record]:
+        def records(snapshots: Snapshots, state: State, next_offset: int, unannounced: Any) -> Iterable[Record]:
             known = dict(snapshots.chunks)
-            made = [record for record in original(snapshots, state, next_offset) if record.value is not None]
+            made = [record for record in original(snapshots, state, next_offset, unannounced) if record.value is not None]
             snapshots.chunks = known | snapshots.chunks
             return made
 
@@ -423,6 +424,27 @@ def revisions_not_saved() -> Iterator[None]:
         return save
 
     with instead(__import__("stream_monitor.runtime.snapshots", fromlist=["save_unit"]), "save_unit", make):
+        yield
+
+
+@mutation
+def missed_record_not_noticed() -> Iterator[None]:
+    """Nobody counts the profiles that a transaction announced."""
+    with instead(Reading, "take", lambda _: lambda reading, message: None):
+        yield
+
+
+@mutation
+def unannounced_not_saved() -> Iterator[None]:
+    """Which profiles of an open transaction were read is forgotten in a restart: they are read twice."""
+
+    def make(original: Callable[..., Any]) -> Callable[..., Any]:
+        def records(snapshots: Snapshots, state: State, next_offset: int, unannounced: Any) -> Iterable[Record]:
+            return original(snapshots, state, next_offset, {})  # type: ignore[no-any-return]
+
+        return records
+
+    with instead(Snapshots, "records", make):
         yield
 
 

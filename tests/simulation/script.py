@@ -21,7 +21,7 @@ WINDOWS: tuple[dict[str, Any], ...] = (
 )
 IN_RUN = (
     Kind.CRASH, Kind.ABORT, Kind.TIMEOUT, Kind.FENCED, Kind.RETRIABLE, Kind.ANSWER_LOST, Kind.INTERLEAVED, Kind.REBALANCE, Kind.ZOMBIE,
-    Kind.TWIN, Kind.KILL, Kind.LEAVE, Kind.JOIN, Kind.RESTART, Kind.COMPACTION, Kind.RETENTION, Kind.FOREIGN,
+    Kind.TWIN, Kind.SKIPPED, Kind.KILL, Kind.LEAVE, Kind.JOIN, Kind.RESTART, Kind.COMPACTION, Kind.RETENTION, Kind.FOREIGN,
 )  # fmt: skip
 """Troubles that the run meets at any moment; the others are in the script."""
 

@@ -51,7 +51,7 @@ class Simulation:
         self._set_up()
         self.actors = [Actor(f"{role}/{n}", role, str(n)) for role, count in script.workers.items() for n in range(count)]
         self.trouble = Trouble(self, self.random)
-        self.broker.faults = self.trouble.hook
+        self.broker.faults, self.broker.passes_over = self.trouble.hook, self.trouble.passes_over
 
     def _set_up(self) -> None:
         self.broker.ensure_topics([TopicSpec("captures", self.script.partitions)])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from stream_monitor.errors import Abortable, BrokerError, Fenced, Retriable
 from stream_monitor.pipeline.saved import decode_manifest
-from stream_monitor.runtime.broker import Record, TopicPartition
+from stream_monitor.runtime.broker import Message, Record, TopicPartition
 from stream_monitor.runtime.topics import CONFIG, PROFILES, STATE
 from tests.property.pipeline_world import Crash
 from tests.simulation.actors import NEWER, Actor, software
@@ -32,6 +32,7 @@ class Trouble:
         self.down_until_ms = 0
         """The broker does not answer before."""
         self.foreign = 0
+        self._passed_over: set[tuple[int, int]] = set()
         self._numbers = dict(run.script.workers)
         """The next instance of each role."""
 
@@ -174,6 +175,19 @@ class Trouble:
                 self.run.others(8)
             case _:
                 return
+
+    def passes_over(self, message: Message) -> bool:
+        """A profile that its reader does not get, once; where others' reports come before its own transaction's, order would matter."""
+        place, chance = (message.partition(), message.offset()), self.run.script.troubles.get(Kind.SKIPPED, 0.0)
+        if not self.now or not self.run.stack or place in self._passed_over or not self.run.script.strict:
+            return False
+        if message.topic() != self.run.config.topics.own(PROFILES) or (message.value() or b"")[:3] != b"SMP":
+            return False
+        if self.random.random() >= 5 * chance:
+            return False
+        self._passed_over.add(place)
+        self._note(Kind.SKIPPED, self.run.stack[-1])
+        return True
 
     def _raise(self, kind: Kind, operation: str, error: BrokerError | Crash) -> None:
         self._note(kind, self.run.stack[-1], operation)

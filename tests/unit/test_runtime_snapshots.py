@@ -14,6 +14,7 @@ from stream_monitor.profile.codec import PaneProfile, decode, encode
 from stream_monitor.profile.profile import Profile
 from stream_monitor.profile.slices import Slices
 from stream_monitor.runtime.broker import Record, TopicPartition, TopicSpec
+from stream_monitor.runtime.completeness import Reading
 from stream_monitor.runtime.memory import MemoryBroker
 from stream_monitor.runtime.snapshots import CHUNK_BYTES_MAX, Snapshots, restore_snapshot
 from stream_monitor.runtime.topics import STATE, prepare_topics
@@ -41,7 +42,7 @@ class Topic:
         self.broker.publish(taken)
         return [("-" if record.value is None else "") + (record.key or b"").decode() for record in taken]
 
-    def restored(self) -> tuple[State, Snapshots, int]:
+    def restored(self) -> tuple[State, Snapshots, Reading, int]:
         found = restore_snapshot(self.broker, self.partition, lambda revision: PLAN)
         assert found is not None
         return found
@@ -79,14 +80,15 @@ def test_only_what_changed_is_written_again() -> None:
     add(state, LOAN, 0)
     add(state, FRAUD, 0)
     loan, fraud = unit_name(LOAN), unit_name(FRAUD)
-    assert topic.write(snapshots.records(state, 10)) == [f"{fraud}/0", f"{loan}/0", "manifest"]
-    assert topic.write(snapshots.records(state, 11)) == ["manifest"]
+    assert topic.write(snapshots.records(state, 10, {})) == [f"{fraud}/0", f"{loan}/0", "manifest"]
+    assert topic.write(snapshots.records(state, 11, {})) == ["manifest"]
     add(state, FRAUD, 1)
-    assert topic.write(snapshots.records(state, 12)) == [f"{fraud}/0", "manifest"]
-    restored, again, next_offset = topic.restored()
+    assert topic.write(snapshots.records(state, 12, {"first": [10, 11]})) == [f"{fraud}/0", "manifest"]
+    restored, again, reading, next_offset = topic.restored()
     assert (units(restored), next_offset, again.chunks) == (units(state), 12, snapshots.chunks)
+    assert reading.unannounced == {"first": [10, 11]}
     assert not restored.changed
-    assert topic.write(again.records(restored, 13)) == ["manifest"]
+    assert topic.write(again.records(restored, 13, {})) == ["manifest"]
 
 
 def test_a_unit_that_only_forgets_is_written_again() -> None:
@@ -95,10 +97,10 @@ def test_a_unit_that_only_forgets_is_written_again() -> None:
     snapshots = Snapshots(topic.partition)
     add(state, LOAN, 0, events=1_000)
     advance(state, START_MS + 30_000)
-    topic.write(snapshots.records(state, 2))
+    topic.write(snapshots.records(state, 2, {}))
     advance(state, START_MS + 30_000 + 2 * 86_400_000)
     assert not state.units[LOAN].windows.panes
-    assert topic.write(snapshots.records(state, 3)) == [f"{unit_name(LOAN)}/0", "manifest"]
+    assert topic.write(snapshots.records(state, 3, {})) == [f"{unit_name(LOAN)}/0", "manifest"]
     assert units(topic.restored()[0]) == units(state)
 
 
@@ -109,18 +111,18 @@ def test_large_units_come_in_chunks_and_go_as_tombstones() -> None:
         add(state, LOAN, pane, seed=pane)
     content = save_unit(state, LOAN)
     assert CHUNK_BYTES_MAX < len(content) <= 2 * CHUNK_BYTES_MAX
-    assert topic.write(snapshots.records(state, 1)) == [f"{name}/0", f"{name}/1", "manifest"]
+    assert topic.write(snapshots.records(state, 1, {})) == [f"{name}/0", f"{name}/1", "manifest"]
     assert units(topic.restored()[0]) == units(state)
 
     for start in state.units[LOAN].windows.starts[100:]:
         del state.units[LOAN].windows.panes[start]
     del state.units[LOAN].windows.starts[100:]
     state.changed.add(LOAN)
-    assert topic.write(snapshots.records(state, 2)) == [f"{name}/0", f"-{name}/1", "manifest"]
+    assert topic.write(snapshots.records(state, 2, {})) == [f"{name}/0", f"-{name}/1", "manifest"]
     assert units(topic.restored()[0]) == units(state)
 
     del state.units[LOAN]
-    assert topic.write(snapshots.records(state, 3)) == [f"-{name}/0", "manifest"]
+    assert topic.write(snapshots.records(state, 3, {})) == [f"-{name}/0", "manifest"]
     assert topic.restored()[0].units == {}
     topic.broker.compact(topic.partition.topic)
     assert [message.key() for message in topic.broker.read(topic.partition)] == [b"manifest"]
@@ -129,7 +131,7 @@ def test_large_units_come_in_chunks_and_go_as_tombstones() -> None:
 def test_a_missing_chunk_is_fatal_and_named() -> None:
     topic, state = Topic(), State.empty(PLAN)
     add(state, LOAN, 0)
-    topic.write(Snapshots(topic.partition).records(state, 1))
+    topic.write(Snapshots(topic.partition).records(state, 1, {}))
     topic.broker.publish([Record(topic.partition.topic, None, f"{unit_name(LOAN)}/0".encode(), 0)])
     with pytest.raises(Fatal, match="loan"):
         topic.restored()
