@@ -42,7 +42,7 @@ def test_a_missing_profile_is_noticed_and_found_whoever_wrote_in_between() -> No
     reading, found = gaps(messages, {3})
     assert found[-1] == Gap("a", [4], 1)
     with capture_logs() as logs:
-        again = read_again(broker, messages[-1], found[-1])  # type: ignore[arg-type]
+        again = read_again(broker, messages[-1], found[-1])
     assert [message.offset() for message in again] == [3], "not the earlier transaction's, not b's, not the one that was read"
     assert [(log["event"], log["log_level"]) for log in logs] == [("profiles_read_again", "warning")]
     assert reading.unannounced == {}
