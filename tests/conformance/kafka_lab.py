@@ -5,9 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import confluent_kafka
+from confluent_kafka.admin import AdminClient
+
 from stream_monitor.runtime.broker import Member, Record, TopicPartition
 from stream_monitor.runtime.kafka import KafkaBroker, KafkaMember, KafkaSettings
-from tests.conformance.lab import Lab, wait_until
+from tests.conformance.lab import DEADLINE_S, Lab, wait_until
 
 ROOT = Path(__file__).parents[2]
 FILLER_KEY = b"filler"
@@ -44,6 +47,12 @@ class KafkaLab(Lab):
             said = process.stdout.readline().strip()
             process.kill()
         assert said == "in transaction"
+
+    def delete_before(self, partition: TopicPartition, next_offset: int) -> None:
+        admin = AdminClient({"bootstrap.servers": self._bootstrap_servers})
+        wanted = confluent_kafka.TopicPartition(partition.topic, partition.partition, next_offset)
+        for future in admin.delete_records([wanted]).values():
+            future.result(DEADLINE_S)
 
     def compact(self, topic: str, message_count: int) -> None:
         """Kafka compacts closed segments: fillers close the newest one."""

@@ -53,6 +53,10 @@ class Lab(ABC):
         """A member takes all assigned messages of `source`, writes one record to `output` inside a transaction and is killed."""
 
     @abstractmethod
+    def delete_before(self, partition: TopicPartition, next_offset: int) -> None:
+        """Drop the messages below an offset, as retention does."""
+
+    @abstractmethod
     def compact(self, topic: str, message_count: int) -> None:
         """Have partition 0 of `topic` compacted down to at most `message_count` messages."""
 
@@ -75,6 +79,9 @@ class MemoryLab(Lab):
         member.begin()
         member.produce([Record(output, b"from the dead")])
         member.kill()
+
+    def delete_before(self, partition: TopicPartition, next_offset: int) -> None:
+        self._memory.delete_before(partition, next_offset)
 
     def compact(self, topic: str, message_count: int) -> None:
         self._memory.compact(topic)

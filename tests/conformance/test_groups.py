@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from stream_monitor.errors import Abortable
+from stream_monitor.errors import Abortable, Fenced
 from stream_monitor.runtime.broker import Member, Record, TopicPartition, TopicSpec
 from tests.conformance.lab import (
     POLL_S,
@@ -258,3 +258,30 @@ def test_a_topic_made_after_the_join_is_assigned(lab: Lab) -> None:
     wait_for_assignment(member, {TopicPartition(early, 0)})
     lab.broker.ensure_topics([TopicSpec(late, 1)])
     wait_for_assignment(member, {TopicPartition(early, 0), TopicPartition(late, 0)})
+
+
+def test_a_fenced_twin_still_holds_its_share_and_gives_way_when_it_leaves(lab: Lab) -> None:
+    """Two processes with one transactional id are two members: fencing stops what the old one writes, not what it owns."""
+    topic, output, group, transactional_id = lab.topic(2), TopicPartition(lab.topic(), 0), lab.name("group"), lab.name("txn")
+    old = lab.member(group, [topic], transactional_id)
+    wait_for_assignment(old, {TopicPartition(topic, 0), TopicPartition(topic, 1)})
+    new = lab.member(group, [topic], transactional_id)
+
+    def shared() -> bool:
+        old.poll(10, POLL_S)
+        new.poll(10, POLL_S)
+        return len(old.assignment()) == len(new.assignment()) == 1
+
+    wait_until(shared, "one partition each")
+    with pytest.raises(Fenced):
+        _say(old, output, b"old")
+    _say(new, output, b"new")
+    old.close()
+    wait_for_assignment(new, {TopicPartition(topic, 0), TopicPartition(topic, 1)})
+    wait_until(lambda: read_values(lab.broker, output) == [b"new"], "the new one's output, and nothing else")
+
+
+def _say(member: Member, output: TopicPartition, value: bytes) -> None:
+    member.begin()
+    member.produce([Record(output.topic, value)])
+    member.commit({})

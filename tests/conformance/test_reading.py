@@ -5,7 +5,7 @@ import time
 import pytest
 
 from stream_monitor.runtime.broker import Record, TopicPartition, partition_for
-from tests.conformance.lab import Lab, expect, read_values, wait_for_messages
+from tests.conformance.lab import Lab, expect, next_offsets, read_values, values, wait_for_messages, wait_until
 
 NOW_MS = int(time.time() * 1000) - 12_345
 """Recent: retention goes by the records' own timestamps."""
@@ -139,3 +139,21 @@ def test_a_compacted_partition_is_read_over_its_gaps(lab: Lab) -> None:
     assert lab.broker.end_offset(partition) == end_offset >= 300
     member = lab.member(lab.name("group"), [partition.topic])
     assert wait_for_messages(member, 1)[0].offset() == messages[0].offset()
+
+
+def test_what_retention_took_is_stepped_over(lab: Lab) -> None:
+    """By a read that begins before it, by a member that nobody was before, and by one whose committed offset is gone."""
+    partition, group = TopicPartition(lab.topic(), 0), lab.name("group")
+    lab.broker.publish(Record(partition.topic, str(number).encode()) for number in range(10))
+    late = lab.member(group, [partition.topic])
+    messages = wait_for_messages(late, 2)
+    late.begin()
+    late.commit(next_offsets(messages))
+    late.close()
+    lab.delete_before(partition, 6)
+    wait_until(lambda: lab.broker.first_offset(partition) == 6, "the deletion")
+    assert read_values(lab.broker, partition, 0) == [b"6", b"7", b"8", b"9"]
+    assert read_values(lab.broker, partition, 3, 8) == [b"6", b"7"]
+    assert lab.broker.end_offset(partition) == 10
+    assert values(wait_for_messages(lab.member(lab.name("group"), [partition.topic]), 4)) == [b"6", b"7", b"8", b"9"]
+    assert values(wait_for_messages(lab.member(group, [partition.topic]), 4)) == [b"6", b"7", b"8", b"9"]
