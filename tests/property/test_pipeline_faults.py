@@ -1,4 +1,7 @@
-"""Exactly once in memory: crashes between any two broker calls, aborts, fencing and kills change nothing that is said."""
+"""Exactly once in memory, call by call: a crash, an abort or a fencing at each call in turn, and what snapshots are worth.
+
+Whatever comes of such failures together is the affair of `tests/simulation`.
+"""
 
 from functools import cache
 
@@ -30,53 +33,6 @@ def undisturbed(seed: int) -> Outcome:
     world = World(CONFIG, 1).staff(1, 1)
     world.play(events(seed))
     return world.settle().outcome()
-
-
-class Trouble:
-    """Faults by seed: what a broker may do to a worker between any two calls."""
-
-    def __init__(self, world: World) -> None:
-        self._random = world.random
-        self.hits: set[tuple[str, str]] = set()
-
-    def __call__(self, operation: str, transactional_id: str) -> None:
-        chance = self._random.random()
-        if not transactional_id or operation == "abort":
-            return
-        if chance < 0.02:
-            self._hit(operation, Crash())
-        if chance < 0.05 and operation in ("produce", "commit"):
-            self._hit(operation, Abortable("injected"))
-        if chance < 0.07 and operation in ("begin", "produce", "commit"):
-            self._hit(operation, Fenced("injected"))
-        if chance < 0.04 and operation in ("poll", "committed_offsets"):
-            self._hit(operation, Retriable("injected"))
-
-    def _hit(self, operation: str, error: BaseException) -> None:
-        self.hits.add((operation, type(error).__name__))
-        raise error
-
-
-def kill_someone(world: World) -> None:
-    """kill -9: sometimes a successor comes at once, sometimes the others must notice."""
-    random = world.random
-    if random.random() < 0.15:
-        name = random.choice(sorted(world.workers))
-        role, _, instance = name.partition("/")
-        world.kill(name)
-        if random.random() < 0.5 or not any(other.startswith(role) for other in world.workers):
-            world.revive(role, instance)
-
-
-@pytest.mark.parametrize("seed", range(6))
-def test_crashes_aborts_and_fencing_change_nothing(seed: int) -> None:
-    world = World(CONFIG, 3, seed).staff(2, 2)
-    world.broker.faults = trouble = Trouble(world)
-    world.play(events(seed % 2), lambda: kill_someone(world), batch_max=12)
-    world.broker.faults = no_faults
-    assert world.settle().outcome().lines() == undisturbed(seed % 2).lines()
-    assert len(trouble.hits) > 5, "the trouble was too mild to show anything"
-    assert world.meter.total("late_events_total") == 0
 
 
 @pytest.mark.parametrize("role", ["profile", "detect"])
