@@ -220,6 +220,13 @@ def pane_closed_one_early() -> Iterator[None]:
 
 
 @mutation
+def nothing_forgotten() -> Iterator[None]:
+    """Panes stay though no window can need them any more."""
+    with instead(Windows, "_forget", lambda _: lambda windows: None):
+        yield
+
+
+@mutation
 def late_pane_accepted() -> Iterator[None]:
     """Nothing is ever too late."""
 

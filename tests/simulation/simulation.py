@@ -6,6 +6,7 @@ members interleave, how a zombie wakes up, and how a rebalance comes in mid-tran
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 
@@ -32,10 +33,20 @@ class Violation(AssertionError):
     """What must never happen, did."""
 
 
+@dataclass
+class Most:
+    """The most ever held at once: panes, unread seconds and revisable windows of a unit, writers in mid-transaction of a partition."""
+
+    panes: int = 0
+    seconds: int = 0
+    revisions: int = 0
+    unannounced: int = 0
+
+
 class Simulation:
     """See the module. After `run`, what it left behind is for `checks`.
 
-    injected: troubles by kind; stack: who is in a call, outermost first; watermarks, panes_max: the furthest and the most ever seen.
+    injected: troubles by kind; stack: who is in a call, outermost first; watermarks: the furthest seen; most: of what must be bounded.
     """
 
     def __init__(self, script: Script) -> None:
@@ -43,7 +54,7 @@ class Simulation:
         self.now_ms, self.trace, self.meter = START_MS, Trace(), Numbers()
         self.injected: Counter[Kind] = Counter(dict.fromkeys(script.seen, 1))
         self.watermarks: dict[TopicPartition, int] = {}
-        self.panes_max = 0
+        self.most = Most()
         self.broker = SimBroker(lambda: self.now_ms, session_timeout_ms=SESSION_MS, transaction_timeout_ms=TRANSACTION_MS)
         self.stack: list[Actor] = []
         self._waiting, self._configs = list(script.arrivals), list(script.configs)
@@ -234,6 +245,7 @@ class Simulation:
         elif isinstance(actor.worker, DetectWorker):
             for partition, owned in actor.worker._owned.items():
                 self._watch_state(partition, owned.state)
+                self.most.unannounced = max(self.most.unannounced, len(owned.reading.unannounced))
 
     def _watch_state(self, partition: TopicPartition, state: State) -> None:
         reached, before = state.tracker.event_time_ms, self.watermarks.get(partition)
@@ -241,7 +253,10 @@ class Simulation:
             raise Violation(f"the watermark of {partition} went back from {before} to {reached}")
         if reached is not None:
             self.watermarks[partition] = reached
-        self.panes_max = max([self.panes_max, *(len(unit.windows.panes) for unit in state.units.values())])
+        for unit in state.units.values():
+            self.most.panes = max(self.most.panes, len(unit.windows.panes))
+            self.most.seconds = max(self.most.seconds, len(unit.sequential._pending))
+            self.most.revisions = max(self.most.revisions, len(unit.revisions))
 
 
 def _parsed(tree: dict[str, Any]) -> Config:
