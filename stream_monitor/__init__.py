@@ -12,9 +12,12 @@ The reading order is the data path, and imports run one way along it:
 8. `runtime`   who carries it: the broker interface, Kafka, the in-memory broker, workers
 9. `export`    what people see: metrics, health, logs
 10. `cli`      one file per command
+
+Before all of them stands `client`, which runs in the inference service: it publishes the captures and uses nothing else of this package.
 """
 
+from stream_monitor.client import CaptureClient, CaptureMiddleware
 from stream_monitor.config import Config, load_config
 from stream_monitor.errors import StreamMonitorError
 
-__all__ = ["Config", "StreamMonitorError", "load_config"]
+__all__ = ["CaptureClient", "CaptureMiddleware", "Config", "StreamMonitorError", "load_config"]

@@ -17,6 +17,7 @@ PACKAGE = ROOT / "stream_monitor"
 ORDER = (
     "errors",
     "config",
+    "client",
     "capture",
     "profile",
     "baseline",
