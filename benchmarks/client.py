@@ -6,12 +6,13 @@
 import time
 from collections.abc import Callable
 
-from stream_monitor.client import CaptureClient
+from stream_monitor.client import CaptureClient, Value
 from stream_monitor.client.event import encode
 
 NOBODY = "127.0.0.1:1"
 EVENTS = 50_000
-FEATURES = {f"x{number:02}": number * 1.37 for number in range(22)} | {"region": "north", "channel": "web", "employed": True}
+NUMBERS: dict[str, Value] = {f"x{number:02}": number * 1.37 for number in range(22)}
+FEATURES: dict[str, Value] = {**NUMBERS, "region": "north", "channel": "web", "employed": True}
 
 
 def seconds(action: Callable[[int], object]) -> float:

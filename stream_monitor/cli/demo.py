@@ -25,6 +25,7 @@ from stream_monitor.detect.report import utc
 from stream_monitor.errors import RunError
 from stream_monitor.export.logs import configure_logs
 from stream_monitor.export.metrics import MetricStore
+from stream_monitor.export.report import Story, write_report
 from stream_monitor.runtime.broker import Record, TopicPartition, TopicSpec
 from stream_monitor.runtime.config_log import ConfigLog
 from stream_monitor.runtime.detect_worker import DetectWorker
@@ -44,6 +45,7 @@ def demo(
     events: Annotated[int, typer.Option(min=1, max=10_000_000, help="How many events the service answers.")] = 40_000,
     seed: Annotated[int, typer.Option(help="Of all randomness: the same seed tells the same story.")] = 7,
     out: Annotated[Path | None, typer.Option(help="Write alerts.jsonl, windows.jsonl and metrics.prom here.")] = None,
+    report: Annotated[Path | None, typer.Option(help="Write an HTML page here: what moved, when, how sure.")] = None,
     port: Annotated[int | None, typer.Option(help="Serve /metrics on this port while it runs.")] = None,
 ) -> None:
     """Watch a model's traffic drift: nothing to install, no Kafka needed, ends by itself."""
@@ -65,6 +67,9 @@ def demo(
         results.write("windows.jsonl", stage.windows)
         results.write("alerts.jsonl", (alert.to_json() for alert in stage.alerts))
         said.print(f"\nWritten: {', '.join(str(path) for path in results.finish(stage.store))}")
+    if report is not None:
+        write_report(Story.of(stage.alerts, stage.windows), report, "What the demo's monitor saw")
+        said.print(f"\nWritten: {report}; open it in a browser")
     stage.close()
     said.print()
     said.print(stage.closing_table())

@@ -17,6 +17,7 @@ from stream_monitor.cli.sources import read_chunks
 from stream_monitor.cli.tally import Tally, said
 from stream_monitor.errors import InputError
 from stream_monitor.export.metrics import MetricStore
+from stream_monitor.export.report import Story, write_report
 from stream_monitor.pipeline.replay import Chunk, Replay
 from stream_monitor.runtime.detect_meter import DetectMeter
 
@@ -32,6 +33,7 @@ def replay(
     compare_with: Annotated[
         Path | None, typer.Option("--compare", help="The --out folder of an earlier replay: which alerts differ from those there.")
     ] = None,
+    report: Annotated[Path | None, typer.Option(help="Write an HTML page here: what moved, when, how sure.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Machine-readable summary.")] = False,
 ) -> None:
     """Run files of past traffic through the pipeline: two replays of one input give the same bytes."""
@@ -52,13 +54,16 @@ def replay(
             meter.committed(outputs, [run.state])
             meter.tick(run.state, run.state.plan.streams)
             _count(store, chunk)
-            alerts += outputs.alerts if before is not None else []
+            alerts += outputs.alerts
             results.write("alerts.jsonl", (alert.to_json() for alert in outputs.alerts))
             results.write("windows.jsonl", (score.to_json() for score in outputs.scores))
             results.write("dead_letters.jsonl", _dead_letters(chunk))
         written = results.finish(store)
     if tally.events == 0:
         raise InputError(f"no event in {', '.join(map(str, captures))}: {said(tally.rejects) if tally.rejects else 'the files are empty'}")
+    if report is not None:
+        write_report(Story.of(alerts, (out / "windows.jsonl").open("rb")), report, f"Replay of {', '.join(file.name for file in captures)}")
+        written.append(report)
     _print(tally, None if before is None else compare(before, alerts), json, written)
 
 

@@ -13,13 +13,13 @@ from stream_monitor import errors
 from stream_monitor.cli.app import app
 
 ROOT = Path(__file__).parents[2]
-PUBLIC = {"Config", "StreamMonitorError", "load_config"}
+PUBLIC = {"CaptureClient", "CaptureMiddleware", "Config", "StreamMonitorError", "load_config"}
 COMMANDS = {
-    "demo": {"--headless", "--events", "--seed", "--out", "--port"},
+    "demo": {"--headless", "--events", "--seed", "--out", "--port", "--report"},
     "baseline": {"--out", "--config", "--model", "--time", "--target", "--prediction", "--score", "--drop", "--json"},
     "check": {"--config", "--connect", "--json"},
     "run": {"--config", "--roles"},
-    "replay": {"--config", "--captures", "--labels", "--out", "--json"},
+    "replay": {"--config", "--captures", "--labels", "--out", "--json", "--report"},
 }
 """The contract's commands and flags; there may be more."""
 MODULES = [

@@ -1,0 +1,164 @@
+"""Pictures as SVG text: a score over time beside its threshold, shares before and after, and all alerts on one line of time.
+
+Colours and fonts come from the page's style sheet by class, so that dark, light and paper need no second picture.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from html import escape
+from typing import Final
+
+from stream_monitor.alert.alert import Moved
+from stream_monitor.export.report.story import Case, Point
+
+WIDTH: Final = 720
+POINTS_MAX: Final = 360
+"""Points of a line: two pixels each. Of more, the highest of each stretch is drawn."""
+_LEFT, _RIGHT, _TOP = 44, 10, 10
+_LANE: Final = 22
+_LANE_LABEL: Final = 190
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """Time from start to end over the pixels from left to right."""
+
+    start_ms: int
+    end_ms: int
+    left: float
+    right: float
+
+    def x(self, time_ms: int) -> float:
+        """Where a time is, kept inside."""
+        part = (time_ms - self.start_ms) / max(self.end_ms - self.start_ms, 1)
+        return round(self.left + (self.right - self.left) * min(max(part, 0.0), 1.0), 1)
+
+    def ticks(self) -> list[tuple[float, str]]:
+        """Five times that are round for people, with their texts."""
+        span_ms = max(self.end_ms - self.start_ms, 1)
+        steps = (1, 5, 15, 30, 60, 300, 900, 1_800, 3_600, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800, 2_592_000)
+        step_ms = next((step * 1_000 for step in steps if span_ms / (step * 1_000) <= 6), 2_592_000_000)
+        pattern = "%H:%M:%S" if step_ms < 60_000 else "%H:%M" if step_ms < 86_400_000 else "%b %d"
+        first = -(-self.start_ms // step_ms) * step_ms
+        times = list(range(first, self.end_ms + 1, step_ms))[:8]
+        return [(self.x(time), datetime.fromtimestamp(time / 1_000, UTC).strftime(pattern)) for time in times]
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Values from 0 to `top` over the pixels from low to high."""
+
+    top: float
+    high: float
+    low: float
+
+    def __call__(self, value: float) -> float:
+        """Where a value is, kept inside."""
+        return round(self.low - (self.low - self.high) * min(max(value / self.top, 0.0), 1.0), 1)
+
+
+def score_over_time(case: Case, start_ms: int, end_ms: int) -> str:
+    """The detector's score by window, its threshold, the time in which the alert fired, and since when the change is."""
+    height, floor = 150, 125
+    axis, points = Axis(start_ms, end_ms, _LEFT, WIDTH - _RIGHT), thinned(case.series)
+    values = [value for point in points for value in (point.score, point.threshold) if value is not None]
+    top = max([*values, 1e-9]) * 1.1
+    y = Scale(top, _TOP, floor)
+    until = case.ended_ms or end_ms
+    began, ended = axis.x(case.began_ms), axis.x(until)
+    parts = [
+        f'<rect class="firing" x="{began}" y="{_TOP}" width="{max(ended - began, 1.5):.1f}" height="{floor - _TOP}"/>',
+        *_time_axis(axis, floor),
+        *_value_axis(top, y),
+        _line("threshold", axis, [(point.end_ms, point.threshold) for point in points], y),
+        _line("score", axis, [(point.end_ms, point.score) for point in points], y),
+    ]
+    if case.last.change_point is not None:
+        parts.append(f'<line class="change" x1="{began}" x2="{began}" y1="{_TOP}" y2="{floor}"/>')
+    label = f"{case.peak.detector} of {case.subject} over time, with its threshold"
+    return _svg(height, label, parts)
+
+
+def shares(moved: Sequence[Moved]) -> str:
+    """Shares of bins or categories in the baseline and in the window, as pairs of bars."""
+    lane, label = 30, 210
+    most = max([value or 0.0 for each in moved for value in (each.baseline, each.window)] + [1e-9])
+    width = WIDTH - label - 70
+    parts = []
+    for row, each in enumerate(moved):
+        top = row * lane + 4
+        parts.append(f'<text class="label" x="{label - 8}" y="{top + 15}" text-anchor="end">{escape(_short(each.bin, 30))}</text>')
+        for kind, value, place in (("baseline", each.baseline, 0), ("window", each.window, 11)):
+            if value is not None:
+                length = max(value / most * width, 1)
+                parts.append(f'<rect class="{kind}" x="{label}" y="{top + place}" width="{length:.1f}" height="10"/>')
+                parts.append(f'<text class="tick" x="{label + length + 5:.1f}" y="{top + place + 9}">{value:.1%}</text>')
+    return _svg(len(moved) * lane + 6, "shares before and now", parts)
+
+
+def lanes(cases: Sequence[Case], start_ms: int, end_ms: int) -> str:
+    """Every alert as a bar over time, one lane for each; a tick where the change began."""
+    axis, floor = Axis(start_ms, end_ms, _LANE_LABEL, WIDTH - _RIGHT), len(cases) * _LANE + 6
+    parts = _time_axis(axis, floor)
+    for row, case in enumerate(cases):
+        top = row * _LANE + 4
+        began, ended = axis.x(case.began_ms), axis.x(case.ended_ms or end_ms)
+        text = escape(_short(case.subject + (f" ({_segment(case)})" if case.first.segment else ""), 28))
+        parts.append(f'<text class="label" x="{_LANE_LABEL - 8}" y="{top + 12}" text-anchor="end">{text}</text>')
+        bar = f'class="{case.peak.severity}" x="{began}" y="{top}" width="{max(ended - began, 3):.1f}" height="14" rx="3"'
+        parts.append(f'<a href="#case-{case.first.alert_id}"><rect {bar}><title>{escape(case.peak.annotations.summary)}</title></rect></a>')
+    return _svg(floor + 22, "alerts over time", parts)
+
+
+def thinned(points: Sequence[Point]) -> list[Point]:
+    """At most `POINTS_MAX`: of each stretch the highest."""
+    step = -(-len(points) // POINTS_MAX)
+    if step <= 1:
+        return list(points)
+    stretches = (points[start : start + step] for start in range(0, len(points), step))
+    return [max(stretch, key=lambda point: -1.0 if point.score is None else point.score) for stretch in stretches]
+
+
+def _line(kind: str, axis: Axis, values: Sequence[tuple[int, float | None]], y: Scale) -> str:
+    """A line with a gap where there is no value; a lone value is a dot."""
+    pieces: list[list[str]] = [[]]
+    for time_ms, value in values:
+        if value is None:
+            pieces.append([])
+        else:
+            pieces[-1].append(f"{axis.x(time_ms)},{y(value)}")
+    drawn = []
+    for piece in pieces:
+        if len(piece) > 1:
+            drawn.append(f'<polyline class="{kind}" points="{" ".join(piece)}"/>')
+        elif piece:
+            x, height = piece[0].split(",")
+            drawn.append(f'<circle class="{kind} dot" cx="{x}" cy="{height}" r="2.5"/>')
+    return "".join(drawn)
+
+
+def _time_axis(axis: Axis, floor: float) -> list[str]:
+    parts = [f'<line class="axis" x1="{axis.left}" x2="{axis.right}" y1="{floor}" y2="{floor}"/>']
+    for x, text in axis.ticks():
+        parts.append(f'<line class="grid" x1="{x}" x2="{x}" y1="0" y2="{floor}"/>')
+        parts.append(f'<text class="tick" x="{x}" y="{floor + 14}" text-anchor="middle">{text}</text>')
+    return parts
+
+
+def _value_axis(top: float, y: Scale) -> list[str]:
+    marks = [0.0, top / 2.2, top / 1.1]
+    return [f'<text class="tick" x="{_LEFT - 6}" y="{y(mark) + 4}" text-anchor="end">{mark:.2g}</text>' for mark in marks]
+
+
+def _svg(height: float, label: str, parts: Sequence[str]) -> str:
+    head = f'<svg viewBox="0 0 {WIDTH} {height:.0f}" role="img" aria-label="{escape(label, quote=True)}">'
+    return head + "".join(parts) + "</svg>"
+
+
+def _segment(case: Case) -> str:
+    return ", ".join(f"{name}={value}" for name, value in case.first.segment.items())
+
+
+def _short(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"

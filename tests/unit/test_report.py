@@ -1,0 +1,112 @@
+"""The HTML report: what it tells, that it stands alone, and that names in it cannot do anything."""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from stream_monitor.alert.alert import Alert
+from stream_monitor.cli.demo import Stage
+from stream_monitor.cli.demo_traffic import Traffic
+from stream_monitor.detect.finding import Severity
+from stream_monitor.errors import InputError
+from stream_monitor.export.report import Story, write_report
+from stream_monitor.export.report.page import number, render
+from stream_monitor.export.report.story import CASES_MAX, Point
+from stream_monitor.export.report.svg import POINTS_MAX, Axis, thinned
+
+
+@cache
+def demo() -> Stage:
+    stage = Stage(Traffic.seeded(3, 8_000))
+    for _ in stage.play():
+        pass
+    return stage
+
+
+def story(alerts: list[Alert] | None = None, rows: list[bytes] | None = None) -> Story:
+    return Story.of(demo().alerts if alerts is None else alerts, demo().windows if rows is None else rows)
+
+
+def test_it_tells_what_moved_worst_first() -> None:
+    told = story()
+    ranks = [list(Severity).index(case.peak.severity) for case in told.cases]
+    assert ranks == sorted(ranks, reverse=True)
+    assert {case.subject for case in told.cases} >= {"income", "region"}
+    assert {each.column for each in told.quiet}.isdisjoint({"income", "region"})
+    income = next(case for case in told.cases if case.subject == "income")
+    scores = [point.score for point in income.series if point.score is not None]
+    assert income.peak.score in scores
+    assert income.series == sorted(income.series, key=lambda point: point.end_ms)
+    assert told.windows >= told.judged > 10
+
+
+def test_the_page_says_it_and_stands_alone() -> None:
+    page = render(story(), "A run")
+    assert page == render(story(), "A run")
+    for case in story().cases:
+        assert f'id="case-{case.first.alert_id}"' in page
+        assert page.count(f'href="#case-{case.first.alert_id}"') == 1
+    assert page.count("<svg") == page.count("</svg>") > 2 * len(story().cases)
+    assert not re.search(r"""(src|href)=["'](?!#)|@import|url\(|<script""", page), "no request leaves the page, and nothing runs in it"
+
+
+def test_names_are_only_text() -> None:
+    evil = '<script>alert("x")</script>"\'&'
+    alerts = [
+        msgspec.structs.replace(
+            alert,
+            model=evil,
+            feature=evil,
+            segment={evil: evil},
+            annotations=msgspec.structs.replace(alert.annotations, summary=evil),
+            evidence=msgspec.structs.replace(
+                alert.evidence, moved=tuple(msgspec.structs.replace(moved, bin=evil) for moved in alert.evidence.moved)
+            ),
+        )
+        for alert in demo().alerts
+    ]
+    page = render(story(alerts), evil)
+    assert "<script" not in page
+    assert page.count("&lt;script&gt;") > 5
+
+
+def test_a_run_without_alerts_or_windows_has_a_page_too() -> None:
+    assert "No alert." in render(story([]), "quiet")
+    assert "no model" in render(story([], []), "empty")
+
+
+def many() -> Iterator[Alert]:
+    first = demo().alerts[0]
+    for number_ in range(CASES_MAX + 7):
+        yield msgspec.structs.replace(first, alert_id=f"{number_:032x}", feature=f"f{number_}")
+
+
+def test_it_is_bounded() -> None:
+    told = story(list(many()))
+    assert (len(told.cases), told.left_out) == (CASES_MAX, 7)
+    assert "7 more alerts are in alerts.jsonl" in render(told, "many")
+    points = [Point(n, float(n % 97), 1.0) for n in range(10_000)]
+    assert len(thinned(points)) <= POINTS_MAX
+    assert max(point.score or 0 for point in thinned(points)) == 96.0, "what is highest is kept"
+
+
+@pytest.mark.parametrize("span_s", [1, 60, 3_000, 86_400, 30 * 86_400, 900 * 86_400])
+def test_a_time_axis_has_a_few_round_times(span_s: int) -> None:
+    ticks = Axis(1_767_261_600_000, 1_767_261_600_000 + span_s * 1_000, 0.0, 100.0).ticks()
+    assert 1 <= len(ticks) <= 8
+    assert [x for x, _ in ticks] == sorted(x for x, _ in ticks)
+
+
+def test_numbers_are_short() -> None:
+    assert [number(value) for value in (None, 0.0, 0.12345, 42_811.3, 1e15)] == ["-", "0", "0.123", "42,811", "1e+15"]
+
+
+def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"--report .*: cannot be written"):
+        write_report(story([]), tmp_path / "no" / "report.html", "x")
+    write_report(story([]), tmp_path / "report.html", "x")
+    assert (tmp_path / "report.html").read_text(encoding="utf-8").startswith("<!doctype html>")
