@@ -1,0 +1,142 @@
+"""The shipped rules, dashboards and Alertmanager config, by their real programs and on the metrics of a real worker under traffic."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+
+from stream_monitor.export.catalog import BY_NAME, PREFIX
+from tests.integration.stack import CLOSING_MS, ROOT, Stack
+from tests.integration.waiting import pause, wait_until
+from tests.prometheus.programs import alertmanager, ask, program, prometheus, run
+
+DEPLOY = ROOT / "deploy"
+DASHBOARDS = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted((DEPLOY / "grafana/dashboards").glob("*.json"))}
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+VALUES = {"$__rate_interval": "10s", "$model": "loan", "${model}": "loan", "$feature": "amount"}
+
+
+def test_rules_and_configs_are_what_their_programs_take() -> None:
+    folder = DEPLOY / "prometheus"
+    run([program("promtool"), "check", "config", "prometheus.yml"], folder)
+    run([program("promtool"), "test", "rules", "rules_test.yml"], folder)
+    run([program("amtool"), "check-config", "alertmanager.yml"], folder)
+
+
+def test_every_alert_is_tested_and_says_what_to_do() -> None:
+    folder = DEPLOY / "prometheus"
+    groups = yaml.safe_load((folder / "rules.yml").read_text(encoding="utf-8"))["groups"]
+    alerts = {rule["alert"]: rule for group in groups for rule in group["rules"] if "alert" in rule}
+    tests = yaml.safe_load((folder / "rules_test.yml").read_text(encoding="utf-8"))["tests"]
+    tested = {each["alertname"] for test in tests for each in test["alert_rule_test"]}
+    assert alerts.keys() - tested == {"StreamMonitorLagGrows"}, "its deriv over ten minutes is checked by promtool for its form alone"
+    assert all(rule["annotations"].keys() == {"summary", "description"} for rule in alerts.values())
+    assert {rule["labels"]["severity"] for rule in alerts.values()} == {"critical", "warning"}
+
+
+def queries(dashboard: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for panel in dashboard["panels"]:
+        for target in panel["targets"]:
+            yield panel["title"], target["expr"]
+
+
+@pytest.mark.parametrize("name", DASHBOARDS)
+def test_a_dashboard_is_whole(name: str) -> None:
+    board = DASHBOARDS[name]
+    assert board["uid"] == f"stream-monitor-{name}"
+    assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
+    cells = [(x, y) for p in board["panels"] for x in _span(p, "x", "w") for y in _span(p, "y", "h")]
+    assert len(cells) == len(set(cells)), "no panel lies over another"
+    known = {variable["name"] for variable in board["templating"]["list"]} | {"__rate_interval"}
+    used = {name for _, query in queries(board) for name in re.findall(r"\$\{?(\w+)", query)}
+    assert used <= known
+    links = re.findall(r"/d/(stream-monitor-\w+)", json.dumps(board))
+    assert set(links) <= {each["uid"] for each in DASHBOARDS.values()}
+
+
+def test_rules_and_dashboards_name_metrics_that_there_are() -> None:
+    """A query that ends in `or vector(0)` finds something whatever it asks for."""
+    rules = (DEPLOY / "prometheus/rules.yml").read_text(encoding="utf-8")
+    texts = [rules, *(query for board in DASHBOARDS.values() for _, query in queries(board))]
+    named = {name for text in texts for name in re.findall(rf"(?<![:\w]){PREFIX}(\w+)\b(?!:)", text)}
+    assert named
+    assert named <= BY_NAME.keys()
+
+
+def _span(panel: dict[str, Any], start: str, size: str) -> range:
+    place = panel["gridPos"]
+    return range(place[start], place[start] + place[size])
+
+
+def test_the_composed_services_mount_what_they_are_told_to_read() -> None:
+    services = COMPOSE["services"]
+    mounted = [volume.split(":") for name in ("prometheus", "alertmanager", "grafana") for volume in services[name]["volumes"]]
+    assert all((ROOT / source).exists() for source, *_ in mounted if source.startswith("./"))
+    scraped = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text(encoding="utf-8"))
+    assert scraped["scrape_configs"][0]["static_configs"][0]["targets"] == ["monitor:9108"]
+    provider = yaml.safe_load((DEPLOY / "grafana/provisioning/dashboards/stream-monitor.yml").read_text(encoding="utf-8"))["providers"][0]
+    assert provider["options"]["path"] in [target for _, target, *_ in mounted]
+
+
+@pytest.mark.kafka
+@pytest.mark.slow
+def test_every_query_finds_data_and_drift_reaches_the_alertmanager(stack: Stack, tmp_path: Path) -> None:
+    monitor = stack.monitor("watched")
+    monitor.wait_ready()
+    assert monitor.url is not None
+    with alertmanager(tmp_path, DEPLOY / "prometheus/alertmanager.yml") as manager:
+        config = shipped(tmp_path, target=urlsplit(monitor.url).netloc, manager=urlsplit(manager).netloc)
+        with prometheus(tmp_path, config) as url, stack.traffic(rate=2_000, seed=5, phase_s=6.0) as traffic:
+            wait_until(lambda: "ModelDriftCritical" in alerts_of(manager), "the alert of drift at Alertmanager")
+            pause(5.0)  # rates need some scrapes
+            empty = [(name, title, query) for name, board in DASHBOARDS.items() for title, query in queries(board) if not found(url, query)]
+            assert not empty, "queries without data"
+            for board in DASHBOARDS.values():
+                for variable in board["templating"]["list"]:
+                    assert choices(url, variable["query"]["query"]), variable["name"]
+            rules = [rule for group in ask(url, "/api/v1/rules")["data"]["groups"] for rule in group["rules"]]
+            assert {rule["health"] for rule in rules} == {"ok"}
+            traffic.finish(CLOSING_MS)
+    assert monitor.terminate() == 0
+
+
+def shipped(folder: Path, target: str, manager: str) -> Path:
+    """The shipped config on this machine's ports, in a hurry."""
+    config = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text(encoding="utf-8"))
+    config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
+    config["rule_files"] = [str(DEPLOY / "prometheus/rules.yml")]
+    config["scrape_configs"][0]["static_configs"][0]["targets"] = [target]
+    config["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"] = [manager]
+    path = folder / "prometheus.yml"
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    return path
+
+
+def alerts_of(manager: str) -> set[str]:
+    return {alert["labels"]["alertname"] for alert in ask(manager, "/api/v2/alerts")}
+
+
+def filled(query: str) -> str:
+    for name, value in VALUES.items():
+        query = query.replace(name, value)
+    return query
+
+
+def found(url: str, query: str) -> bool:
+    answer = ask(url, "/api/v1/query", {"query": filled(query)})
+    assert answer["status"] == "success", query
+    return bool(answer["data"]["result"])
+
+
+def choices(url: str, query: str) -> list[str]:
+    """What Grafana's `label_values(series, label)` finds."""
+    wanted = re.fullmatch(r"label_values\((.+), (\w+)\)", query)
+    assert wanted is not None, query
+    answer = ask(url, f"/api/v1/label/{wanted[2]}/values", {"match[]": filled(wanted[1])})
+    assert wanted[1].startswith(PREFIX)
+    return [value for value in answer["data"] if value]
