@@ -23,6 +23,7 @@ from stream_monitor.cli.results import Results
 from stream_monitor.config import Config, parse_config
 from stream_monitor.detect.report import utc
 from stream_monitor.errors import RunError
+from stream_monitor.export.board import Board, Site
 from stream_monitor.export.logs import configure_logs
 from stream_monitor.export.metrics import MetricStore
 from stream_monitor.export.report import Story, write_report
@@ -58,8 +59,8 @@ def demo(
         if port is not None:
             from stream_monitor.export.http import MetricsServer
 
-            server = stack.enter_context(MetricsServer(stage.store.registry(), port=port))
-            said.print(f"Metrics at http://127.0.0.1:{server.port}/metrics while it runs")
+            server = stack.enter_context(MetricsServer(stage.store.registry(), port=port, site=Site(stage.board)))
+            said.print(f"Pages at http://127.0.0.1:{server.port}/ while it runs, metrics at /metrics")
         said.print(f"Serving {events:,} loan applications; from application {stage.traffic.shift_at:,} on, other people apply\n")
         for line in stage.play():
             said.print(line)
@@ -94,6 +95,7 @@ class Stage:
 
     traffic: Traffic
     store: MetricStore = field(default_factory=MetricStore)
+    board: Board = field(default_factory=Board)
     alerts: list[Alert] = field(default_factory=list)
     windows: list[bytes] = field(default_factory=list)
     first_delay_s: float | None = None
@@ -107,7 +109,7 @@ class Stage:
         prepare_topics(self.broker, self.config)
         ConfigLog.of(self.broker, self.config).apply(self.config, {"loan": _baseline(self.traffic)})
         self._profile = ProfileWorker(self.broker, self.config, self._log(), self.clock, self.store)
-        self._detect = DetectWorker(self.broker, self.config, self._log(), self.clock, self.store)
+        self._detect = DetectWorker(self.broker, self.config, self._log(), self.clock, self.store, self.board)
         self._read: dict[str, int] = {}
 
     def play(self) -> Iterator[str]:

@@ -11,6 +11,7 @@ import typer
 from stream_monitor.cli.load import load
 from stream_monitor.config import Config
 from stream_monitor.errors import InputError
+from stream_monitor.export.board import Board, Site
 from stream_monitor.export.http import serve
 from stream_monitor.export.logs import configure_logs
 from stream_monitor.export.metrics import MetricStore
@@ -38,12 +39,13 @@ def run(
     broker = KafkaBroker.of(loaded.config)
     try:
         _prepare(broker, loaded.config, loaded.baselines)
-        store = MetricStore()
-        process = Process([_role(name, broker, loaded.config, store) for name in chosen])
+        store, board = MetricStore(), Board()
+        process = Process([_role(name, broker, loaded.config, store, board) for name in chosen])
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: process.stop())
         address = (loaded.config.metrics.host, loaded.config.metrics.port if port is None else port)
-        with serve(store, *address, not_ready=process.not_ready, unhealthy=process.unhealthy) as server:
+        site = Site(board, address[0], loaded.config.metrics.token)
+        with serve(store, *address, not_ready=process.not_ready, unhealthy=process.unhealthy, site=site) as server:
             _log.info("started", roles=chosen, instance=loaded.config.instance, metrics=server.url)
             process.run()
         _log.info("stopped")
@@ -70,15 +72,15 @@ def _prepare(broker: Broker, config: Config, baselines: dict[str, bytes]) -> Non
     ConfigLog.of(broker, config).apply(config, baselines)
 
 
-def _role(name: str, broker: Broker, config: Config, store: MetricStore) -> Role:
+def _role(name: str, broker: Broker, config: Config, store: MetricStore, board: Board) -> Role:
     from stream_monitor.runtime.detect_worker import DetectWorker
     from stream_monitor.runtime.profile_worker import ProfileWorker
 
     def make() -> Worker:
         config_log = ConfigLog.of(broker, config)
         config_log.refresh()
-        kind = ProfileWorker if name == "profile" else DetectWorker
-        return kind(broker, config_log.in_force(config), config_log, _clock_ms, store)
+        parts = broker, config_log.in_force(config), config_log, _clock_ms, store
+        return ProfileWorker(*parts) if name == "profile" else DetectWorker(*parts, board)
 
     return Role(name, make, config.instance)
 

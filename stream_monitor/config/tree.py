@@ -147,12 +147,15 @@ class Model(_Section):
 
 
 class Metrics(_Section):
-    """Where `/metrics`, `/healthz` and `/readyz` are served; loopback unless told otherwise."""
+    """Where `/metrics`, `/healthz`, `/readyz` and the pages are served; loopback unless told otherwise."""
 
     host: str = "127.0.0.1"
     """Address to listen on."""
     port: int = Field(default=9108, ge=0, le=65535)
     """0: any free port."""
+    token: str | None = None
+    """Whoever wants the pages or the API must bear it (`Authorization: Bearer …`); beyond loopback there are none without. Give it as
+    `${ENV_VAR}`. Metrics and health need none."""
 
 
 class Engine(_Section):

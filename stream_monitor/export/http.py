@@ -1,6 +1,6 @@
-"""A small HTTP server for Prometheus and for health checks.
+"""A small HTTP server for Prometheus, for health checks and for people.
 
-`GET` and `HEAD` of `/metrics`, `/healthz` (is the process well?) and `/readyz` (has it its partitions and its state?).
+`GET` and `HEAD` of `/metrics`, `/healthz` (is the process well?), `/readyz` (has it its partitions and its state?), and of `board`'s pages.
 Bounded: at most 32 connections, each for at most 10 seconds and one request, so that a slow client cannot hold anything up.
 """
 
@@ -21,6 +21,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from stream_monitor.errors import InputError
+from stream_monitor.export.board.site import TEXT, Answer, Site
 from stream_monitor.export.metrics import MetricStore
 
 DEFAULT_PORT = 9108
@@ -36,10 +37,17 @@ NotReady = Callable[[], Sequence[str]]
 
 
 def serve(
-    store: MetricStore, host: str, port: int, *, not_ready: NotReady, unhealthy: Unhealthy, setting: str = "metrics.port"
+    store: MetricStore,
+    host: str,
+    port: int,
+    *,
+    not_ready: NotReady,
+    unhealthy: Unhealthy,
+    site: Site | None = None,
+    setting: str = "metrics.port",
 ) -> "MetricsServer":
-    """Serve a store and the process' own metrics; see `MetricsServer`."""
-    return MetricsServer(store.registry(), host, port, not_ready=not_ready, unhealthy=unhealthy, setting=setting)
+    """Serve a store and the process' own metrics, and a site; see `MetricsServer`."""
+    return MetricsServer(store.registry(), host, port, not_ready=not_ready, unhealthy=unhealthy, site=site, setting=setting)
 
 
 def _well() -> str | None:
@@ -62,13 +70,14 @@ class MetricsServer:
         *,
         not_ready: NotReady = tuple,
         unhealthy: Unhealthy = _well,
+        site: Site | None = None,
         setting: str = "metrics.port",
         request_timeout_s: float = REQUEST_TIMEOUT_S,
     ) -> None:
         if not 0 <= port <= 65535:
             raise InputError(f"{setting} is {port}: write a port from 1 to 65535, or 0 for any free one")
         try:
-            self._server = _Server(host, port, _Pages(registry, not_ready, unhealthy), request_timeout_s)
+            self._server = _Server(host, port, _Pages(registry, not_ready, unhealthy, site), request_timeout_s)
         except OSError as error:
             raise InputError(_cannot_listen(host, port, setting, error)) from error
         self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, name="metrics-http", daemon=True)
@@ -110,33 +119,33 @@ def _cannot_listen(host: str, port: int, setting: str, error: OSError) -> str:
 
 
 class _Pages:
-    """What is answered to which path: (status, content type, body)."""
+    """What is answered to which path."""
 
-    def __init__(self, registry: CollectorRegistry, not_ready: NotReady, unhealthy: Unhealthy) -> None:
-        self._registry = registry
+    def __init__(self, registry: CollectorRegistry, not_ready: NotReady, unhealthy: Unhealthy, site: Site | None) -> None:
+        self._registry, self._site = registry, site
         self._not_ready = not_ready
         self._unhealthy = unhealthy
 
-    def answer(self, path: str, accept: str) -> tuple[HTTPStatus, str, bytes]:
+    def answer(self, path: str, accept: str, authorization: str | None) -> Answer:
         match path.partition("?")[0]:
             case "/metrics":
                 encode, content_type = choose_encoder(accept)
-                return HTTPStatus.OK, content_type, encode(self._registry)
+                return Answer(HTTPStatus.OK, content_type, encode(self._registry))
             case "/healthz":
                 reason = self._unhealthy()
                 return _verdict([] if reason is None else [reason])
             case "/readyz":
                 return _verdict(self._not_ready())
-            case _:
-                return _plain(HTTPStatus.NOT_FOUND, "not here; there are /metrics, /healthz and /readyz")
+        found = None if self._site is None else self._site.answer(path, authorization)
+        return found or _plain(HTTPStatus.NOT_FOUND, "not here; there are /, /metrics, /healthz and /readyz")
 
 
-def _verdict(reasons: Sequence[str]) -> tuple[HTTPStatus, str, bytes]:
+def _verdict(reasons: Sequence[str]) -> Answer:
     return _plain(HTTPStatus.SERVICE_UNAVAILABLE, "\n".join(reasons)) if reasons else _plain(HTTPStatus.OK, "ok")
 
 
-def _plain(status: HTTPStatus, text: str) -> tuple[HTTPStatus, str, bytes]:
-    return status, "text/plain; charset=utf-8", f"{text}\n".encode()
+def _plain(status: HTTPStatus, text: str) -> Answer:
+    return Answer(status, TEXT, f"{text}\n".encode())
 
 
 class _Server(ThreadingHTTPServer):
@@ -206,13 +215,15 @@ class _Handler(BaseHTTPRequestHandler):
     sys_version = ""
 
     def do_GET(self) -> None:
-        status, content_type, body = self.server.pages.answer(self.path, self.headers.get("Accept", ""))
-        self.send_response(status)
-        self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(len(body)))
+        answer = self.server.pages.answer(self.path, self.headers.get("Accept", ""), self.headers.get("Authorization"))
+        self.send_response(answer.status)
+        self.send_header("Content-Type", answer.content_type)
+        self.send_header("Content-Length", str(len(answer.body)))
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(body)
+            self.wfile.write(answer.body)
 
     def do_HEAD(self) -> None:
         self.do_GET()

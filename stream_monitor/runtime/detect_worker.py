@@ -17,7 +17,7 @@ from stream_monitor.runtime.broker import Broker, Member, Message, Record, Topic
 from stream_monitor.runtime.completeness import Reading, read_again
 from stream_monitor.runtime.config_log import ConfigLog
 from stream_monitor.runtime.detect_meter import DetectMeter
-from stream_monitor.runtime.observe import ABORTS_MAX, Meter
+from stream_monitor.runtime.observe import ABORTS_MAX, Audience, Meter, Nobody
 from stream_monitor.runtime.snapshots import Snapshots, restore_snapshot
 from stream_monitor.runtime.topics import ALERTS, DEAD_LETTERS, PROFILES, STATE, WINDOWS
 from stream_monitor.window import progress
@@ -42,12 +42,21 @@ class Owned:
 class DetectWorker:
     """One member of the detect group; one thread calls `run_once` in a loop, then `close`.
 
-    broker, config_log: this thread's own; clock: ms since the epoch; meter: where numbers go.
+    broker, config_log: this thread's own; clock: ms since the epoch; meter: where numbers go; audience: who sees all that is committed.
     """
 
-    def __init__(self, broker: Broker, config: Config, config_log: ConfigLog, clock: Callable[[], int], meter: Meter) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        config: Config,
+        config_log: ConfigLog,
+        clock: Callable[[], int],
+        meter: Meter,
+        audience: Audience | None = None,
+    ) -> None:
         self._broker, self._config, self._config_log, self._clock = broker, config, config_log, clock
         self._meter = DetectMeter(meter, clock, clock())
+        self._audience: Audience = audience or Nobody()
         self._owned: dict[TopicPartition, Owned] = {}
         self._started_ms = clock()
         self._aborts = 0
@@ -107,7 +116,9 @@ class DetectWorker:
             self._member.produce(self._snapshot(self._owned[partition]))
         self._member.commit({partition: self._owned[partition].next_offset for partition in touched})
         self._is_clean, self._aborts = True, 0
-        self._meter.committed(outputs, [owned.state for owned in self._owned.values()])
+        states = [owned.state for owned in self._owned.values()]
+        self._meter.committed(outputs, states)
+        self._audience.committed(outputs, states)
         for alert in outputs.alerts:
             log = _log.info if alert.status is AlertStatus.RESOLVED else _log.warning
             log(f"alert_{alert.status}", severity=alert.severity, alert_id=alert.alert_id, summary=alert.annotations.summary)
@@ -167,11 +178,15 @@ class DetectWorker:
         _log.info("restored", partition=partition.partition, snapshot_offset=saved, next_offset=committed, units=len(state.units))
         return owned
 
-    def _give_up(self, partitions: Iterable[TopicPartition]) -> None:
+    def _give_up(self, partitions: Iterable[TopicPartition], *, for_now: bool = False) -> None:
+        """for_now: they will be restored at once."""
         for partition in partitions:
             owned = self._owned.pop(partition, None)
             if owned is not None:
-                self._meter.lost(owned.state, _streams_on(partition, owned.state))
+                streams = _streams_on(partition, owned.state)
+                self._meter.lost(owned.state, streams)
+                if not for_now:
+                    self._audience.lost(streams)
 
     def _start_over(self, error: Abortable) -> None:
         """The state is ahead of what was committed: drop it and restore."""
@@ -180,7 +195,7 @@ class DetectWorker:
         if self._aborts >= ABORTS_MAX:
             raise Retriable(f"{ABORTS_MAX} transactions in a row were aborted, the last because: {error}") from error
         partitions = list(self._owned)
-        self._give_up(partitions)
+        self._give_up(partitions, for_now=True)
         self._is_clean = True
         self._member.abort()
         self._restore(partitions)

@@ -1,8 +1,11 @@
 """What workers tell the outside: numbers for metrics and readiness. Counters move after the commit."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
+
+from stream_monitor.capture.schema import StreamKey
+from stream_monitor.pipeline.step import Outputs, State
 
 ABORTS_MAX: Final = 10
 """So many aborted transactions in a row are no hiccup: the worker is made anew, after a pause, a bounded number of times."""
@@ -26,6 +29,28 @@ class Meter(Protocol):
     def drop(self, metric: str, labels: Mapping[str, str]) -> None:
         """Remove all series of the metric that carry these labels."""
         ...
+
+
+class Audience(Protocol):
+    """Who wants to know what was committed, beyond numbers; `export.Board` is one. Called on the worker's thread; must be quick."""
+
+    def committed(self, outputs: Outputs, states: Iterable[State]) -> None:
+        """What one transaction said, and how the owned models stand; the states may not be kept."""
+        ...
+
+    def lost(self, streams: Iterable[StreamKey]) -> None:
+        """These are another member's now."""
+        ...
+
+
+class Nobody:
+    """An audience that is not there."""
+
+    def committed(self, outputs: Outputs, states: Iterable[State]) -> None:
+        """Nothing is kept."""
+
+    def lost(self, streams: Iterable[StreamKey]) -> None:
+        """Nothing is forgotten."""
 
 
 @dataclass(slots=True)

@@ -13,10 +13,11 @@ from stream_monitor.cli.demo import Stage
 from stream_monitor.cli.demo_traffic import Traffic
 from stream_monitor.detect.finding import Severity
 from stream_monitor.errors import InputError
+from stream_monitor.export.pictures import POINTS_MAX, Axis, Point, thinned
 from stream_monitor.export.report import Story, write_report
-from stream_monitor.export.report.page import number, render
-from stream_monitor.export.report.story import CASES_MAX, Point
-from stream_monitor.export.report.svg import POINTS_MAX, Axis, thinned
+from stream_monitor.export.report.page import render
+from stream_monitor.export.report.story import CASES_MAX
+from stream_monitor.export.templating import number
 
 
 @cache

@@ -5,13 +5,14 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Template
 from markupsafe import Markup
 
 from stream_monitor.alert.alert import Affected, Alert
 from stream_monitor.errors import InputError
-from stream_monitor.export.report import svg
+from stream_monitor.export.pictures import Lane, Share, lanes, score_over_time, shares
 from stream_monitor.export.report.story import Case, Story, segment_text
+from stream_monitor.export.templating import number, templates
 
 _NAMES: Final = {
     "psi": "population stability index",
@@ -43,17 +44,36 @@ def render(story: Story, title: str) -> str:
 
 @cache
 def _template() -> Template:
-    environment = Environment(loader=PackageLoader("stream_monitor.export.report", "."), autoescape=True, undefined=StrictUndefined)
-    environment.trim_blocks = environment.lstrip_blocks = True
+    environment = templates()
     environment.filters |= {"when": when, "sure": sure, "number": number, "lasting": lasting, "affected": affected, "subject": subject}
-    environment.globals |= {
-        "lanes": lambda story: Markup(svg.lanes(story.cases, story.start_ms, story.end_ms)),
-        "score_over_time": lambda story, case: Markup(svg.score_over_time(case, story.start_ms, story.end_ms)),
-        "shares": lambda alert: Markup(svg.shares(alert.evidence.moved)),
-        "detector_names": _NAMES,
-        "segment_text": segment_text,
-    }
+    environment.globals |= {"lanes": _lanes, "score_over_time": _score_over_time, "shares": _shares, "detector_names": _NAMES}
     return environment.get_template("report.html.j2")
+
+
+def _lanes(story: Story) -> Markup:
+    found = [
+        Lane(
+            case.subject + (f" ({segment_text(case.first.segment)})" if case.first.segment else ""),
+            case.peak.severity,
+            case.began_ms,
+            case.ended_ms or story.end_ms,
+            case.peak.annotations.summary,
+            f"#case-{case.first.alert_id}",
+        )
+        for case in story.cases
+    ]
+    return Markup(lanes(found, (story.start_ms, story.end_ms)))
+
+
+def _score_over_time(story: Story, case: Case) -> Markup:
+    label = f"{case.peak.detector} of {case.subject} over time, with its threshold"
+    change_ms = None if case.last.change_point is None else case.began_ms
+    firing = (case.began_ms, case.ended_ms or story.end_ms)
+    return Markup(score_over_time(case.series, (story.start_ms, story.end_ms), label, firing, change_ms))
+
+
+def _shares(alert: Alert) -> Markup:
+    return Markup(shares([Share(moved.bin, moved.baseline, moved.window) for moved in alert.evidence.moved]))
 
 
 def when(time_ms: int) -> str:
@@ -68,13 +88,6 @@ def sure(alert: Alert) -> str:
     if alert.p_value < 1e-12:
         return "chance alone: less than once in 10^12"
     return f"chance alone: p = {alert.p_value:.1g}"
-
-
-def number(value: float | None) -> str:
-    """Three significant digits, whole from a thousand on; a dash for none."""
-    if value is None:
-        return "-"
-    return f"{value:,.0f}" if 1_000 <= abs(value) < 1e12 else f"{value:.3g}"
 
 
 def lasting(case: Case) -> str:

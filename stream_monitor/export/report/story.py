@@ -10,6 +10,7 @@ import msgspec
 from stream_monitor.alert.alert import Alert, AlertStatus
 from stream_monitor.detect.finding import Severity
 from stream_monitor.detect.report import WindowScore
+from stream_monitor.export.pictures import Point
 
 CASES_MAX: Final = 60
 """Alerts that are told with pictures; the others are counted."""
@@ -23,15 +24,6 @@ ALL: Final = "all traffic"
 
 SeriesKey = tuple[str, str | None, str, str | None, str]
 """Model, version, segment as text, column, detector."""
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """A detector's score of one window. end_ms: of the window; None: it could not be judged."""
-
-    end_ms: int
-    score: float | None
-    threshold: float | None
 
 
 @dataclass(slots=True)

@@ -7,10 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
-from typing import Final
-
-from stream_monitor.alert.alert import Moved
-from stream_monitor.export.report.story import Case, Point
+from typing import Final, NamedTuple
 
 WIDTH: Final = 720
 POINTS_MAX: Final = 360
@@ -58,56 +55,88 @@ class Scale:
         return round(self.low - (self.low - self.high) * min(max(value / self.top, 0.0), 1.0), 1)
 
 
-def score_over_time(case: Case, start_ms: int, end_ms: int) -> str:
-    """The detector's score by window, its threshold, the time in which the alert fired, and since when the change is."""
+class Point(NamedTuple):
+    """A detector's score of one window. end_ms: of the window; None: it could not be judged."""
+
+    end_ms: int
+    score: float | None
+    threshold: float | None
+
+
+class Share(NamedTuple):
+    """What part of the events lies in a bin or category, before and now; None: there is no such part."""
+
+    label: str
+    baseline: float | None
+    window: float | None
+
+
+class Lane(NamedTuple):
+    """One alert on the line of time. kind: its severity; link: where a click leads."""
+
+    label: str
+    kind: str
+    began_ms: int
+    ended_ms: int
+    summary: str
+    link: str
+
+
+def score_over_time(
+    points: Sequence[Point], axis_ms: tuple[int, int], label: str, firing_ms: tuple[int, int] | None = None, change_ms: int | None = None
+) -> str:
+    """A detector's score by window and its threshold; the time in which an alert fired, and since when the change is."""
     height, floor = 150, 125
-    axis, points = Axis(start_ms, end_ms, _LEFT, WIDTH - _RIGHT), thinned(case.series)
+    axis, points = Axis(*axis_ms, _LEFT, WIDTH - _RIGHT), thinned(points)
     values = [value for point in points for value in (point.score, point.threshold) if value is not None]
     top = max([*values, 1e-9]) * 1.1
     y = Scale(top, _TOP, floor)
-    until = case.ended_ms or end_ms
-    began, ended = axis.x(case.began_ms), axis.x(until)
-    parts = [
-        f'<rect class="firing" x="{began}" y="{_TOP}" width="{max(ended - began, 1.5):.1f}" height="{floor - _TOP}"/>',
+    parts = []
+    if firing_ms is not None:
+        began, ended = axis.x(firing_ms[0]), axis.x(firing_ms[1])
+        size = f'width="{max(ended - began, 1.5):.1f}" height="{floor - _TOP}"'
+        parts.append(f'<rect class="firing" x="{began}" y="{_TOP}" {size}/>')
+    parts += [
         *_time_axis(axis, floor),
         *_value_axis(top, y),
         _line("threshold", axis, [(point.end_ms, point.threshold) for point in points], y),
         _line("score", axis, [(point.end_ms, point.score) for point in points], y),
     ]
-    if case.last.change_point is not None:
-        parts.append(f'<line class="change" x1="{began}" x2="{began}" y1="{_TOP}" y2="{floor}"/>')
-    label = f"{case.peak.detector} of {case.subject} over time, with its threshold"
+    if change_ms is not None:
+        x = axis.x(change_ms)
+        parts.append(f'<line class="change" x1="{x}" x2="{x}" y1="{_TOP}" y2="{floor}"/>')
     return _svg(height, label, parts)
 
 
-def shares(moved: Sequence[Moved]) -> str:
+def shares(bins: Sequence[Share]) -> str:
     """Shares of bins or categories in the baseline and in the window, as pairs of bars."""
     lane, label = 30, 210
-    most = max([value or 0.0 for each in moved for value in (each.baseline, each.window)] + [1e-9])
+    most = max([value or 0.0 for each in bins for value in (each.baseline, each.window)] + [1e-9])
     width = WIDTH - label - 70
     parts = []
-    for row, each in enumerate(moved):
+    for row, each in enumerate(bins):
         top = row * lane + 4
-        parts.append(f'<text class="label" x="{label - 8}" y="{top + 15}" text-anchor="end">{escape(_short(each.bin, 30))}</text>')
+        parts.append(f'<text class="label" x="{label - 8}" y="{top + 15}" text-anchor="end">{escape(_short(each.label, 30))}</text>')
         for kind, value, place in (("baseline", each.baseline, 0), ("window", each.window, 11)):
             if value is not None:
                 length = max(value / most * width, 1)
                 parts.append(f'<rect class="{kind}" x="{label}" y="{top + place}" width="{length:.1f}" height="10"/>')
                 parts.append(f'<text class="tick" x="{label + length + 5:.1f}" y="{top + place + 9}">{value:.1%}</text>')
-    return _svg(len(moved) * lane + 6, "shares before and now", parts)
+    return _svg(len(bins) * lane + 6, "shares before and now", parts)
 
 
-def lanes(cases: Sequence[Case], start_ms: int, end_ms: int) -> str:
-    """Every alert as a bar over time, one lane for each; a tick where the change began."""
-    axis, floor = Axis(start_ms, end_ms, _LANE_LABEL, WIDTH - _RIGHT), len(cases) * _LANE + 6
+def lanes(found: Sequence[Lane], axis_ms: tuple[int, int]) -> str:
+    """Every alert as a bar over time, one lane for each."""
+    axis, floor = Axis(*axis_ms, _LANE_LABEL, WIDTH - _RIGHT), len(found) * _LANE + 6
     parts = _time_axis(axis, floor)
-    for row, case in enumerate(cases):
+    for row, each in enumerate(found):
         top = row * _LANE + 4
-        began, ended = axis.x(case.began_ms), axis.x(case.ended_ms or end_ms)
-        text = escape(_short(case.subject + (f" ({_segment(case)})" if case.first.segment else ""), 28))
+        began, ended = axis.x(each.began_ms), axis.x(each.ended_ms)
+        text = escape(_short(each.label, 28))
         parts.append(f'<text class="label" x="{_LANE_LABEL - 8}" y="{top + 12}" text-anchor="end">{text}</text>')
-        bar = f'class="{case.peak.severity}" x="{began}" y="{top}" width="{max(ended - began, 3):.1f}" height="14" rx="3"'
-        parts.append(f'<a href="#case-{case.first.alert_id}"><rect {bar}><title>{escape(case.peak.annotations.summary)}</title></rect></a>')
+        bar = f'class="{escape(each.kind, quote=True)}" x="{began}" y="{top}" width="{max(ended - began, 3):.1f}" height="14" rx="3"'
+        link = escape(each.link, quote=True)
+        parts.append(f'<a href="{link}"><rect {bar}><title>{escape(each.summary)}</title></rect></a>')
     return _svg(floor + 22, "alerts over time", parts)
 
 
@@ -154,10 +183,6 @@ def _value_axis(top: float, y: Scale) -> list[str]:
 def _svg(height: float, label: str, parts: Sequence[str]) -> str:
     head = f'<svg viewBox="0 0 {WIDTH} {height:.0f}" role="img" aria-label="{escape(label, quote=True)}">'
     return head + "".join(parts) + "</svg>"
-
-
-def _segment(case: Case) -> str:
-    return ", ".join(f"{name}={value}" for name, value in case.first.segment.items())
 
 
 def _short(text: str, most: int) -> str:

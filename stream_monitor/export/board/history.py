@@ -1,0 +1,95 @@
+"""The scores of a stream's last windows, in bounded memory."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_monitor.detect.report import WindowScore
+
+WINDOWS_MAX: Final = 288
+"""A day of five-minute windows."""
+CELLS_MAX: Final = 1_000_000
+"""Scores kept per stream, 8 MB: where there are many columns, fewer windows are."""
+WINDOWS_MIN: Final = 12
+
+SeriesKey = tuple[str | None, str]
+"""Column (None: the whole) and detector."""
+
+
+class Seen(NamedTuple):
+    """One window of one series. score: None where it could not be judged."""
+
+    end_ms: int
+    score: float | None
+    threshold: float | None
+
+
+@dataclass(slots=True)
+class History:
+    """A ring of windows. values: float64[2, S, N], scores and thresholds by series and place; NaN where there is none."""
+
+    series: dict[SeriesKey, int] = field(default_factory=dict)
+    ends_ms: list[int] = field(default_factory=list)
+    """By place; the ring's oldest is overwritten."""
+    values: NDArray[np.float64] = field(default_factory=lambda: np.full((2, 0, 0), np.nan, dtype=np.float64))
+    _next: int = 0
+
+    def add(self, rows: list[WindowScore]) -> None:
+        """The rows of one window; a revision replaces what it said before."""
+        if not rows:
+            return
+        for row in rows:
+            self.series.setdefault((row.feature, row.detector), len(self.series))
+        self._make_room()
+        place = self._place(round(datetime.fromisoformat(rows[0].window.end).timestamp() * 1_000))
+        for row in rows:
+            cell = self.values[:, self.series[row.feature, row.detector], place]
+            judged = row.status == "judged" and row.score is not None
+            cell[:] = (row.score if judged else np.nan, np.nan if row.threshold is None else row.threshold)
+
+    def of(self, key: SeriesKey) -> list[Seen]:
+        """One series in the order of time."""
+        row = self.series.get(key)
+        if row is None:
+            return []
+        found = zip(self.ends_ms, self.values[:, row].T.tolist(), strict=False)
+        return [Seen(end, *(None if value != value else value for value in pair)) for end, pair in sorted(found)]
+
+    def newest(self) -> dict[SeriesKey, Seen]:
+        """Every series as the newest window has it."""
+        if not self.ends_ms:
+            return {}
+        place = max(range(len(self.ends_ms)), key=self.ends_ms.__getitem__)
+        scores, thresholds = self.values[0, :, place].tolist(), self.values[1, :, place].tolist()
+        return {key: Seen(self.ends_ms[place], _known(scores[row]), _known(thresholds[row])) for key, row in self.series.items()}
+
+    def _make_room(self) -> None:
+        """Series are known after the first window; later ones are rare."""
+        rows, places = len(self.series), max(self.values.shape[2], _windows(len(self.series)))
+        if rows > self.values.shape[1]:
+            grown = np.full((2, rows, places), np.nan, dtype=np.float64)
+            grown[:, : self.values.shape[1], : self.values.shape[2]] = self.values
+            self.values = grown
+
+    def _place(self, end_ms: int) -> int:
+        if end_ms in self.ends_ms:
+            return self.ends_ms.index(end_ms)
+        if len(self.ends_ms) < self.values.shape[2]:
+            self.ends_ms.append(end_ms)
+            return len(self.ends_ms) - 1
+        place = self._next
+        self._next = (place + 1) % self.values.shape[2]
+        self.ends_ms[place] = end_ms
+        self.values[:, :, place] = np.nan
+        return place
+
+
+def _windows(series: int) -> int:
+    return min(max(CELLS_MAX // max(2 * series, 1), WINDOWS_MIN), WINDOWS_MAX)
+
+
+def _known(value: float) -> float | None:
+    return None if value != value else value

@@ -1,0 +1,101 @@
+"""The API's description, OpenAPI 3.1."""
+
+from typing import Any, Final
+
+_VERSION: Final = {"name": "version", "in": "query", "schema": {"type": "string"}, "description": "where it has a baseline of its own"}
+_SPAN: Final = {
+    "type": ["object", "null"],
+    "properties": {"start": {"type": "string"}, "end": {"type": "string"}, "events": {"type": "integer"}},
+}
+_NUMBER: Final = {"type": ["number", "null"]}
+_TEXT: Final = {"type": ["string", "null"]}
+
+
+def document() -> dict[str, Any]:
+    """The whole description."""
+    model = _path("model")
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "stream-monitor", "version": "1", "description": "What one worker's models look like now. Read-only."},
+        "paths": {
+            "/api/v1/models": _get("Every model of this worker, the worst first.", [], {"models": _list("Model")}),
+            "/api/v1/models/{model}": _get(
+                "One model: its columns, those that moved furthest first.", [model, _VERSION, *_SEARCH], None, "ModelPage"
+            ),
+            "/api/v1/models/{model}/features/{feature}": _get("One column.", [model, _path("feature"), _VERSION], None, "Feature"),
+            "/api/v1/alerts": _get("Alerts of this worker's models, newest publication first.", [], {"alerts": _list("Alert")}),
+        },
+        "components": {"schemas": _schemas(), "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
+        "security": [{}, {"token": []}],
+    }
+
+
+_SEARCH: Final = [
+    {"name": "search", "in": "query", "schema": {"type": "string"}, "description": "columns whose names hold this"},
+    {"name": "page", "in": "query", "schema": {"type": "integer", "minimum": 1}, "description": "a hundred columns each"},
+]
+
+
+def _schemas() -> dict[str, Any]:
+    model = {
+        "model": {"type": "string"},
+        "version": _TEXT,
+        "state": {"enum": ["critical", "warning", "info", "ok", "waiting"]},
+        "firing": {"type": "array", "items": {"type": "object"}},
+        "columns": {"type": "integer"},
+        "window": _SPAN,
+        "watermark": _TEXT,
+        "baseline_id": {"type": "string"},
+    }
+    column = {"feature": {"type": "string"}, "state": _TEXT, "detector": _TEXT, "ratio": _NUMBER, "score": _NUMBER, "threshold": _NUMBER}
+    share = {"bin": {"type": "string"}, "baseline": {"type": "number"}, "window": {"type": "number"}}
+    point = {"end": {"type": "string"}, "score": _NUMBER, "threshold": _NUMBER}
+    feature = {
+        "model": {"type": "string"},
+        "version": _TEXT,
+        "feature": {"type": "string"},
+        "window": _SPAN,
+        "bins": _array(share),
+        "detectors": {"type": "object", "additionalProperties": _array(point)},
+        "alerts": _list("Alert"),
+    }
+    page = {
+        "features": _array(column),
+        "found": {"type": "integer"},
+        "page": {"type": "integer"},
+        "pages": {"type": "integer"},
+        "alerts": _list("Alert"),
+    }
+    return {
+        "Model": _object(model),
+        "ModelPage": _object({**model, **page}),
+        "Feature": _object(feature),
+        "Alert": {
+            "type": "object",
+            "description": "As on the alerts topic.",
+            "required": ["alert_id", "status", "severity", "model"],
+        },
+    }
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "required": sorted(properties), "properties": properties, "additionalProperties": False}
+
+
+def _array(properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": _object(properties)}
+
+
+def _list(name: str) -> dict[str, Any]:
+    return {"type": "array", "items": {"$ref": f"#/components/schemas/{name}"}}
+
+
+def _path(name: str) -> dict[str, Any]:
+    return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+
+
+def _get(summary: str, parameters: list[Any], properties: dict[str, Any] | None, schema: str = "") -> dict[str, Any]:
+    content = _object(properties) if properties is not None else {"$ref": f"#/components/schemas/{schema}"}
+    found = {"description": "found", "content": {"application/json": {"schema": content}}}
+    answers = {"200": found, "401": {"description": "no token, or a wrong one"}, "404": {"description": "not one of this worker's"}}
+    return {"get": {"summary": summary, "parameters": parameters, "responses": answers}}

@@ -1,0 +1,56 @@
+"""The pages: overview, model, feature; HTML without a script, readable by eye, by ear and by keyboard."""
+
+from functools import cache
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from jinja2 import Environment
+from markupsafe import Markup
+
+from stream_monitor.export.board.views import Tree
+from stream_monitor.export.pictures import Point, Share, score_over_time, shares
+from stream_monitor.export.report.story import millis, segment_text
+from stream_monitor.export.templating import number, templates
+
+
+def overview(tree: Tree, **more: Any) -> str:
+    """Every model at a glance, and the newest alerts."""
+    return _environment().get_template("overview.html.j2").render(**tree, **more, here=link())
+
+
+def model(tree: Tree, **more: Any) -> str:
+    """One model: its columns by what moved, its alerts."""
+    return _environment().get_template("model.html.j2").render(**tree, **more, here=link("models", tree["model"], version=tree["version"]))
+
+
+def feature(tree: Tree, **more: Any) -> str:
+    """One column: distributions, scores over time, alerts."""
+    here = link("models", tree["model"], "features", tree["feature"], version=tree["version"])
+    return _environment().get_template("feature.html.j2").render(**tree, **more, here=here, tree=tree)
+
+
+def link(*steps: str, **query: object) -> str:
+    """A path of this site; names may hold anything."""
+    given = {name: value for name, value in query.items() if value}
+    return "/" + "/".join(quote(step, safe="") for step in steps) + (f"?{urlencode(given)}" if given else "")
+
+
+@cache
+def _environment() -> Environment:
+    environment = templates()
+    environment.filters |= {"number": number}
+    environment.globals |= {"link": link, "segment_text": segment_text, "score_over_time": _score_over_time, "shares": _shares}
+    return environment
+
+
+def _score_over_time(feature_tree: Tree, detector: str) -> Markup:
+    points = [Point(millis(each["end"]), each["score"], each["threshold"]) for each in feature_tree["detectors"][detector]]
+    axis = points[0].end_ms, max(points[-1].end_ms, points[0].end_ms + 1)
+    mine = [alert for alert in feature_tree["alerts"] if alert["detector"] == detector]
+    firing = (millis(mine[0]["started_at"]), millis(mine[0]["resolved_at"]) if mine[0]["resolved_at"] else axis[1]) if mine else None
+    change = millis(mine[0]["change_point"]) if mine and mine[0]["change_point"] else None
+    return Markup(score_over_time(points, axis, f"{detector} of {feature_tree['feature']} over time, with its threshold", firing, change))
+
+
+def _shares(bins: list[Tree]) -> Markup:
+    return Markup(shares([Share(each["bin"], float(each["baseline"]), float(each["window"])) for each in bins]))

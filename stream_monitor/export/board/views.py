@@ -1,0 +1,153 @@
+"""What pages and the JSON API show: plain trees of what is on the board."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from stream_monitor.alert.alert import Alert, AlertStatus
+from stream_monitor.capture.schema import StreamKey
+from stream_monitor.detect.finding import Severity
+from stream_monitor.detect.registry import VOLUME
+from stream_monitor.detect.report import utc
+from stream_monitor.export.board.board import Board, StreamBoard
+from stream_monitor.export.board.history import Seen
+from stream_monitor.profile.layout import FIRST_VALUE
+
+Tree = dict[str, Any]
+FEATURES_MAX: Final = 100
+"""Columns on one page; the others by search, or by the next page."""
+BINS_MAX: Final = 60
+"""Bins or categories of a picture, those with most events."""
+_RANK: Final = list(Severity)
+
+
+def models(board: Board) -> list[Tree]:
+    """Every stream of this worker, the worst first."""
+    with board.reading() as (streams, alerts):
+        found = [_model(stream, each, [a for a in alerts if _is_of(a, stream)]) for stream, each in streams.items()]
+    return sorted(found, key=lambda tree: (-len(tree["firing"]), -_severity(tree["state"]), tree["model"], tree["version"] or ""))
+
+
+def model(board: Board, stream: StreamKey, search: str = "", page: int = 1) -> Tree | None:
+    """One stream: its columns, those that moved furthest first, and its alerts; None where this worker does not own it."""
+    with board.reading() as (streams, alerts):
+        each = streams.get(stream)
+        if each is None:
+            return None
+        mine = [alert for alert in alerts if _is_of(alert, stream)]
+        tree, features = _model(stream, each, mine), _features(each, mine)
+    chosen = [feature for feature in features if search.lower() in feature["feature"].lower()]
+    start = FEATURES_MAX * (max(page, 1) - 1)
+    shown = chosen[start : start + FEATURES_MAX]
+    pages = max(-(-len(chosen) // FEATURES_MAX), 1)
+    return {**tree, "features": shown, "found": len(chosen), "page": page, "pages": pages, "alerts": [alert_tree(a) for a in mine]}
+
+
+def feature(board: Board, stream: StreamKey, name: str) -> Tree | None:
+    """One column: its distribution before and now, every detector's scores over the last windows, its alerts; None: not here."""
+    with board.reading() as (streams, alerts):
+        each = streams.get(stream)
+        names = [entry.column.name for entry in each.plan.baseline.columns] if each else []
+        if each is None or name not in names:
+            return None
+        found = {detector: each.history.of((column, detector)) for column, detector in each.history.series if column == name}
+        series = dict(sorted(found.items(), key=lambda item: -max(map(_ratio, item[1]), default=0.0)))
+        bins = _bins(each, names.index(name))
+        mine = [alert for alert in alerts if _is_of(alert, stream) and alert.feature == name]
+        window = each.window
+    return {
+        "model": stream.model,
+        "version": stream.version,
+        "feature": name,
+        "window": None if window is None else _span(window.judged_from_ms, window.end_ms, window.profile.events),
+        "bins": bins,
+        "detectors": {detector: [_point(seen) for seen in found] for detector, found in series.items()},
+        "alerts": [alert_tree(alert) for alert in mine],
+    }
+
+
+def alerts(board: Board) -> list[Tree]:
+    """All that are known, newest publication first."""
+    with board.reading() as (_, found):
+        return [alert_tree(alert) for alert in found]
+
+
+def alert_tree(alert: Alert) -> Tree:
+    """An alert as it is published."""
+    tree: Tree = msgspec.to_builtins(alert)
+    return tree
+
+
+def _model(stream: StreamKey, each: StreamBoard, mine: Sequence[Alert]) -> Tree:
+    firing = [alert for alert in mine if alert.status is not AlertStatus.RESOLVED]
+    worst = max((alert.severity for alert in firing), key=_RANK.index, default=None)
+    window = each.window
+    return {
+        "model": stream.model,
+        "version": stream.version,
+        "state": worst.value if worst else ("ok" if window else "waiting"),
+        "firing": [
+            {"alert_id": a.alert_id, "severity": a.severity.value, "feature": a.feature, "summary": a.annotations.summary} for a in firing
+        ],
+        "columns": len(each.plan.baseline.columns),
+        "window": None if window is None else _span(window.judged_from_ms, window.end_ms, window.profile.events),
+        "watermark": None if each.watermark_ms is None else utc(each.watermark_ms),
+        "baseline_id": each.plan.baseline.id,
+    }
+
+
+def _brief(alert: Alert) -> Tree:
+    return {"alert_id": alert.alert_id, "severity": alert.severity.value, "feature": alert.feature, "summary": alert.annotations.summary}
+
+
+def _features(each: StreamBoard, mine: Sequence[Alert]) -> list[Tree]:
+    firing = {alert.feature: alert.severity.value for alert in mine if alert.status is not AlertStatus.RESOLVED}
+    nearest: dict[str, tuple[float, str, Seen]] = {}
+    for (column, detector), seen in each.history.newest().items():
+        if column is not None and seen.score is not None and seen.threshold and detector not in VOLUME:
+            ratio = seen.score / seen.threshold
+            if column not in nearest or ratio > nearest[column][0]:
+                nearest[column] = (ratio, detector, seen)
+    found = []
+    for entry in each.plan.baseline.columns:
+        name = entry.column.name
+        tree: Tree = {"feature": name, "state": firing.get(name), **dict.fromkeys(("detector", "ratio", "score", "threshold"))}
+        if name in nearest:
+            ratio, detector, seen = nearest[name]
+            tree |= {"detector": detector, "ratio": ratio, "score": seen.score, "threshold": seen.threshold}
+        found.append(tree)
+    return sorted(found, key=lambda tree: (-_severity(tree["state"]), -(tree["ratio"] or 0.0), tree["feature"]))
+
+
+def _bins(each: StreamBoard, column: int) -> list[Tree]:
+    """Shares of all codes of a column, in the baseline and in the last window; beyond `BINS_MAX` those with most events."""
+    baseline = each.plan.baseline
+    start, size = int(baseline.layout.starts[column]), baseline.layout.sizes[column]
+    before = baseline.profile.counts[start : start + size]
+    now = before * 0 if each.window is None else each.window.profile.counts[start : start + size]
+    ofs = max(int(before.sum()), 1), max(int(now.sum()), 1)
+    codes = [code for code in range(size) if before[code] or now[code]]
+    kept = sorted(sorted(codes, key=lambda code: -max(before[code] / ofs[0], now[code] / ofs[1]))[:BINS_MAX])
+    values = [code for code in kept if code >= FIRST_VALUE] + [code for code in kept if code < FIRST_VALUE]
+    return [{"bin": baseline.label(column, c), "baseline": before[c] / ofs[0], "window": now[c] / ofs[1]} for c in values]
+
+
+def _ratio(seen: Seen) -> float:
+    return seen.score / seen.threshold if seen.score is not None and seen.threshold else 0.0
+
+
+def _point(seen: Seen) -> Tree:
+    return {"end": utc(seen.end_ms), "score": seen.score, "threshold": seen.threshold}
+
+
+def _span(start_ms: int, end_ms: int, events: int) -> Tree:
+    return {"start": utc(start_ms), "end": utc(end_ms), "events": events}
+
+
+def _is_of(alert: Alert, stream: StreamKey) -> bool:
+    return (alert.model, alert.version) == stream
+
+
+def _severity(state: str | None) -> int:
+    return _RANK.index(Severity(state)) + 1 if state in list(Severity) else 0
