@@ -31,9 +31,13 @@ class Kept(logging.Handler):
 @pytest.fixture
 def warned() -> Iterator[list[str]]:
     logger, kept = logging.getLogger("stream_monitor.client.client"), Kept()
+    before = logger.level, logger.propagate
     logger.addHandler(kept)
+    logger.setLevel(logging.WARNING)
+    logger.propagate = False
     yield kept.messages
     logger.removeHandler(kept)
+    logger.level, logger.propagate = before
 
 
 def test_a_full_queue_drops_and_counts(warned: list[str]) -> None:
@@ -47,6 +51,7 @@ def test_a_full_queue_drops_and_counts(warned: list[str]) -> None:
     assert client.close(timeout_s=0.1) == 0, "closing twice is harmless"
 
 
+@pytest.mark.usefixtures("warned")
 def test_what_kafka_does_not_take_in_time_is_counted_as_failed() -> None:
     client = CaptureClient(NOBODY, "loan", delivery_timeout_s=0.3)
     for _ in range(5):
