@@ -42,9 +42,10 @@ docs: $(READY) ## docs/metrics.md and docs/configuration.md, from the code
 
 COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock'
 
-lock: $(READY) ## both locks from pyproject.toml; add UPGRADE=--upgrade to move to newer releases
+lock: $(READY) ## all locks from pyproject.toml; add UPGRADE=--upgrade to move to newer releases
 	$(COMPILE) $(UPGRADE) --all-extras -o requirements.lock
 	$(COMPILE) $(UPGRADE) --extra respond -c requirements.lock --no-annotate -o requirements-runtime.lock
+	$(COMPILE) $(UPGRADE) --extra example -c requirements.lock --no-annotate -o requirements-example.lock
 
 clean: ## remove .venv and everything made by tools
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

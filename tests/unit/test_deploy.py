@@ -16,7 +16,8 @@ from stream_monitor.export.metrics import MetricStore
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 DOCKERFILE = (ROOT / "deploy/docker/Dockerfile").read_text(encoding="utf-8")
-LOCKS = ("requirements.lock", "requirements-runtime.lock")
+EXAMPLE = (ROOT / "deploy/example/Dockerfile").read_text(encoding="utf-8")
+LOCKS = ("requirements.lock", "requirements-runtime.lock", "requirements-example.lock")
 
 
 @pytest.fixture
@@ -45,6 +46,14 @@ def test_the_monitor_runs_without_privileges() -> None:
     assert all(volume.endswith(":ro") for volume in monitor["volumes"])
 
 
+@pytest.mark.parametrize("name", ["service", "applicants"])
+def test_the_example_runs_without_privileges(name: str) -> None:
+    service = COMPOSE["services"][name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert re.search(r"^USER 10001", EXAMPLE, re.MULTILINE)
+
+
 def test_the_monitor_waits_for_a_healthy_kafka_and_its_topics(config: Config) -> None:
     services = COMPOSE["services"]
     assert "healthcheck" in services["kafka"]
@@ -67,7 +76,7 @@ def test_the_monitor_finds_kafka_and_is_found(config: Config) -> None:
 
 def test_the_image_copies_what_the_builder_is_sent() -> None:
     sent = {line[1:] for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines() if line.startswith("!")}
-    lines = [line.split()[1:-1] for line in DOCKERFILE.splitlines() if line.startswith("COPY ") and "--from" not in line]
+    lines = [line.split()[1:-1] for line in (DOCKERFILE + EXAMPLE).splitlines() if line.startswith("COPY ") and "--from" not in line]
     copied = {source for sources in lines for source in sources}
     assert copied == sent
 
@@ -82,12 +91,13 @@ def test_a_lock_is_hashed_and_names_no_machine(lock: str) -> None:
 
 
 def test_the_locks_agree_and_hold_what_the_project_names() -> None:
-    everything, runtime = (pins(lock) for lock in LOCKS)
-    assert runtime.items() <= everything.items()
+    everything, runtime, example = (pins(lock) for lock in LOCKS)
+    assert runtime.items() | example.items() <= everything.items()
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     needed = [*project["dependencies"], *project["optional-dependencies"]["respond"]]
     extras = [requirement for extra in project["optional-dependencies"].values() for requirement in extra]
-    for requirements, lock in ((needed, runtime), (needed + extras, everything)):
+    served = [*project["dependencies"], *project["optional-dependencies"]["example"]]
+    for requirements, lock in ((needed, runtime), (served, example), (needed + extras, everything)):
         names = {re.split(r"[<>=\[; ]", requirement)[0].lower() for requirement in requirements}
         assert names - {"stream-monitor"} <= {name for name, _ in lock}
 
