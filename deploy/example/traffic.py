@@ -43,6 +43,10 @@ class Applicants:
             count += 1
         return count
 
+    def close(self) -> None:
+        """Hang up."""
+        self._connection.close()
+
     def _post(self, path: str, body: Any) -> Any:
         self._connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
         answer = self._connection.getresponse()

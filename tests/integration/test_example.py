@@ -44,8 +44,10 @@ def test_what_applicants_get_is_what_the_monitor_reads(kafka_bootstrap: str, tmp
         given = [applicants.apply(shifted=False, now_s=0.0) for _ in range(COUNT)]
         assert applicants.tell(LABEL_AFTER_S - 1) == 0
         assert applicants.tell(LABEL_AFTER_S) == COUNT
-        with pytest.raises(urllib.error.HTTPError, match="422"):
+        applicants.close()
+        with pytest.raises(urllib.error.HTTPError, match="422") as refused:
             post(f"{url}/predict", {"income": 1})
+        refused.value.close()
         service.terminate()  # what is queued is sent before it ends
         service.wait(30)
     messages = list(broker.read(TopicPartition(captures, 0)))
