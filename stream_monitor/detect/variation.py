@@ -44,6 +44,9 @@ def inflation(baseline: Baseline, runs: TrainingRuns, column: int) -> dict[str, 
 
     "values": with phi = X^2 / df, the mean ratio in all K - 1 directions, 1 + (phi - 1)(K - 1): what it is where all the excess lies
     in one. A season that the folds show is no part of it, if the data spans `CYCLES_MIN` of its cycles.
+
+    "position" and "spread" come from the same values: where one of them shows that neighbours are alike, the other is believed too. Taken
+    one by one, a spread of 1.18 with p = 0.015 counted as independent, and gave 349 reports in 30 days.
     """
     entry = baseline.columns[column]
     start, end = baseline.layout.starts[column : column + 2].tolist()
@@ -59,13 +62,15 @@ def inflation(baseline: Baseline, runs: TrainingRuns, column: int) -> dict[str, 
     values = codes[FIRST_VALUE:]
     directions = int((counts[:, FIRST_VALUE:].sum(axis=0) > 0).sum()) - 1
     outside = _outside(entry, len(codes))
+    position, spread = mean_dispersion(*_position(runs.parts, column)), mean_dispersion(*_spread(runs.parts, column))
+    alike = min(position.p_value, spread.p_value) < LEVEL
     return {
         "values": 1 + (ratio(*([code] for code in values)) - 1) * directions,
         "missing": ratio([MISSING], codes[INVALID:]),
         "invalid": ratio([INVALID], [MISSING, *values]),
         "outside": ratio(outside, [code for code in values if code not in outside]),
-        "position": _beyond(mean_dispersion(*_position(runs.parts, column))),
-        "spread": _beyond(mean_dispersion(*_spread(runs.parts, column))),
+        "position": max(position.ratio, 1.0) if alike else 1.0,
+        "spread": max(spread.ratio, 1.0) if alike else 1.0,
     }
 
 
