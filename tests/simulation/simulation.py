@@ -186,12 +186,13 @@ class Simulation:
 
     def close(self, actor: Actor) -> None:
         """A graceful end, unless it dies of it."""
-        worker, actor.worker = actor.worker, None
+        worker = actor.worker
         if worker is not None:
             try:
                 self._on_stage(actor, lambda _: worker.close())
             except Crash:
                 worker._member.kill()  # type: ignore[attr-defined]
+        actor.worker = None
         self._bury(actor)
 
     def kill(self, actor: Actor) -> None:
@@ -240,6 +241,10 @@ class Simulation:
 
     def watch(self, actor: Actor) -> None:
         """A commit took effect, so what its worker holds is the truth."""
+        transaction = actor.worker._member._current  # type: ignore[union-attr]
+        taken = [f"{at.topic}[{at.partition}] {first}-{end}" for at, (first, end) in sorted(transaction.took.items()) if end > first]
+        if taken:
+            self.say("{} commits {}", actor.name, ", ".join(taken))
         if isinstance(actor.worker, ProfileWorker):
             self.injected[Kind.PAUSED_PARTITION] += any(source.paused for source in actor.worker._sources.by_partition.values())
         elif isinstance(actor.worker, DetectWorker):
