@@ -11,7 +11,7 @@ from tests.simulation.kinds import Kind
 from tests.simulation.mutations import MUTATIONS
 from tests.simulation.script import script
 
-SEEDS = 2_000
+SEEDS = 1_500
 CHUNKS = SEEDS // ENOUGH
 CAUGHT_WITHIN = 60
 """Seeds within which a mutation is caught, but for these, whose mistake needs a rare moment to matter."""
