@@ -10,6 +10,7 @@ import logging
 import os
 import threading
 import time
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from types import TracebackType
@@ -82,7 +83,11 @@ class CaptureClient:
         self._counts = {field.name: 0 for field in fields(Stats)}
         self._warned_s = -WARN_EVERY_S
         self._producer: Any = None
+        self._inherited: Any = None
+        """After a fork the parent's producer, whose threads are not there: to let go of it would wait for them."""
         self._pid, self._closed = 0, False
+        renew = weakref.WeakMethod(self._renew)
+        os.register_at_fork(after_in_child=lambda: (method := renew()) and method())
 
     def capture(
         self,
@@ -187,6 +192,12 @@ class CaptureClient:
             self._count("failed", f"captures cannot be published: {error}")
         else:
             self._count("accepted")
+
+    def _renew(self) -> None:
+        """In a process that was forked: another thread of the parent may have held the lock, and what it counted is the parent's."""
+        self._lock = threading.Lock()
+        self._counts = dict.fromkeys(self._counts, 0)
+        self._inherited, self._producer, self._pid = self._producer, None, 0
 
     def _started(self) -> Any:
         if self._pid != os.getpid():

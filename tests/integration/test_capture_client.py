@@ -72,21 +72,23 @@ def test_what_is_published_is_what_the_monitor_takes(kafka_bootstrap: str) -> No
 
 
 def test_a_service_that_forgets_to_close_loses_nothing(kafka_bootstrap: str) -> None:
-    """And one that forks after it made the client publishes from parent and child."""
+    """And one that forks after it used the client publishes from parent and child, each with counts of its own."""
     broker, captures, _ = topics(kafka_bootstrap)
     code = f"""
 import os
 from stream_monitor import CaptureClient
 client = CaptureClient({kafka_bootstrap!r}, "loan", topic={captures!r}, linger_s=5)
+client.capture({{"amount": 0}}, 1, event_id="before")
 child = os.fork()
 for number in range(50):
     client.capture({{"amount": number}}, 1, event_id=f"{{child == 0}}-{{number}}")
+assert client.stats.accepted == (51 if child else 50), client.stats
 if child:
-    os.waitpid(child, 0)
+    assert os.waitpid(child, 0)[1] == 0
 """
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], cwd=ROOT, check=True, timeout=60)
     ids = sorted(body["event_id"] for body in bodies(broker, captures))
-    assert ids == sorted(f"{child}-{number}" for child in (True, False) for number in range(50))
+    assert ids == sorted(["before", *(f"{child}-{number}" for child in (True, False) for number in range(50))])
     broker.close()
 
 

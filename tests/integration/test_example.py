@@ -17,7 +17,7 @@ from stream_monitor.pipeline.plan import compile_plan
 from stream_monitor.runtime.broker import TopicPartition, TopicSpec
 from stream_monitor.runtime.kafka import KafkaBroker, KafkaSettings
 from tests.integration.stack import ROOT
-from tests.integration.waiting import wait_until
+from tests.integration.waiting import answers, wait_until
 from tests.kafka.server import free_ports
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
@@ -65,14 +65,6 @@ def test_what_applicants_get_is_what_the_monitor_reads(kafka_bootstrap: str, tmp
         "every feature is one of the baseline's"
     )
     broker.close()
-
-
-def answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=2) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
 
 
 def post(url: str, body: object) -> None:

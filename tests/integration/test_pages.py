@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from stream_monitor.cli.demo import Stage
-from stream_monitor.cli.demo_traffic import Traffic
 from stream_monitor.export.board import Site
 from stream_monitor.export.http import MetricsServer
 from stream_monitor.export.report import Story, write_report
+from tests.demo_stage import played
 
 REQUIRED = "STREAM_MONITOR_REQUIRE_CHROMIUM"
 
@@ -49,10 +49,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Browser:
 
 @pytest.fixture(scope="module")
 def stage() -> Stage:
-    made = Stage(Traffic.seeded(3, 8_000))
-    for _ in made.play():
-        pass
-    return made
+    return played()
 
 
 @pytest.fixture

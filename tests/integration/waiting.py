@@ -2,6 +2,7 @@
 
 import logging
 import time
+import urllib.request
 from collections.abc import Callable
 from threading import Event
 
@@ -23,3 +24,12 @@ def wait_until(condition: Callable[[], bool], what: str, deadline_s: float = DEA
 def pause(seconds: float) -> None:
     """Let this much time pass: for moments of killing and lengths of stops, never in hope of something."""
     Event().wait(seconds)
+
+
+def answers(url: str) -> bool:
+    """Whether a server answers a GET with 200."""
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False

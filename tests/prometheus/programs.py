@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.waiting import wait_until
+from tests.integration.waiting import answers, wait_until
 from tests.kafka.server import free_ports
 
 REQUIRED = "STREAM_MONITOR_REQUIRE_PROMETHEUS"
@@ -47,7 +47,7 @@ def serving(command: Sequence[str], folder: Path, ready: str) -> Iterator[str]:
         subprocess.Popen(command, cwd=folder, stdout=log, stderr=log) as process,
     ):
         try:
-            wait_until(lambda: _answers(ready), f"{command[0]} to be ready")
+            wait_until(lambda: answers(ready), f"{command[0]} to be ready")
             yield ready.rpartition("/-/")[0]
         finally:
             process.terminate()
@@ -81,11 +81,3 @@ def ask(url: str, path: str, values: Mapping[str, str] | None = None) -> Any:
     query = f"?{urllib.parse.urlencode(values)}" if values else ""
     with urllib.request.urlopen(f"{url}{path}{query}", timeout=10) as answer:
         return json.load(answer)
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=2) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False

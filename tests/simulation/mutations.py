@@ -11,12 +11,13 @@ from unittest.mock import patch
 
 from stream_monitor.alert.life import AlertBook
 from stream_monitor.capture.decode import Decoder
+from stream_monitor.detect.sequential.watch import Sequential
 from stream_monitor.errors import CodecError, VersionError
 from stream_monitor.pipeline import step as steps
 from stream_monitor.pipeline.step import State
 from stream_monitor.pipeline.unit import Unit
 from stream_monitor.profile.profile import Profile
-from stream_monitor.runtime import detect_worker
+from stream_monitor.runtime import detect_worker, snapshots
 from stream_monitor.runtime.broker import Record, TopicPartition
 from stream_monitor.runtime.completeness import Reading
 from stream_monitor.runtime.detect_worker import DetectWorker, Owned
@@ -384,10 +385,10 @@ def gone_unit_left_in_the_snapshot() -> Iterator[None]:
     """A unit that a config removed is not removed from the state topic's manifest."""
 
     def make(original: Callable[..., Any]) -> Callable[..., Any]:
-        def records(snapshots: Snapshots, state: State, next_offset: int, unannounced: Any) -> Iterable[Record]:
-            known = dict(snapshots.chunks)
-            made = [record for record in original(snapshots, state, next_offset, unannounced) if record.value is not None]
-            snapshots.chunks = known | snapshots.chunks
+        def records(held: Snapshots, state: State, next_offset: int, unannounced: Any) -> Iterable[Record]:
+            known = dict(held.chunks)
+            made = [record for record in original(held, state, next_offset, unannounced) if record.value is not None]
+            held.chunks = known | held.chunks
             return made
 
         return records
@@ -399,7 +400,6 @@ def gone_unit_left_in_the_snapshot() -> Iterator[None]:
 @mutation
 def pending_seconds_not_saved() -> Iterator[None]:
     """What the sequential detectors have not read yet is lost in a restart."""
-    from stream_monitor.detect.sequential.watch import Sequential
 
     def make(original: Callable[..., Any]) -> Callable[..., Any]:
         def encode(watch: Sequential) -> bytes:
@@ -430,7 +430,7 @@ def revisions_not_saved() -> Iterator[None]:
 
         return save
 
-    with instead(__import__("stream_monitor.runtime.snapshots", fromlist=["save_unit"]), "save_unit", make):
+    with instead(snapshots, "save_unit", make):
         yield
 
 
@@ -446,8 +446,8 @@ def unannounced_not_saved() -> Iterator[None]:
     """Which profiles of an open transaction were read is forgotten in a restart: they are read twice."""
 
     def make(original: Callable[..., Any]) -> Callable[..., Any]:
-        def records(snapshots: Snapshots, state: State, next_offset: int, unannounced: Any) -> Iterable[Record]:
-            return original(snapshots, state, next_offset, {})  # type: ignore[no-any-return]
+        def records(held: Snapshots, state: State, next_offset: int, unannounced: Any) -> Iterable[Record]:
+            return original(held, state, next_offset, {})  # type: ignore[no-any-return]
 
         return records
 

@@ -59,7 +59,6 @@ class NaiveUnit:
     counted_ms: int | None = None
     """End of the last window whose number of events was judged."""
     silent: int = 0
-    late: int = 0
 
     @classmethod
     def new(cls, key: Key, plan: StreamPlan, facts: Facts, watermark_ms: int | None) -> "NaiveUnit":

@@ -174,7 +174,7 @@ class PartitionOracle:
 
 
 def ended(old: StreamPlan, new: StreamPlan | None, key: Key) -> Reason | None:
-    """Why what was known of a stream is void under a newer config."""
+    """Why what was known of a stream is void under a newer config: the documented rule, written again on purpose."""
     if new is None:
         return Reason.MODEL_REMOVED
     if new.baseline.id != old.baseline.id:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from functools import cache
 from http import HTTPStatus
 from typing import Any
 from urllib.error import HTTPError
@@ -26,20 +25,13 @@ from stream_monitor.export.board.history import History, Seen
 from stream_monitor.export.board.views import FEATURES_MAX
 from stream_monitor.export.http import MetricsServer
 from stream_monitor.pipeline.step import Outputs
+from tests.demo_stage import played
 
 LOAN = StreamKey("loan", None)
 
 
-@cache
-def stage() -> Stage:
-    made = Stage(Traffic.seeded(3, 8_000))
-    for _ in made.play():
-        pass
-    return made
-
-
 def get(target: str, site: Site | None = None, token: str | None = None) -> tuple[int, str]:
-    answer = (site or Site(stage().board)).answer(target, None if token is None else f"Bearer {token}")
+    answer = (site or Site(played().board)).answer(target, None if token is None else f"Bearer {token}")
     assert answer is not None
     return answer.status, answer.body.decode()
 
@@ -55,10 +47,10 @@ def tree(target: str) -> Any:
 
 def test_the_overview_says_how_each_model_is() -> None:
     (model,) = tree("/api/v1/models")["models"]
-    firing = {alert.alert_id for alert in stage().alerts if alert.status != "resolved"}
+    firing = {alert.alert_id for alert in played().alerts if alert.status != "resolved"}
     assert (model["model"], model["state"]) == ("loan", "critical")
     assert {each["alert_id"] for each in model["firing"]} == firing
-    last = max(json.loads(row)["window"]["end"] for row in stage().windows if json.loads(row)["feature"])
+    last = max(json.loads(row)["window"]["end"] for row in played().windows if json.loads(row)["feature"])
     assert model["window"]["end"] == last
     status, page = get("/")
     assert status == HTTPStatus.OK
@@ -78,7 +70,7 @@ def test_a_feature_has_its_distribution_and_every_published_score() -> None:
     found = tree("/api/v1/models/loan/features/income")
     assert sum(each["baseline"] for each in found["bins"]) == pytest.approx(1.0)
     assert sum(each["window"] for each in found["bins"]) == pytest.approx(1.0)
-    rows = [msgspec.json.decode(row, type=WindowScore) for row in stage().windows]
+    rows = [msgspec.json.decode(row, type=WindowScore) for row in played().windows]
     told = {(row.detector, row.window.end): row.score for row in rows if row.feature == "income" and row.status == "judged"}
     shown = {(d, p["end"]): p["score"] for d, points in found["detectors"].items() for p in points if p["score"] is not None}
     assert shown == {key: pytest.approx(score) for key, score in told.items()}
@@ -123,20 +115,20 @@ def hold(value: Any, schema: dict[str, Any], schemas: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", "127.3.2.1"])
 def test_whoever_is_on_the_machine_may_look(host: str) -> None:
-    assert get("/", Site(stage().board, host))[0] == HTTPStatus.OK
+    assert get("/", Site(played().board, host))[0] == HTTPStatus.OK
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "10.0.0.7", "::", "monitor.example"])
 def test_others_need_the_token(host: str) -> None:
-    assert get("/", Site(stage().board, host))[0] == HTTPStatus.FORBIDDEN, "without one configured there are no pages"
-    closed = Site(stage().board, host, "secret")
+    assert get("/", Site(played().board, host))[0] == HTTPStatus.FORBIDDEN, "without one configured there are no pages"
+    closed = Site(played().board, host, "secret")
     assert [get("/api/v1/models", closed, token)[0] for token in (None, "", "wrong", "sécret", "secret")] == [401, 401, 401, 401, 200]
-    assert get("/", Site(stage().board, "127.0.0.1", "secret"))[0] == HTTPStatus.UNAUTHORIZED, "a token that is set is asked for"
+    assert get("/", Site(played().board, "127.0.0.1", "secret"))[0] == HTTPStatus.UNAUTHORIZED, "a token that is set is asked for"
 
 
 def test_no_page_loads_anything_or_runs_a_script() -> None:
     for target in ("/", "/models/loan", "/models/loan/features/region"):
-        answer = Site(stage().board).answer(target, None)
+        answer = Site(played().board).answer(target, None)
         assert answer is not None
         assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
         assert "<script" not in answer.body.decode()
@@ -145,7 +137,7 @@ def test_no_page_loads_anything_or_runs_a_script() -> None:
 def test_names_are_only_text() -> None:
     evil = '"><script>alert(1)</script>/../?&'
     board = Board()
-    alert = msgspec.structs.replace(stage().alerts[0], model=evil, feature=evil)
+    alert = msgspec.structs.replace(played().alerts[0], model=evil, feature=evil)
     board.committed(Outputs(alerts=[alert]), [])
     status, page = get("/", Site(board))
     assert status == HTTPStatus.OK
@@ -164,7 +156,7 @@ def test_odd_queries_are_answered(query: str) -> None:
 
 
 def test_the_server_serves_it_beside_the_metrics() -> None:
-    with MetricsServer(stage().store.registry(), port=0, site=Site(stage().board)) as server:
+    with MetricsServer(played().store.registry(), port=0, site=Site(played().board)) as server:
         base = f"http://127.0.0.1:{server.port}"
         with urlopen(base + "/", timeout=10) as answer:
             assert answer.headers["X-Content-Type-Options"] == "nosniff"
@@ -214,7 +206,7 @@ def test_a_history_is_the_last_windows(said: list[tuple[int, dict[str, float | N
 
 
 def many(count: int) -> Iterator[Any]:
-    first = stage().alerts[0]
+    first = played().alerts[0]
     for number in range(count):
         yield msgspec.structs.replace(first, alert_id=f"{number}", status=AlertStatus.RESOLVED if number % 2 else AlertStatus.FIRING)
 
@@ -240,7 +232,7 @@ def test_a_model_that_went_to_another_worker_is_shown_no_more() -> None:
     made.board = board
     with board.reading() as (streams, _):
         assert not streams
-    board.committed(Outputs(alerts=stage().alerts[:1]), [])
+    board.committed(Outputs(alerts=played().alerts[:1]), [])
     board.lost([LOAN])
     with board.reading() as (streams, alerts):
         assert not streams

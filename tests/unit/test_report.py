@@ -2,15 +2,12 @@
 
 import re
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from stream_monitor.alert.alert import Alert
-from stream_monitor.cli.demo import Stage
-from stream_monitor.cli.demo_traffic import Traffic
 from stream_monitor.detect.finding import Severity
 from stream_monitor.errors import InputError
 from stream_monitor.export.pictures import POINTS_MAX, Axis, Point, thinned
@@ -18,18 +15,11 @@ from stream_monitor.export.report import Story, write_report
 from stream_monitor.export.report.page import render
 from stream_monitor.export.report.story import CASES_MAX
 from stream_monitor.export.templating import number
-
-
-@cache
-def demo() -> Stage:
-    stage = Stage(Traffic.seeded(3, 8_000))
-    for _ in stage.play():
-        pass
-    return stage
+from tests.demo_stage import played
 
 
 def story(alerts: list[Alert] | None = None, rows: list[bytes] | None = None) -> Story:
-    return Story.of(demo().alerts if alerts is None else alerts, demo().windows if rows is None else rows)
+    return Story.of(played().alerts if alerts is None else alerts, played().windows if rows is None else rows)
 
 
 def test_it_tells_what_moved_worst_first() -> None:
@@ -68,7 +58,7 @@ def test_names_are_only_text() -> None:
                 alert.evidence, moved=tuple(msgspec.structs.replace(moved, bin=evil) for moved in alert.evidence.moved)
             ),
         )
-        for alert in demo().alerts
+        for alert in played().alerts
     ]
     page = render(story(alerts), evil)
     assert "<script" not in page
@@ -81,7 +71,7 @@ def test_a_run_without_alerts_or_windows_has_a_page_too() -> None:
 
 
 def many() -> Iterator[Alert]:
-    first = demo().alerts[0]
+    first = played().alerts[0]
     for number_ in range(CASES_MAX + 7):
         yield msgspec.structs.replace(first, alert_id=f"{number_:032x}", feature=f"f{number_}")
 

@@ -82,10 +82,11 @@ class Board:
                 self._alerts.setdefault(alert.alert_id, alert)
 
     def _forget(self) -> None:
-        over = [name for name, alert in self._alerts.items() if alert.status is AlertStatus.RESOLVED]
-        firing = [name for name in self._alerts if name not in set(over)]
-        for name in [*over, *firing][: max(len(self._alerts) - ALERTS_MAX, 0)]:
-            del self._alerts[name]
+        too_many = len(self._alerts) - ALERTS_MAX
+        if too_many > 0:
+            fires = {name: alert.status is not AlertStatus.RESOLVED for name, alert in self._alerts.items()}
+            for name in sorted(fires, key=fires.__getitem__)[:too_many]:  # sorting keeps the order of age
+                del self._alerts[name]
 
 
 def _by_window(rows: Iterable[WindowScore]) -> Iterator[list[WindowScore]]:

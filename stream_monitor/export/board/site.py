@@ -65,8 +65,8 @@ class Site:
         if self._token is None:
             text = "pages are shown on loopback only; to see them from elsewhere set metrics.token in the config\n"
             return Answer(HTTPStatus.FORBIDDEN, TEXT, text.encode(), SAFE)
-        borne = (authorization or "").removeprefix("Bearer ")
-        if hmac.compare_digest(borne.encode(), self._token.encode()):
+        scheme, _, borne = (authorization or "").partition(" ")
+        if scheme.lower() == "bearer" and hmac.compare_digest(borne.encode(), self._token.encode()):
             return None
         return Answer(HTTPStatus.UNAUTHORIZED, TEXT, b"bear the token of metrics.token\n", {**SAFE, "WWW-Authenticate": "Bearer"})
 

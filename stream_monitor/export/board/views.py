@@ -1,18 +1,21 @@
 """What pages and the JSON API show: plain trees of what is on the board."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from stream_monitor.alert.alert import Alert, AlertStatus
+from stream_monitor.baseline.baseline import Baseline
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.detect.finding import Severity
 from stream_monitor.detect.registry import VOLUME
 from stream_monitor.detect.report import utc
 from stream_monitor.export.board.board import Board, StreamBoard
-from stream_monitor.export.board.history import Seen
+from stream_monitor.export.board.history import Seen, SeriesKey
+from stream_monitor.pipeline.plan import StreamPlan
 from stream_monitor.profile.layout import FIRST_VALUE
+from stream_monitor.window.windows import Window
 
 Tree = dict[str, Any]
 FEATURES_MAX: Final = 100
@@ -36,8 +39,8 @@ def model(board: Board, stream: StreamKey, search: str = "", page: int = 1) -> T
         if each is None:
             return None
         mine = [alert for alert in alerts if _is_of(alert, stream)]
-        tree, features = _model(stream, each, mine), _features(each, mine)
-    chosen = [feature for feature in features if search.lower() in feature["feature"].lower()]
+        tree, newest, plan = _model(stream, each, mine), each.history.newest(), each.plan
+    chosen = [feature for feature in _features(plan, newest, mine) if search.lower() in feature["feature"].lower()]
     start = FEATURES_MAX * (max(page, 1) - 1)
     shown = chosen[start : start + FEATURES_MAX]
     pages = max(-(-len(chosen) // FEATURES_MAX), 1)
@@ -52,16 +55,15 @@ def feature(board: Board, stream: StreamKey, name: str) -> Tree | None:
         if each is None or name not in names:
             return None
         found = {detector: each.history.of((column, detector)) for column, detector in each.history.series if column == name}
-        series = dict(sorted(found.items(), key=lambda item: -max(map(_ratio, item[1]), default=0.0)))
-        bins = _bins(each, names.index(name))
         mine = [alert for alert in alerts if _is_of(alert, stream) and alert.feature == name]
-        window = each.window
+        baseline, window = each.plan.baseline, each.window
+    series = dict(sorted(found.items(), key=lambda item: -max(map(_ratio, item[1]), default=0.0)))
     return {
         "model": stream.model,
         "version": stream.version,
         "feature": name,
         "window": None if window is None else _span(window.judged_from_ms, window.end_ms, window.profile.events),
-        "bins": bins,
+        "bins": _bins(baseline, window, names.index(name)),
         "detectors": {detector: [_point(seen) for seen in found] for detector, found in series.items()},
         "alerts": [alert_tree(alert) for alert in mine],
     }
@@ -87,9 +89,7 @@ def _model(stream: StreamKey, each: StreamBoard, mine: Sequence[Alert]) -> Tree:
         "model": stream.model,
         "version": stream.version,
         "state": worst.value if worst else ("ok" if window else "waiting"),
-        "firing": [
-            {"alert_id": a.alert_id, "severity": a.severity.value, "feature": a.feature, "summary": a.annotations.summary} for a in firing
-        ],
+        "firing": [_brief(alert) for alert in firing],
         "columns": len(each.plan.baseline.columns),
         "window": None if window is None else _span(window.judged_from_ms, window.end_ms, window.profile.events),
         "watermark": None if each.watermark_ms is None else utc(each.watermark_ms),
@@ -101,16 +101,16 @@ def _brief(alert: Alert) -> Tree:
     return {"alert_id": alert.alert_id, "severity": alert.severity.value, "feature": alert.feature, "summary": alert.annotations.summary}
 
 
-def _features(each: StreamBoard, mine: Sequence[Alert]) -> list[Tree]:
+def _features(plan: StreamPlan, newest: Mapping[SeriesKey, Seen], mine: Sequence[Alert]) -> list[Tree]:
     firing = {alert.feature: alert.severity.value for alert in mine if alert.status is not AlertStatus.RESOLVED}
     nearest: dict[str, tuple[float, str, Seen]] = {}
-    for (column, detector), seen in each.history.newest().items():
+    for (column, detector), seen in newest.items():
         if column is not None and seen.score is not None and seen.threshold and detector not in VOLUME:
             ratio = seen.score / seen.threshold
             if column not in nearest or ratio > nearest[column][0]:
                 nearest[column] = (ratio, detector, seen)
     found = []
-    for entry in each.plan.baseline.columns:
+    for entry in plan.baseline.columns:
         name = entry.column.name
         tree: Tree = {"feature": name, "state": firing.get(name), **dict.fromkeys(("detector", "ratio", "score", "threshold"))}
         if name in nearest:
@@ -120,12 +120,11 @@ def _features(each: StreamBoard, mine: Sequence[Alert]) -> list[Tree]:
     return sorted(found, key=lambda tree: (-_severity(tree["state"]), -(tree["ratio"] or 0.0), tree["feature"]))
 
 
-def _bins(each: StreamBoard, column: int) -> list[Tree]:
+def _bins(baseline: Baseline, window: Window | None, column: int) -> list[Tree]:
     """Shares of all codes of a column, in the baseline and in the last window; beyond `BINS_MAX` those with most events."""
-    baseline = each.plan.baseline
     start, size = int(baseline.layout.starts[column]), baseline.layout.sizes[column]
     before = baseline.profile.counts[start : start + size]
-    now = before * 0 if each.window is None else each.window.profile.counts[start : start + size]
+    now = before * 0 if window is None else window.profile.counts[start : start + size]
     ofs = max(int(before.sum()), 1), max(int(now.sum()), 1)
     codes = [code for code in range(size) if before[code] or now[code]]
     kept = sorted(sorted(codes, key=lambda code: -max(before[code] / ofs[0], now[code] / ofs[1]))[:BINS_MAX])
