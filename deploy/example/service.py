@@ -17,7 +17,7 @@ from stream_monitor import CaptureClient, CaptureMiddleware
 from stream_monitor.cli.demo_traffic import Traffic
 from stream_monitor.client import draft_of
 
-FEATURES = {"income": float, "amount": float, "age": int, "region": str, "employed": bool}
+FEATURES = ("income", "amount", "age", "region", "employed")
 
 client = CaptureClient(os.environ.get("KAFKA", "localhost:9092"), "loan", topic=os.environ.get("CAPTURES", "captures"))
 model = Traffic.seeded(seed=7, events=1).service.model
@@ -27,7 +27,7 @@ async def predict(request: Request) -> Response:
     """What becomes of a loan: `repaid` or `default`, the probability of the former, and the id by which the truth may follow."""
     draft = draft_of(request.scope)
     application = await request.json()
-    if application.keys() != FEATURES.keys():
+    if set(application) != set(FEATURES):
         return JSONResponse({"error": f"an application has {', '.join(FEATURES)}"}, status_code=422)
     score = float(model.predict_proba_one(application).get(True, 0.0))
     draft.features = application

@@ -26,7 +26,7 @@ from stream_monitor.errors import RunError
 from stream_monitor.export.board import Board, Site
 from stream_monitor.export.logs import configure_logs
 from stream_monitor.export.metrics import MetricStore
-from stream_monitor.export.report import Story, write_report
+from stream_monitor.export.report import Story, claim, write_report
 from stream_monitor.runtime.broker import Record, TopicPartition, TopicSpec
 from stream_monitor.runtime.config_log import ConfigLog
 from stream_monitor.runtime.detect_worker import DetectWorker
@@ -53,6 +53,8 @@ def demo(
     configure_logs("error")  # what happens is told below
     said = console(plain=headless)
     results = Results(out) if out is not None else None  # before the work: a folder that cannot be written is said at once
+    if report is not None:
+        claim(report)
     said.print(f"Training a classifier with river (seed {seed}) and building its baseline …")
     stage = Stage(Traffic.seeded(seed, events))
     with ExitStack() as stack:

@@ -17,7 +17,7 @@ from stream_monitor.cli.sources import read_chunks
 from stream_monitor.cli.tally import Tally, said
 from stream_monitor.errors import InputError
 from stream_monitor.export.metrics import MetricStore
-from stream_monitor.export.report import Story, write_report
+from stream_monitor.export.report import Story, claim, write_report
 from stream_monitor.pipeline.replay import Chunk, Replay
 from stream_monitor.runtime.detect_meter import DetectMeter
 
@@ -45,6 +45,9 @@ def replay(
     if labels:
         print("note: --labels is accepted; labels are not joined in this release", file=sys.stderr)
     before = None if compare_with is None else read_alerts(compare_with)  # at once: --out may be the same folder
+    if report is not None:
+        claim(report)
+    keeps = before is not None or report is not None
     store, tally, alerts = MetricStore(), Tally(), []
     with Results(out) as results, ByteBar("Replaying", sum(file.stat().st_size for file in captures)) as progress:
         run = Replay(loaded.plan, [read_chunks(file, loaded.plan, progress) for file in captures])
@@ -54,7 +57,7 @@ def replay(
             meter.committed(outputs, [run.state])
             meter.tick(run.state, run.state.plan.streams)
             _count(store, chunk)
-            alerts += outputs.alerts
+            alerts += outputs.alerts if keeps else []
             results.write("alerts.jsonl", (alert.to_json() for alert in outputs.alerts))
             results.write("windows.jsonl", (score.to_json() for score in outputs.scores))
             results.write("dead_letters.jsonl", _dead_letters(chunk))
@@ -62,7 +65,8 @@ def replay(
     if tally.events == 0:
         raise InputError(f"no event in {', '.join(map(str, captures))}: {said(tally.rejects) if tally.rejects else 'the files are empty'}")
     if report is not None:
-        write_report(Story.of(alerts, (out / "windows.jsonl").open("rb")), report, f"Replay of {', '.join(file.name for file in captures)}")
+        with (out / "windows.jsonl").open("rb") as rows:
+            write_report(Story.of(alerts, rows), report, f"Replay of {', '.join(file.name for file in captures)}")
         written.append(report)
     _print(tally, None if before is None else compare(before, alerts), json, written)
 

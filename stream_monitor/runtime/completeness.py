@@ -1,8 +1,8 @@
 """Whether phase 2 reads every profile that phase 1 wrote: the progress that ends a transaction tells how many came before it.
 
-Kafka's client has been seen to pass over a committed record after the broker had restarted twice within seconds. Without this count
-its events would be gone and nobody would know; with it they are read again, before the watermark passes them: no event time of a
-transaction is told but by its progress.
+After a broker had restarted twice within seconds a window once missed a batch whose other half was there; that the client passed over a
+committed record would explain it. Without this count its events would be gone and nobody would know; with it they are read again, before
+the watermark passes them: no event time of a transaction is told but by its progress.
 """
 
 from collections.abc import Iterator, Mapping

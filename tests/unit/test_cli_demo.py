@@ -45,3 +45,9 @@ def test_the_same_seed_tells_the_same_story(told: tuple[str, Path], tmp_path: Pa
     assert again.replace(str(tmp_path), "") == said.replace(str(out), "")
     for name in ("alerts.jsonl", "windows.jsonl"):
         assert (tmp_path / name).read_bytes() == (out / name).read_bytes()
+
+
+def test_the_report_is_written_where_it_is_asked_for(tmp_path: Path) -> None:
+    report = tmp_path / "demo.html"
+    demo(tmp_path / "out", "--report", str(report), "--events", "8000")
+    assert "What moved" in report.read_text(encoding="utf-8")

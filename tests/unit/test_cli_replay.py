@@ -156,3 +156,17 @@ def test_a_config_whose_baseline_is_missing_names_both(folder: Path) -> None:
     (folder / "fraud").unlink()
     with pytest.raises(UserError, match=r"fraud: cannot be read.*monitor\.yaml names 'fraud'"):
         replay(folder, "events.jsonl")
+
+
+def test_the_report_tells_of_every_alert(folder: Path) -> None:
+    report = folder / "report.html"
+    said = replay(folder, "events.jsonl", more=("--report", str(report)))
+    page = report.read_text(encoding="utf-8")
+    assert "".join(said.split()).endswith("report.html"), "it is among what was written"
+    assert page.count('class="case"') == len(outcome(folder).alerts) > 0
+
+
+def test_a_report_that_cannot_be_written_is_said_before_the_work(folder: Path) -> None:
+    with pytest.raises(InputError, match=r"--report .*: cannot be written"):
+        replay(folder, "events.jsonl", more=("--report", str(folder / "no" / "report.html")))
+    assert not (folder / "out" / "metrics.prom").exists()

@@ -37,6 +37,14 @@ def write_report(story: Story, path: Path, title: str) -> None:
         raise InputError(f"--report {path}: cannot be written: {error.strerror}") from None
 
 
+def claim(path: Path) -> None:
+    """Before the work: that the page can be written there. Errors: InputError."""
+    try:
+        path.open("ab").close()
+    except OSError as error:
+        raise InputError(f"--report {path}: cannot be written: {error.strerror}") from None
+
+
 def render(story: Story, title: str) -> str:
     """The page as text; the same bytes for the same story."""
     return _template().render(story=story, title=title, start=when(story.start_ms), end=when(story.end_ms))
