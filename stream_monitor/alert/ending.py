@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Final
 
-from stream_monitor.alert.wording import is_share, percent, what, when, who
+from stream_monitor.alert.wording import amount, is_share, percent, what, when, who
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.detect.decide import title_of
 from stream_monitor.detect.finding import Key, Score
+from stream_monitor.detect.registry import OPERATIONS
 from stream_monitor.detect.report import WindowRef
 
 _YES_OR_NO: Final = frozenset({"missing_feature", "constant", "field_set_changed", "silence"})
@@ -21,8 +22,9 @@ def recovered(stream: StreamKey, segment: Mapping[str, str], score: Score, windo
 
 
 def settled(stream: StreamKey, segment: Mapping[str, str], key: Key, window: WindowRef) -> str:
-    """That a shift was followed by no other."""
-    return f"{who(stream, segment)}: {what(key)} did not shift again, up to and {when(window)}"
+    """That a shift was followed by no other, or what was told for information is over."""
+    state = "is over" if key.detector in OPERATIONS else "did not shift again"
+    return f"{who(stream, segment)}: {what(key)} {state}, up to and {when(window)}"
 
 
 def eased(stream: StreamKey, segment: Mapping[str, str], score: Score, window: WindowRef) -> str:
@@ -45,6 +47,8 @@ def _now(score: Score) -> str:
     name, value = score.key.detector, score.score
     if value is None or name in _YES_OR_NO:
         return ""
+    if name in OPERATIONS:
+        return f" ({amount(name, value)}, limit {amount(name, score.threshold)})"
     if is_share(name):
         return f" ({title_of(name)} in {percent(value)}, limit {percent(score.threshold)})"
     return f" ({title_of(name)} {value:.2f}, threshold {score.threshold:.2f})"

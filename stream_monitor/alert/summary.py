@@ -4,10 +4,12 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from stream_monitor.alert.alert import Affected, Evidence, Moved
-from stream_monitor.alert.wording import is_share, moment, percent, split, what, when, who
+from stream_monitor.alert.wording import amount, is_share, moment, percent, split, what, when, who
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.detect.decide import title_of
-from stream_monitor.detect.finding import Finding, FindingKind, Score, Severity
+from stream_monitor.detect.finding import Finding, FindingKind, Score, Severity, Shown
+from stream_monitor.detect.operations import IDLE_BELOW
+from stream_monitor.detect.registry import OPERATIONS
 from stream_monitor.detect.report import WindowRef
 
 STANDS_OUT: Final = 1.5
@@ -81,12 +83,38 @@ def _silence(finding: Finding, window: WindowRef) -> str:
     return f"the traffic stopped: {title_of(finding.key.detector)} {when(window)}: about {finding.value:,.0f}{_chance(finding.score)}"
 
 
+def _level(finding: Finding, window: WindowRef) -> str:
+    limit = amount(finding.key.detector, finding.score.threshold)
+    change = ", ".join(map(_change, finding.score.measured))
+    return f"{change} {when(window)} (limit {limit}{_chance(finding.score)}), of {window.events:,} events"
+
+
+def _bottleneck(finding: Finding, window: WindowRef) -> str:
+    changes = " while ".join(map(_change, finding.score.measured))
+    return f"a bottleneck: {changes} {when(window)} (both {finding.value:.2f} times the usual{_chance(finding.score)})"
+
+
+def _idle(finding: Finding, window: WindowRef) -> str:
+    changes = ", ".join(map(_change, finding.score.measured))
+    return f"idle capacity: {changes} {when(window)}, and has been under {percent(IDLE_BELOW)} for {finding.value:.0f} hours"
+
+
+def _change(measured: Shown) -> str:
+    name, before, now = measured.name, measured.baseline, measured.window or 0.0
+    if before is None or before >= now:
+        return f"{title_of(name)} is {amount(name, now)}"
+    return f"{title_of(name)} rose from {amount(name, before)} to {amount(name, now)}"
+
+
 _WHOLE: Final[Mapping[str, Callable[[Finding, WindowRef], str]]] = {
     "duplicate_ratio": _share("the traffic holds"),
     "extra_feature": _share("the traffic holds a"),
     "field_set_changed": _fields,
     "volume": _volume,
     "silence": _silence,
+    **dict.fromkeys(OPERATIONS, _level),
+    "bottleneck": _bottleneck,
+    "idle_capacity": _idle,
 }
 
 
@@ -94,6 +122,8 @@ def _moved(finding: Finding, moved: tuple[Moved, ...], window: WindowRef) -> str
     """The bin that moved most; bad values of a column are told as a share already."""
     if not moved or (finding.key.kind is FindingKind.DATA_QUALITY and finding.key.feature is not None):
         return ""
+    if finding.key.detector in OPERATIONS:
+        return f"; most errors: {moved[0].bin} ({percent(moved[0].window or 0.0)})"
     first, before, now = moved[0], moved[0].baseline or 0.0, moved[0].window or 0.0
     change = f"{first.bin} {'rose' if now > before else 'fell'} from {percent(before)} to {percent(now)}"
     return f": {change}" + (f", of {window.events:,} events" if finding.key.feature is not None else "")

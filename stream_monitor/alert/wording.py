@@ -5,9 +5,11 @@ from typing import Final
 
 from stream_monitor.capture.schema import PREDICTION, SCORE, StreamKey
 from stream_monitor.detect.finding import Key
+from stream_monitor.detect.registry import OPERATIONS, title_of
 from stream_monitor.detect.report import WindowRef, utc
 
 _UNITS: Final = ((3_600_000, "hour"), (60_000, "minute"), (1000, "second"), (1, "millisecond"))
+_SIZES: Final = ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "kB"), (1, "B"))
 _OUTPUTS: Final = {PREDICTION: "the prediction", SCORE: "the prediction score"}
 
 
@@ -24,6 +26,8 @@ def split(segment: Mapping[str, str]) -> str:
 
 def what(key: Key) -> str:
     """The feature's name, or what the output and the whole are called."""
+    if key.detector in OPERATIONS:
+        return title_of(key.detector)
     return "the traffic" if key.feature is None else _OUTPUTS.get(key.feature, key.feature)
 
 
@@ -47,6 +51,17 @@ def percent(share: float) -> str:
     """`34 %`, `1.2 %`, `0.03 %`."""
     value = 100 * share
     return f"{value:.0f} %" if value >= 9.95 or value == 0 else f"{value:.2g} %"
+
+
+def amount(detector: str, value: float) -> str:
+    """A score of operations in its unit: `310 ms`, `34 %`, `1.2 GB`, `12.5 per second`."""
+    if is_share(detector):
+        return percent(value)
+    if "_bytes" in detector:
+        unit, name = next((unit, name) for unit, name in _SIZES if value >= unit or unit == 1)
+        return f"{value / unit:.3g} {name}" + ("/s" if detector.endswith("_per_s") else "")
+    digits = f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+    return f"{digits} ms" if detector.endswith("_ms") else f"{digits} per second" if detector.endswith("_per_s") else digits
 
 
 def is_share(detector: str) -> bool:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from stream_monitor.capture import cloudevents
 from stream_monitor.capture import columns as capture_columns
+from stream_monitor.capture.call_fields import RESOURCE_FIELDS, calls_of
+from stream_monitor.capture.calls import Calls
 from stream_monitor.capture.columns import Columns, Values
 from stream_monitor.capture.convert import column, has_none, only_numbers, texts
 from stream_monitor.capture.envelope import is_event_id
@@ -45,15 +47,19 @@ class Envelopes:
     """A chunk's n envelopes, taken apart.
 
     event_ids: n, None where there is none anywhere; time_ms: int64[n], `UNREAD` where it is none or unreadable.
-    metadata: the fields that the schema asks for. ignored: n entries of each learned name, UNSET where it is absent.
+    metadata: the fields that the schema asks for; resources: None where no event has any.
+    ignored: n entries of each learned name, UNSET where it is absent.
     unknown_fields: the learned fields that are there, over all n.
     """
 
     event_ids: Sequence[str | None]
     time_ms: NDArray[np.int64]
     outputs: Outputs
+    latencies: Sequence[float | None]
     statuses: Sequence[str | None]
+    errors: Sequence[str | None]
     metadata: Members
+    resources: Members | None
     shallow: tuple[Sequence[Any], ...]
     ignored: tuple[Sequence[Any], ...]
     unknown_fields: int
@@ -62,7 +68,7 @@ class Envelopes:
 def envelopes_of(chunk: Chunk, messages: Messages) -> Envelopes:
     """Take a chunk of at least one event apart; headers and Kafka timestamps stand in for absent ids and times."""
     fields = dict(zip(chunk.shape.fields, zip(*map(_tuple, chunk.events), strict=True), strict=True))
-    ids, times = fields["event_id"], fields["time"]
+    ids, times, resources = fields["event_id"], fields["time"], fields["resources"]
     if has_none(ids):
         pairs = zip(ids, chunk.rows, strict=True)
         ids = tuple(cloudevents.attribute(messages[row], cloudevents.ID) if value is None else value for value, row in pairs)
@@ -74,8 +80,11 @@ def envelopes_of(chunk: Chunk, messages: Messages) -> Envelopes:
         event_ids=ids,
         time_ms=times_of(times),
         outputs=outputs_of(fields["prediction"]),
+        latencies=fields["latency_ms"],
         statuses=fields["status"],
+        errors=fields["error"],
         metadata=chunk.shape.metadata.read(fields["metadata"]),
+        resources=RESOURCE_FIELDS.read(resources) if resources.count(UNSET) < len(resources) else None,
         shallow=tuple(fields[name] for name in SHALLOW),
         ignored=ignored,
         unknown_fields=sum(len(values) - values.count(UNSET) for values in ignored),
@@ -89,6 +98,7 @@ def doubtful(envelopes: Envelopes, bounds: Bounds) -> set[int]:
     doubts.update(_doubtful_ids(envelopes.event_ids))
     doubts.update(_doubtful_outputs(envelopes.outputs, envelopes.statuses))
     doubts.update(envelopes.metadata.unread)
+    doubts.update(envelopes.resources.unread if envelopes.resources else ())
     for values in envelopes.shallow:
         doubts.update(_doubtful_raws(values, object_only=True))
     for values in envelopes.ignored:
@@ -117,6 +127,7 @@ def columns_of(stream: StreamKey, chunk: Chunk, envelopes: Envelopes, positive_c
         unknown_fields=envelopes.unknown_fields,
         metadata=dict(zip(chunk.shape.metadata.names, map(texts, envelopes.metadata.values), strict=True)),
         extra=_extra(chunk.shape, envelopes),
+        calls=_calls(envelopes),
     )
 
 
@@ -162,6 +173,11 @@ def _extra(shape: Shape, envelopes: Envelopes) -> dict[str, NDArray[np.bool_]]:
     learned = zip(shape.learned, envelopes.ignored, strict=True)
     held = [(name, values) for (scope, name), values in learned if scope == FEATURES and values.count(UNSET) < len(values)]
     return {name: np.array([value is not UNSET for value in values], dtype=np.bool_) for name, values in held}
+
+
+def _calls(envelopes: Envelopes) -> Calls | None:
+    resources = envelopes.resources.values if envelopes.resources else None
+    return calls_of(envelopes.latencies, envelopes.statuses, envelopes.errors, resources)
 
 
 def _doubtful_ids(ids: Sequence[str | None]) -> Iterable[int]:

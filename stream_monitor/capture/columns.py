@@ -8,6 +8,7 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_monitor.capture.calls import Calls
 from stream_monitor.capture.schema import Schema, StreamKey
 
 
@@ -68,6 +69,7 @@ class Columns:
     unknown_fields: how many fields (top level and features) the schema does not know, over all n events.
     metadata: for each field of `schema.metadata` n values (a scalar that is no string as its JSON form; None: absent or null);
     extra: for each unknown *feature* name that some event holds, bool[n], which ones do (any value but an absent one counts).
+    calls: how the n calls went; None where no event says anything of it.
     """
 
     stream: StreamKey
@@ -79,6 +81,7 @@ class Columns:
     unknown_fields: int = 0
     metadata: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
     extra: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+    calls: Calls | None = None
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -6,6 +6,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_monitor.capture.calls import joined_calls
 from stream_monitor.capture.columns import Columns, Values
 
 
@@ -23,6 +24,7 @@ def joined(parts: Sequence[Columns]) -> Columns:
         unknown_fields=sum(part.unknown_fields for part in parts),
         metadata={name: list(chain.from_iterable(part.metadata[name] for part in parts)) for name in parts[0].schema.metadata},
         extra=_joined_extra(parts),
+        calls=joined_calls([part.calls for part in parts], list(map(len, parts))),
     )
 
 

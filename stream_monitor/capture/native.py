@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence, Set
 from typing import Any, Final, NamedTuple, cast
 
 from stream_monitor.capture import cloudevents, envelope
+from stream_monitor.capture.call_fields import written
 from stream_monitor.capture.columns import Raw
 from stream_monitor.capture.convert import number
 from stream_monitor.capture.prediction import MEMBERS
@@ -103,10 +104,10 @@ def _event(body: Mapping[str, Any], event_id: str, time_ms: int, shape: Shape) -
     if isinstance(output, dict):
         output = shape.prediction(**{member: output.get(member) for member in MEMBERS}, **learned[PREDICTION])
     features = shape.features(**_feature_values(body["features"], shape.wanted), **learned[FEATURES])
-    metadata = shape.metadata.write(body.get("metadata"))
-    asis = {name: body.get(name) for name in ("model", "version", "status")}
-    event = shape.event(event_id=event_id, time=time_ms, features=features, prediction=output, metadata=metadata, **asis, **learned[EVENT])
-    return cast(Event, event)
+    skipped = {"metadata": shape.metadata.write(body.get("metadata")), "resources": written(body.get("resources"))}
+    asis = {name: body.get(name) for name in ("model", "version", "latency_ms", "status", "error")}
+    own = {"event_id": event_id, "time": time_ms, "features": features, "prediction": output}
+    return cast(Event, shape.event(**own, **skipped, **asis, **learned[EVENT]))
 
 
 def _learned_names(body: Mapping[str, Any], shape: Shape) -> dict[str, dict[str, None]]:

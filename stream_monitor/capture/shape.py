@@ -27,7 +27,7 @@ EVENT = ""
 FEATURES = "features"
 PREDICTION = "prediction"
 SHALLOW: Final = ("resources", "attributions", "metadata")
-"""Objects that the decoder skips: only that they are objects is checked, and `metadata` is read later, by `MetadataFields`."""
+"""Objects that the decoder skips: only that they are objects is checked; `metadata` and `resources` are read later, by `MetadataFields`."""
 
 
 class Name(NamedTuple):

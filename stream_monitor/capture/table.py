@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from stream_monitor.capture.columns import Columns, Values
 from stream_monitor.capture.schema import PREDICTION, SCORE, Column, Kind, Role, Schema, StreamKey
-from stream_monitor.capture.table_fields import FEATURE_PREFIX, table_extra, table_metadata
+from stream_monitor.capture.table_fields import FEATURE_PREFIX, table_calls, table_extra, table_metadata
 from stream_monitor.capture.table_time import table_times
 from stream_monitor.capture.table_values import NUMBER_PATTERN, boolean_values, number_values, parse_numbers, text_values
 from stream_monitor.errors import InputError
@@ -45,6 +45,7 @@ def table_columns(
         event_ids=[text or "" for text in ids],
         metadata=table_metadata(table, schema),
         extra=table_extra(table, schema),
+        calls=table_calls(table, typed=typed),
     )
 
 

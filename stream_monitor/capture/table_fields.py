@@ -1,4 +1,4 @@
-"""What a table holds beside the columns of a schema: metadata under `metadata.NAME`, and features that the schema does not know."""
+"""What a table holds beside the columns of a schema: metadata, features that the schema does not know, and how the calls went."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -7,12 +7,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from stream_monitor.capture.calls import LATENCY, RESOURCES, Calls
 from stream_monitor.capture.convert import texts
 from stream_monitor.capture.schema import Schema
-from stream_monitor.capture.table_values import text_values
+from stream_monitor.capture.table_values import number_values, text_values
 
 FEATURE_PREFIX: Final = "features."
 METADATA_PREFIX: Final = "metadata."
+RESOURCE_PREFIX: Final = "resources."
 EXTRA_MAX: Final = 64
 """Unknown features of one table that are looked at, as many as a stream of events learns: the first in the table's order."""
 
@@ -28,6 +30,26 @@ def table_extra(table: pa.Table, schema: Schema) -> Mapping[str, NDArray[np.bool
     unknown = [name for name in table.column_names if name.startswith(FEATURE_PREFIX) and name not in known]
     held = {name: table[name] for name in unknown[:EXTRA_MAX] if table[name].null_count < table.num_rows}
     return {name.removeprefix(FEATURE_PREFIX): array.is_valid().to_numpy() for name, array in held.items()}
+
+
+def table_calls(table: pa.Table, *, typed: bool) -> Calls | None:
+    """From `latency_ms`, `status`, `error` and `resources.NAME`; None where no row has any of them. typed: see `table`."""
+    places = {LATENCY: LATENCY} | {name: RESOURCE_PREFIX + name for name in RESOURCES}
+    found = {name: place for name, place in places.items() if _is_told(table, place)}
+    if not found and not _is_told(table, "status"):
+        return None
+    measures = {name: number_values(table[place], texts=not typed) for name, place in found.items()}
+    states = _texts_of(table, "status") if _is_told(table, "status") else None
+    return Calls.of(measures, states, _texts_of(table, "error"), table.num_rows)
+
+
+def _is_told(table: pa.Table, name: str) -> bool:
+    return name in table.column_names and table[name].null_count < table.num_rows
+
+
+def _texts_of(table: pa.Table, name: str) -> Sequence[str | None]:
+    """CSV may write no text for null."""
+    return [text or None for text in _metadata_values(table, name)]
 
 
 def _metadata_values(table: pa.Table, name: str) -> Sequence[str | None]:

@@ -10,9 +10,11 @@ import numpy as np
 from stream_monitor.baseline.column import NATURAL_FACTOR
 from stream_monitor.capture.schema import Column, Role, Schema
 from stream_monitor.detect.finding import Finding, FindingKind, Key, Score, ScoreStatus, Severity
+from stream_monitor.detect.finding import is_finding as is_finding
+from stream_monitor.detect.operations import IDLE, Operating
 from stream_monitor.detect.pair import Floats, Pair
 from stream_monitor.detect.reference import Reference
-from stream_monitor.detect.registry import BY_COLUMN, SEQUENTIAL, VOLUME
+from stream_monitor.detect.registry import BY_COLUMN, OPERATIONS, SEQUENTIAL, VOLUME
 from stream_monitor.detect.registry import cause_of as cause_of
 from stream_monitor.detect.registry import title_of as title_of
 from stream_monitor.detect.sequential.shift import Shift
@@ -34,14 +36,15 @@ Shifts = Mapping[tuple[int, str], Shift]
 def count_tests(schema: Schema, judged: Set[str], detectors: Collection[str] | None = None) -> int:
     """How many tests decide on one window: what `gate.alpha` divides the budget by. judged: names of the columns that count.
 
-    Detectors of one column with the same gate share its test, for they share an alert.
+    Detectors of one column with the same gate share its test, for they share an alert; those of operations share one test out.
     """
     columns = [column for column in schema.columns if column.name in judged]
     on = [detector for name, detector in BY_COLUMN.items() if detectors is None or name in detectors]
     gates = sum(len({detector.gate for detector in on if detector.applies_to(column)}) for column in columns)
     sequential = sum(detectors is None or name in detectors for name in SEQUENTIAL)
     whole = sum(detectors is None or name in detectors for name in (*WHOLE, *VOLUME))
-    return gates + _SERIES * sequential * len(columns) + whole
+    operations = any(detectors is None or name in detectors for name in OPERATIONS)
+    return gates + _SERIES * sequential * len(columns) + whole + operations
 
 
 class _Row(NamedTuple):
@@ -125,6 +128,12 @@ class Judge:
         scores = volume.judge(start_ms, end_ms, events, self.alpha, partial(self.threshold, None))
         return [score for score in scores if self._is_on(score.key.detector)]
 
+    def judge_operations(self, operating: Operating, start_ms: int, end_ms: int, window: Profile) -> list[Score]:
+        """Scores of how the calls of [start_ms, end_ms) went, which `operating` then knows; see `Operating.judge`."""
+        on = [name for name in OPERATIONS if self._is_on(name)]
+        scores = operating.judge(start_ms, end_ms, window, self.alpha / len(on), partial(self.threshold, None)) if on else []
+        return [score for score in scores if score.key.detector in on]
+
     def findings(self, scores: Sequence[Score], window: Profile, shifts: Sequence[Shift] = ()) -> list[Finding]:
         """Those of the window's scores that are judged, over their threshold and beyond chance, in the same order."""
         large = [score for score in scores if is_finding(score)]
@@ -184,18 +193,14 @@ class Judge:
         assert score.score is not None
         name = score.key.detector
         if score.column < 0:
-            shown = self._judge_whole(name, window).shown if name in WHOLE else ()
-            return Finding(score, score.score, score.base, severity_of(score), (), shown=shown)
+            shown = self._judge_whole(name, window).shown if name in WHOLE else score.shown
+            severity = Severity.INFO if name == IDLE else severity_of(score)
+            return Finding(score, score.score, score.base, severity, (), shown=shown)
         moved = BY_COLUMN[name if name in BY_COLUMN else "tvd"].moved(pair, score.column)
         shift = shifts.get((score.column, name))
         severity = severity_of(score) if shift is None else Severity.INFO
         change_ms = None if shift is None else shift.changed_ms
         return Finding(score, score.score, score.base, severity, tuple(moved.tolist()), change_ms)
-
-
-def is_finding(score: Score) -> bool:
-    """Whether a score is judged, large and real."""
-    return score.real and score.status is ScoreStatus.JUDGED and score.score is not None and score.score > score.threshold
 
 
 def severity_of(score: Score) -> Severity:

@@ -38,6 +38,14 @@ class Key(NamedTuple):
     detector: str
 
 
+class Shown(NamedTuple):
+    """What moved, where it has no code of a column: its name, and its value in the baseline and in the window (None: has none)."""
+
+    name: str
+    baseline: float | None
+    window: float | None
+
+
 @dataclass(frozen=True, slots=True)
 class Score:
     """One detector's answer on one column of one window. Floats are unrounded.
@@ -45,6 +53,7 @@ class Score:
     score: None where it could not be computed (no values); threshold: as it was applied; p_value: None where score is.
     column: the column's place in the baseline's layout, -1 for the traffic as a whole. base: the score of traffic like the baseline;
     real: whether the p-value is under alpha, so that chance does not explain it.
+    shown, measured: for scores of operations, shares of error codes, and levels in their own units; baseline: of the usual windows.
     """
 
     key: Key
@@ -55,14 +64,8 @@ class Score:
     status: ScoreStatus
     base: float = 0.0
     real: bool = False
-
-
-class Shown(NamedTuple):
-    """What moved, where it has no code of a column: its name, and its value in the baseline and in the window (None: has none)."""
-
-    name: str
-    baseline: float | None
-    window: float | None
+    shown: tuple[Shown, ...] = ()
+    measured: tuple[Shown, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,3 +88,8 @@ class Finding:
     def key(self) -> Key:
         """What it is about."""
         return self.score.key
+
+
+def is_finding(score: Score) -> bool:
+    """Whether a score is judged, large and real."""
+    return score.real and score.status is ScoreStatus.JUDGED and score.score is not None and score.score > score.threshold

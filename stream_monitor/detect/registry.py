@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import Final, NamedTuple
 
 from stream_monitor.detect.detector import Detector
 from stream_monitor.detect.distances import DISTANCES
+from stream_monitor.detect.operations import BOTTLENECK_FACTOR, IDLE_HOURS
 from stream_monitor.detect.quality import QUALITY
 from stream_monitor.detect.volume import VOLUME_FACTOR
 from stream_monitor.detect.whole import WHOLE
@@ -34,10 +36,25 @@ VOLUME: Final[Mapping[str, Meaning]] = {
     "silence": Meaning("number of events that did not come", "volume", 0.0),
 }
 """Those that compare a window's number of events with those of earlier windows; see `volume`."""
+OPERATIONS: Final[Mapping[str, Meaning]] = {
+    "latency_p50_ms": Meaning("latency p50", "latency", inf),
+    "latency_p95_ms": Meaning("latency p95", "latency", inf),
+    "latency_p99_ms": Meaning("latency p99", "latency", inf),
+    "throughput_per_s": Meaning("throughput", "throughput", inf),
+    "error_ratio": Meaning("error ratio", "errors", inf),
+    "cpu_ratio": Meaning("CPU use", "resources", inf),
+    "memory_bytes": Meaning("memory use", "resources", inf),
+    "gpu_ratio": Meaning("GPU use", "resources", inf),
+    "gpu_memory_bytes": Meaning("GPU memory use", "resources", inf),
+    "network_bytes_per_s": Meaning("network traffic", "resources", inf),
+    "bottleneck": Meaning("bottleneck", "bottleneck", BOTTLENECK_FACTOR),
+    "idle_capacity": Meaning("idle capacity", "idle capacity", IDLE_HOURS),
+}
+"""Those that read how the calls went; an infinite threshold is none, and the window is compared with earlier ones; see `operations`."""
 PLUGIN: Final = Meaning("shift", DISTRIBUTION, 0.05)
 _BUILT_IN: Final[Mapping[str, Meaning]] = {
     name: Meaning(each.title, each.cause, each.default_threshold)
-    for table in (BY_COLUMN, SEQUENTIAL, WHOLE, VOLUME)
+    for table in (BY_COLUMN, SEQUENTIAL, WHOLE, VOLUME, OPERATIONS)
     for name, each in table.items()
 }
 NAMES: Final = tuple(_BUILT_IN)

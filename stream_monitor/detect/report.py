@@ -5,6 +5,7 @@ Rounding belongs here and in `alert`, never before a decision.
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from math import inf
 from typing import Final, NamedTuple
 
 import msgspec
@@ -89,7 +90,9 @@ def utc(time_ms: int) -> str:
 
 
 def rounded(value: float | None) -> float | None:
-    """To 6 significant digits; None stays None."""
+    """To 6 significant digits; None stays None, and an infinite threshold, which is none, becomes it."""
+    if value == inf:
+        return None
     if value is None or value in (0.0, 1.0):  # half of all, and rounding costs more than the rest of a row
         return value
     return float(f"{value:.{_DIGITS}g}")

@@ -31,6 +31,7 @@ def report_window(unit: Unit, key: UnitKey, window: Window, revision: int, stamp
     scores = judge.judge(window.profile, shifts)
     if unit.traffic.end_ms is None or window.end_ms > unit.traffic.end_ms:
         scores += unit.judge_traffic(judge, window.end_ms, window.fresh.events)
+    scores += judge.judge_operations(unit.operating, ref.start_ms, ref.end_ms, window.profile)
     raised = [_raise(unit.plan.baseline, finding, window, affected) for finding in judge.findings(scores, window.profile, shifts)]
     said = (unit.book.advance if is_first else unit.book.correct)(ref, scores, raised, stamp)
     return Said(window_scores(stream, dict(segment), ref, revision, scores), said)

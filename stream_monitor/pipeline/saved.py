@@ -7,6 +7,7 @@ import msgspec
 
 from stream_monitor.alert.life import AlertBook, BookState
 from stream_monitor.capture.schema import StreamKey
+from stream_monitor.detect.operations import Operating, OperatingState
 from stream_monitor.detect.sequential.shift import Shift
 from stream_monitor.detect.sequential.watch import Sequential
 from stream_monitor.detect.volume import Volume, VolumeState
@@ -73,6 +74,8 @@ class _UnitWire(msgspec.Struct, array_like=True, frozen=True):
     volume: VolumeState
     shifts: list[Shift]
     traffic: Traffic
+    operating: OperatingState = OperatingState()
+    """Absent in records of version 2."""
 
 
 def unit_name(key: UnitKey) -> str:
@@ -108,6 +111,7 @@ def save_unit(state: State, key: UnitKey) -> bytes:
         volume=unit.volume.to_state(),
         shifts=unit.shifts,
         traffic=unit.traffic,
+        operating=unit.operating.to_state(),
     )
     return seal(FrameKind.SNAPSHOT, msgspec.msgpack.encode(wire))
 
@@ -127,7 +131,8 @@ def load_unit(state: State, content: bytes) -> None:
     windows = Windows(plan.spec, layout, panes, state.watermark_ms(plan), set(wire.dirty), sorted(panes))
     book = AlertBook(stream, dict(wire.segment), wire.baseline_id, wire.book)
     sequential = Sequential.decode(plan.sequential, wire.sequential)
-    unit = Unit(plan, windows, sequential, Volume(wire.volume), book, dict(wire.revisions), list(wire.shifts), wire.traffic)
+    operating = Operating(wire.operating)
+    unit = Unit(plan, windows, sequential, Volume(wire.volume), book, dict(wire.revisions), list(wire.shifts), wire.traffic, operating)
     state.insert((stream, wire.segment), unit)
 
 

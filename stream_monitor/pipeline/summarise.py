@@ -16,6 +16,7 @@ from stream_monitor.profile import kernels
 from stream_monitor.profile.codec import PaneProfile, Segment
 from stream_monitor.profile.extra import EXTRA_MAX
 from stream_monitor.profile.ids import IdSample
+from stream_monitor.profile.operations import CallBins, Operations
 from stream_monitor.profile.profile import SAMPLES_MAX, Profile, Sample
 from stream_monitor.profile.slice_codec import CELLS_MAX
 from stream_monitor.profile.slices import SLICE_MS, Slices
@@ -58,7 +59,7 @@ class _Batch:
         slices = self._slices(group, len(keys))
         for key, members, summary, own in zip(keys.tolist(), _members(group, len(keys)), summaries, slices, strict=True):
             pane, place = divmod(key, len(labels))
-            profile = Profile(*summary, self._samples(members), self._ids(members), self._extra(members))
+            profile = Profile(*summary, self._samples(members), self._ids(members), self._extra(members), self._operations(members))
             for part, rest in zip(_parts(own), _first_then(profile, Profile.empty(baseline.layout)), strict=False):
                 yield PaneProfile(self.stream.key, labels[place], pane * pane_ms, pane_ms, baseline.id, self.plan.revision, rest, part)
 
@@ -127,6 +128,13 @@ class _Batch:
     def _extra(self, members: NDArray[np.int64]) -> Mapping[str, int]:
         held = {name: int(flags[members].sum()) for name, flags in self.columns.extra.items()}
         return dict(sorted((name, events) for name, events in held.items() if events)[:EXTRA_MAX])
+
+    @cached_property
+    def _call_bins(self) -> CallBins | None:
+        return None if self.columns.calls is None else CallBins(self.columns.calls)
+
+    def _operations(self, members: NDArray[np.int64]) -> Operations:
+        return Operations.empty() if self._call_bins is None else self._call_bins.of(members)
 
 
 def hashes_of(ids: Sequence[str]) -> NDArray[np.uint64]:

@@ -9,6 +9,7 @@ from stream_monitor.alert.life import AlertBook
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.detect.decide import Judge
 from stream_monitor.detect.finding import Score
+from stream_monitor.detect.operations import Operating
 from stream_monitor.detect.sequential.shift import Shift
 from stream_monitor.detect.sequential.watch import Sequential
 from stream_monitor.detect.volume import Volume
@@ -44,6 +45,7 @@ class Unit:
     revisions: dict[int, int] = field(default_factory=dict)
     shifts: list[Shift] = field(default_factory=list)
     traffic: Traffic = field(default_factory=Traffic)
+    operating: Operating = field(default_factory=Operating)
 
     @classmethod
     def new(cls, key: UnitKey, plan: StreamPlan, watermark_ms: int | None) -> "Unit":
@@ -55,12 +57,12 @@ class Unit:
     def successor(self, key: UnitKey, plan: StreamPlan, watermark_ms: int | None) -> "Unit":
         """A unit on new ground; a late event of a window that this one reported makes the next revision of it, not a second first.
 
-        What traffic is usual hangs on the windows' length alone, so it is kept over a new baseline.
+        What traffic and operations are usual hangs on the windows' length alone, so it is kept over a new baseline.
         """
         successor = Unit.new(key, plan, watermark_ms)
         successor.revisions = dict(self.revisions)
         if plan.spec == self.plan.spec:
-            successor.volume, successor.traffic = self.volume, self.traffic
+            successor.volume, successor.traffic, successor.operating = self.volume, self.traffic, self.operating
         return successor
 
     def adopt(self, plan: StreamPlan) -> None:

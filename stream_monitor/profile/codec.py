@@ -17,6 +17,7 @@ from stream_monitor.profile.extra import EXTRA_MAX
 from stream_monitor.profile.frame import UNREADABLE, FrameKind, seal, unseal
 from stream_monitor.profile.ids import SAMPLE_MAX, IdSample
 from stream_monitor.profile.layout import Layout
+from stream_monitor.profile.operations_codec import OperationsWire, operations_from_wire, operations_to_wire
 from stream_monitor.profile.packing import Packed, pack, unpack
 from stream_monitor.profile.profile import SAMPLES_MAX, Profile, Sample
 from stream_monitor.profile.slice_codec import SlicesWire, slices_from_wire, slices_to_wire
@@ -68,6 +69,8 @@ class ProfileWire(msgspec.Struct, array_like=True, frozen=True):
     id_repeats: Packed
     """How many more events than one had each id: mostly zeros."""
     extra: dict[str, Annotated[int, Meta(ge=0)]]
+    operations: OperationsWire | None = None
+    """None: empty; records of version 2 have none."""
 
 
 def to_wire(profile: Profile) -> ProfileWire:
@@ -75,7 +78,8 @@ def to_wire(profile: Profile) -> ProfileWire:
     ids = profile.ids
     hashes, repeats = ids.hashes.astype("<u8").tobytes(), pack(ids.counts - 1)
     counts, moments = pack(profile.counts), pack(profile.moments.ravel())
-    return ProfileWire(profile.events, counts, moments, profile.samples, hashes, repeats, dict(profile.extra))
+    operations = operations_to_wire(profile.operations)
+    return ProfileWire(profile.events, counts, moments, profile.samples, hashes, repeats, dict(profile.extra), operations)
 
 
 def from_wire(wire: ProfileWire, layout: Layout) -> Profile:
@@ -85,7 +89,8 @@ def from_wire(wire: ProfileWire, layout: Layout) -> Profile:
     if len(wire.extra) > EXTRA_MAX:
         raise CodecError("more unknown features than are counted")
     moments = unpack(wire.moments, 2 * layout.columns).reshape(2, layout.columns)
-    return Profile(wire.events, unpack(wire.counts, layout.total), moments, wire.samples, _ids(wire), wire.extra)
+    counts, operations = unpack(wire.counts, layout.total), operations_from_wire(wire.operations)
+    return Profile(wire.events, counts, moments, wire.samples, _ids(wire), wire.extra, operations)
 
 
 def _ids(wire: ProfileWire) -> IdSample:

@@ -13,7 +13,7 @@ import msgspec
 
 from stream_monitor.errors import CodecError, VersionError
 
-VERSION: Final = 2
+VERSION: Final = 3
 """What this program writes."""
 OLDEST: Final = 2
 """What it reads: everything from this version to its own."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from stream_monitor.profile.extra import merge_extra
 from stream_monitor.profile.ids import IdSample
 from stream_monitor.profile.layout import Layout
+from stream_monitor.profile.operations import Operations
 
 SAMPLES_MAX: Final = 16
 """Sample events kept per profile: enough that a bin with a fifth of the traffic is missed in 1 of 35 windows; about 1 KB encoded."""
@@ -41,6 +42,7 @@ class Profile:
     where z = (x - mean) / sd by the baseline, clipped to +-2^10; zero for the others.
     samples: the events with the `SAMPLES_MAX` lowest priorities, in order. ids: a sample of the events' ids.
     extra: feature that the baseline does not know -> events that held it, names rising, at most `EXTRA_MAX`.
+    operations: how the calls went; empty where no event says anything of it.
 
     Profiles of one layout form a commutative monoid under `merge`, exactly: everything is an integer or a sorted set.
     """
@@ -51,6 +53,7 @@ class Profile:
     samples: tuple[Sample, ...] = ()
     ids: IdSample = field(default_factory=IdSample.empty)
     extra: Mapping[str, int] = field(default_factory=dict)
+    operations: Operations = field(default_factory=Operations.empty)
 
     @classmethod
     def empty(cls, layout: Layout) -> Self:
@@ -66,6 +69,7 @@ class Profile:
             tuple(sorted(self.samples + other.samples)[:SAMPLES_MAX]),
             self.ids.merge(other.ids),
             merge_extra(self.extra, other.extra),
+            self.operations.merge(other.operations),
         )
 
     def __eq__(self, other: object) -> bool:
@@ -74,6 +78,7 @@ class Profile:
             and self.samples == other.samples
             and self.ids == other.ids
             and self.extra == other.extra
+            and self.operations == other.operations
             and np.array_equal(self.counts, other.counts)
             and np.array_equal(self.moments, other.moments)
         )

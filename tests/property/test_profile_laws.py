@@ -13,12 +13,15 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import stream_monitor
+from stream_monitor.capture.calls import MEASURES
 from stream_monitor.capture.decode import Decoder
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.pipeline.summarise import summarise
 from stream_monitor.profile.codec import Segment
 from stream_monitor.profile.ids import SAMPLE_MAX, IdSample
 from stream_monitor.profile.layout import Layout
+from stream_monitor.profile.logarithmic import BINS, LogHistogram
+from stream_monitor.profile.operations import Operations
 from stream_monitor.profile.profile import SAMPLES_MAX, Profile, Sample
 from stream_monitor.profile.slices import POSITION_SCALE, Slices
 from stream_monitor.runtime.broker import Record
@@ -44,8 +47,31 @@ def profiles() -> st.SearchStrategy[Profile]:
         st.lists(COUNTS, min_size=4, max_size=4).map(lambda v: np.array(v, dtype=np.int64).reshape(2, 2)),
         st.lists(samples(), max_size=SAMPLES_MAX).map(lambda found: tuple(sorted(found))),
         id_samples(),
-        st.dictionaries(st.sampled_from("abcdefgh"), st.integers(1, 2**40), max_size=5).map(lambda found: dict(sorted(found.items()))),
+        names(),
+        operations(),
     )
+
+
+def names() -> st.SearchStrategy[dict[str, int]]:
+    return st.dictionaries(st.sampled_from("abcdefgh"), st.integers(1, 2**40), max_size=5).map(lambda found: dict(sorted(found.items())))
+
+
+def histograms(min_size: int = 0) -> st.SearchStrategy[LogHistogram]:
+    found = st.dictionaries(st.integers(0, 12) | st.integers(0, BINS - 2), st.integers(1, 2**40), min_size=min_size, max_size=8)
+    return found.map(
+        lambda each: (
+            LogHistogram(*(np.array(side, dtype=np.int64) for side in zip(*sorted(each.items()), strict=True)))
+            if each
+            else LogHistogram.empty()
+        )
+    )
+
+
+def operations() -> st.SearchStrategy[Operations]:
+    """Empty ones, and such as events make them."""
+    measures = st.dictionaries(st.sampled_from(MEASURES), histograms(1), max_size=3)
+    ordered = measures.map(lambda found: {name: found[name] for name in MEASURES if name in found})
+    return st.just(Operations.empty()) | st.builds(Operations, st.integers(1, 2**40), st.integers(0, 2**40), names(), ordered)
 
 
 def id_samples() -> st.SearchStrategy[IdSample]:
@@ -76,9 +102,26 @@ def _more(profile: Profile, name: str) -> Any:
         "events": profile.events + 1,
         "samples": (Sample(-1, "t", 0, 0, b"1234"), *profile.samples)[:SAMPLES_MAX],
         "ids": profile.ids.merge(IdSample(np.zeros(1, dtype=np.uint64), np.ones(1, dtype=np.int64))),
-        "extra": {"a": profile.extra.get("a", 0) + 1, **{key: n for key, n in profile.extra.items() if key != "a"}},
+        "extra": _one_more(profile.extra),
+        "operations": profile.operations.merge(Operations(told=1)),
     }
     return extra[name] if name in extra else getattr(profile, name) + 1
+
+
+def _one_more(found: Mapping[str, int]) -> dict[str, int]:
+    return {"a": found.get("a", 0) + 1, **{key: n for key, n in found.items() if key != "a"}}
+
+
+def _more_operations(found: Operations, name: str) -> Any:
+    more = {"codes": _one_more(found.codes), "measures": {**found.measures, "latency_ms": _ONE.merge(found.measure("latency_ms"))}}
+    return more[name] if name in more else getattr(found, name) + 1
+
+
+def _more_counts(found: LogHistogram, name: str) -> Any:
+    return getattr(found, name) + 1
+
+
+_ONE: Final = LogHistogram(np.ones(1, dtype=np.int64), np.ones(1, dtype=np.int64))
 
 
 def _more_ids(sample: IdSample, name: str) -> Any:
@@ -96,6 +139,8 @@ MERGEABLE: Final[Mapping[type, tuple[Callable[[], st.SearchStrategy[Any]], Any, 
     Profile: (profiles, Profile.empty(LAYOUT), _more),
     IdSample: (id_samples, IdSample.empty(), _more_ids),
     Slices: (slices, Slices.empty(2), _more_slices),
+    LogHistogram: (histograms, LogHistogram.empty(), _more_counts),
+    Operations: (operations, Operations.empty(), _more_operations),
 }
 """Class -> (any value, the zero, another value of a field). A new mergeable class is added here, and all laws hold for it."""
 

@@ -185,9 +185,12 @@ def test_thresholds_come_from_the_column_then_the_detector_then_the_default() ->
 
 
 def test_detectors_that_share_a_gate_count_as_one_test() -> None:
-    """A number: distances (two gates), missing, type, range, constant, two sequential ones with two series; a category: one less."""
+    """A number: distances (two gates), missing, type, range, constant, two sequential ones with two series; a category: one less.
+
+    All of operations is one more.
+    """
     columns = (AMOUNT, COUNTRY, LABEL)
-    whole = len(WHOLE) + len(VOLUME)
+    whole = len(WHOLE) + len(VOLUME) + 1
     assert count_tests(Schema((AMOUNT,)), {"amount"}) == 10 + whole
     assert count_tests(Schema(columns), {"amount", "country", "prediction"}) == 10 + 9 + 9 + whole
     assert count_tests(Schema(columns), {"country"}, ["psi", "js", "missing_ratio", "volume"]) == 3
@@ -261,6 +264,8 @@ def test_the_schema_must_be_the_layouts() -> None:
 def test_every_detector_is_in_the_contracts_words() -> None:
     words = "psi js kl hellinger tvd linf chi2 ks wasserstein missing_feature missing_ratio type_mismatch_ratio unseen_ratio"
     words += " out_of_range_ratio constant adwin page_hinkley duplicate_ratio extra_feature field_set_changed volume silence"
+    words += " latency_p50_ms latency_p95_ms latency_p99_ms throughput_per_s error_ratio cpu_ratio memory_bytes gpu_ratio gpu_memory_bytes"
+    words += " network_bytes_per_s bottleneck idle_capacity"
     assert list(NAMES) == words.split()
 
 
