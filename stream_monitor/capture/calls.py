@@ -32,8 +32,11 @@ class Calls:
     @classmethod
     def of(
         cls, values: Mapping[str, NDArray[np.float64]], statuses: Sequence[str | None] | None, errors: Sequence[str | None], n: int
-    ) -> "Calls":
-        """From columns of n numbers, where NaN, infinity and less than 0 are no measure, n states (None: no event has one) and n codes."""
+    ) -> "Calls | None":
+        """From columns of n numbers, where NaN, infinity and less than 0 are no measure, n states (None: no event has one) and n codes.
+
+        None where no event tells anything.
+        """
         measures = {name: np.where((each >= 0) & (each < math.inf), each, np.nan) for name, each in values.items()}
         measures = {name: each for name, each in measures.items() if not np.isnan(each).all()}
         failed, told, codes = np.zeros(n, dtype=np.bool_), np.zeros(n, dtype=np.bool_), [""] * n
@@ -44,14 +47,20 @@ class Calls:
             codes[row] = (errors[row] or "")[:CODE_CHARS_MAX]
         for each in measures.values():
             told |= ~np.isnan(each)
-        return cls(measures, failed, codes, told)
+        return cls(measures, failed, codes, told) if told.any() else None
+
+    @classmethod
+    def silent(cls, n: int) -> "Calls":
+        """Of n events that tell nothing."""
+        nothing = np.zeros(n, dtype=np.bool_)
+        return cls({}, nothing, [""] * n, nothing)
 
 
 def joined_calls(parts: Sequence[Calls | None], sizes: Sequence[int]) -> Calls | None:
     """Those of all parts, one after the other; sizes: how many events each part has."""
     if not any(parts):
         return None
-    whole = [part or Calls.of({}, None, (), size) for part, size in zip(parts, sizes, strict=True)]
+    whole = [part or Calls.silent(size) for part, size in zip(parts, sizes, strict=True)]
     names = [name for name in MEASURES if any(name in part.measures for part in whole)]
     return Calls(
         {name: np.concatenate([part.measures.get(name, np.full(len(part.failed), np.nan)) for part in whole]) for name in names},
