@@ -17,6 +17,7 @@ def window_of(events: int, values: Mapping[str, Floats], failed: int = 0, code: 
     """A window of so many events, of which the first `failed` failed with this code; values: measure -> of each event."""
     statuses = ["error"] * failed + ["ok"] * (events - failed)
     calls = Calls.of(values, statuses, [code] * events, events)
+    assert calls is not None
     nothing: NDArray[Any] = np.zeros(0, dtype=np.int64)
     return Profile(events, nothing, nothing.reshape(2, 0), operations=CallBins(calls).of(np.arange(events)))
 

