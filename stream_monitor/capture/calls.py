@@ -40,9 +40,11 @@ class Calls:
         measures = {name: np.where((each >= 0) & (each < math.inf), each, np.nan) for name, each in values.items()}
         measures = {name: each for name, each in measures.items() if not np.isnan(each).all()}
         failed, told, codes = np.zeros(n, dtype=np.bool_), np.zeros(n, dtype=np.bool_), [""] * n
-        if statuses is not None:
+        kinds = set(statuses or ())
+        if statuses is not None and "error" in kinds:
             failed = np.array([status == "error" for status in statuses], dtype=np.bool_)
-            told = np.array([status is not None for status in statuses], dtype=np.bool_)
+        if statuses is not None:
+            told = np.array([status is not None for status in statuses], dtype=np.bool_) if None in kinds else ~told
         for row in np.flatnonzero(failed).tolist():
             codes[row] = (errors[row] or "")[:CODE_CHARS_MAX]
         for each in measures.values():

@@ -133,7 +133,7 @@ class Model(_Section):
     """Protected attribute -> its privileged group; not acted on in this release."""
     window: Window = Window()
     thresholds: dict[str, Limit] = {}
-    """Detector -> threshold; for ratios the increase over the baseline's."""
+    """Detector -> threshold; for ratios the increase over the baseline's, for operations a limit (`latency_p95_ms: 200`)."""
     overrides: dict[str, Override] = {}
     """Feature -> settings of its own."""
     detectors: tuple[str, ...] | None = None

@@ -333,8 +333,14 @@ CASES: dict[str, list[Case]] = {
             note="numbers and booleans as their JSON text, objects, arrays and null as no value",
         ),
         Case(
-            "members of `resources`, `attributions` of any type",
-            event(resources='{"cpu":"x"}'),
+            "members of `resources` of any type",
+            event(resources='{"cpu_ratio":"x"}'),
+            kept={"amount": 1.5},
+            note="what is no number from 0 on counts as absent, unknown members are ignored",
+        ),
+        Case(
+            "members of `attributions` of any type",
+            event(attributions='{"amount":"x"}'),
             kept={"amount": 1.5},
             note="not read yet",
         ),
