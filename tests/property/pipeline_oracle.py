@@ -17,6 +17,7 @@ from stream_monitor.alert.publication import Raised, Stamp
 from stream_monitor.baseline.baseline import Baseline, NumericColumn
 from stream_monitor.baseline.position import positions
 from stream_monitor.detect.decide import Judge
+from stream_monitor.detect.operations import Operating
 from stream_monitor.detect.report import WindowRef, WindowScore, window_scores
 from stream_monitor.detect.sequential.shift import Shift
 from stream_monitor.detect.sequential.watch import Sequential
@@ -25,6 +26,8 @@ from stream_monitor.pipeline.plan import Plan, StreamPlan
 from stream_monitor.pipeline.unit import SILENT_WINDOWS_MAX
 from stream_monitor.profile.codec import Segment
 from stream_monitor.profile.ids import IdSample
+from stream_monitor.profile.logarithmic import LogHistogram, bins_of
+from stream_monitor.profile.operations import Operations
 from stream_monitor.profile.profile import Profile
 from stream_monitor.profile.slices import POSITION_SCALE, SLICE_MS, Slices
 from tests.property.pipeline_world import Event
@@ -74,7 +77,8 @@ class _Unit:
     def __post_init__(self) -> None:
         self.times = np.array([event.time_ms for event in self.events])
         self.codes = np.array([codes_of(self.plan.baseline, event.body) for event in self.events])
-        self.book, self.volume = AlertBook(self.plan.key, dict(self.segment), self.plan.baseline.id), Volume()
+        self.book = AlertBook(self.plan.key, dict(self.segment), self.plan.baseline.id)
+        self.volume, self.operating = Volume(), Operating()
 
     def tell(self, expected: Expected) -> None:
         spec, shifts, silent = self.plan.spec, self._shifts(), 0
@@ -93,6 +97,7 @@ class _Unit:
             scores = [] if is_empty else self.judge.judge(profile, mine)
             if ref.end_ms <= self.until_ms:
                 scores += self.judge.judge_traffic(self.volume, ref.end_ms - spec.every_ms, ref.end_ms, fresh)
+            scores += self.judge.judge_operations(self.operating, ref.start_ms, ref.end_ms, profile)
             expected.scores.extend(window_scores(self.plan.key, dict(self.segment), ref, 0, scores))
             found = [Raised(finding, Evidence((), ())) for finding in self.judge.findings(scores, profile, mine)]
             for alert in self.book.advance(ref, scores, found, Stamp(0, "", {})):
@@ -108,7 +113,8 @@ class _Unit:
         assert max(ids.values(), default=1) == 1, "the world's ids are unique"
         sample = IdSample(np.arange(min(n, 256), dtype=np.uint64), np.ones(min(n, 256), dtype=np.int64))
         moments = self._moments(inside)
-        return WindowRef(begin, end, n), Profile(n, counts, moments, ids=sample)
+        calls = operations_of([event.body for event, held in zip(self.events, inside, strict=True) if held])
+        return WindowRef(begin, end, n), Profile(n, counts, moments, ids=sample, operations=calls)
 
     def _moments(self, inside: Any) -> Any:
         """Sums of standardised numbers, in fixed point, by plain Python."""
@@ -149,6 +155,18 @@ class _Unit:
         raw = [values_of(event.body).get(entry.column.name) for event in self.events]
         numbers = np.array([value if isinstance(value, int | float) else np.nan for value in raw], dtype=np.float64)
         return positions(entry, self.codes[:, column].astype(np.int32), numbers)
+
+
+def operations_of(bodies: Sequence[Mapping[str, Any]]) -> Operations:
+    """All calls at once."""
+    failed = Counter(body["error"] for body in bodies if body.get("status") == "error")
+    raw = {
+        "latency_ms": [body.get("latency_ms") for body in bodies],
+        "cpu_ratio": [body.get("resources", {}).get("cpu_ratio") for body in bodies],
+    }
+    values = {name: np.array([each for each in found if each is not None], dtype=np.float64) for name, found in raw.items()}
+    measures = {name: LogHistogram.of(bins_of(found)) for name, found in values.items() if len(found)}
+    return Operations(sum("status" in body for body in bodies), failed.total(), dict(sorted(failed.items())), measures)
 
 
 def values_of(body: Mapping[str, Any]) -> dict[str, Any]:

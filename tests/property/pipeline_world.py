@@ -74,7 +74,20 @@ def capture(random: Random, number: int, model: str, version: str | None, time_m
     }
     if version is not None:
         body["version"] = version
+    if model == "fraud":
+        body |= call(number, shifted)
     return Event(time_ms, orjson.dumps(body), model, version, body)
+
+
+def call(number: int, shifted: bool) -> dict[str, Any]:
+    """How a call of the one stream that tells it went; drawn from its number, one in five tells nothing."""
+    if number % 5 == 0:
+        return {}
+    told: dict[str, Any] = {
+        "latency_ms": 20 + number * 7919 % 400 / 10 * (8 if shifted else 1),
+        "resources": {"cpu_ratio": number % 7 / 10},
+    }
+    return told | ({"status": "error", "error": f"e{number % 4}"} if number % (9 if shifted else 23) == 0 else {"status": "ok"})
 
 
 def traffic(seed: int, events: int, span_ms: int, streams: Iterable[tuple[str, str | None]] = STREAMS) -> list[Event]:

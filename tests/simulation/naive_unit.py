@@ -8,6 +8,7 @@ from stream_monitor.alert.life import AlertBook
 from stream_monitor.alert.publication import Raised, Reason, Stamp
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.detect.finding import Score
+from stream_monitor.detect.operations import Operating
 from stream_monitor.detect.report import WindowRef, WindowScore, window_scores
 from stream_monitor.detect.sequential.shift import Shift
 from stream_monitor.detect.sequential.watch import Sequential
@@ -56,6 +57,7 @@ class NaiveUnit:
     unread: dict[int, list[int]] = field(default_factory=dict)
     """Rows by second, for seconds that the sequential detectors have not read."""
     volume: Volume = field(default_factory=Volume)
+    operating: Operating = field(default_factory=Operating)
     counted_ms: int | None = None
     """End of the last window whose number of events was judged."""
     silent: int = 0
@@ -123,10 +125,11 @@ class NaiveUnit:
         scores = judge.judge(profile, shifts)
         if self.counted_ms is None or end > self.counted_ms:
             scores += self._count(end, fresh)
+        ref = WindowRef(min(begin, start), end, len(rows))
+        scores += judge.judge_operations(self.operating, ref.start_ms, end, profile)
         found = [Raised(finding, Evidence((), ())) for finding in judge.findings(scores, profile, shifts)]
         is_first = self.revisions[end] == 1 and self.book.goes_on_to(end)
         advance = self.book.advance if is_first else self.book.correct
-        ref = WindowRef(min(begin, start), end, len(rows))
         said.tell(self._scored(ref, scores), advance(ref, scores, found, NOW))
 
     def _begin(self, end: int) -> int:
@@ -181,4 +184,5 @@ class NaiveUnit:
         new.revisions = dict(self.revisions)
         if plan.spec == self.plan.spec:
             new.volume, new.counted_ms, new.silent = self.volume, self.counted_ms, self.silent
+            new.operating = self.operating
         return new

@@ -36,6 +36,8 @@ def table(rows: list[dict[str, Any]]) -> pa.Table:
         {"event_id": row["event_id"], "model": row["model"], "version": row.get("version"), "time": row["time"]}
         | {f"features.{name}": value for name, value in row["features"].items()}
         | {f"prediction.{name}": value for name, value in row["prediction"].items()}
+        | {name: row.get(name) for name in ("latency_ms", "status", "error")}
+        | {"resources.cpu_ratio": row.get("resources", {}).get("cpu_ratio")}
         for row in rows
     ]
     return pa.Table.from_pylist(flat)
