@@ -2,25 +2,26 @@
 
 Training data says nothing of these. What is usual is what the last `PAST` windows were; a window that is found far out of it does not count
 as usual, until as many as `NEAR` in a row are found: they are the new level. A score is *large* when it is far over the largest usual one
-(see `_limit`), or over the limit that the config names in its place; how *real* it is, is told by
+(see `levels`), or over the limit that the config names in its place; how *real* it is, is told by
 
-- latency: the exact binomial test that so many calls were over the limit if the true quantile is not (an order statistic's interval);
+- latency: the exact binomial test that so many calls are over the limit, or the largest usual quantile, if the true one is not;
 - errors: the exact two-sample test of the share of failed calls, or the binomial one against a limit in the config;
 - all but errors: Student's prediction of one more window from the usual ones, on logarithms, for calls of one moment are alike. Errors
   are counted as fewer, as far as their number varied between windows by more than chance.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from math import inf, log
+from collections.abc import Callable, Sequence
+from math import inf
 from typing import Final
 
 import msgspec
 import numpy as np
-from scipy.special import betainc, gammainc, stdtr
+from scipy.special import gammainc
 
 from stream_monitor.capture.calls import LATENCY
 from stream_monitor.detect.finding import FindingKind, Key, Score, ScoreStatus, Shown, is_finding
 from stream_monitor.detect.gate import more_often
+from stream_monitor.detect.levels import ERROR_RISE, ERRORS, P95, QUANTILES, THROUGHPUT, at_least, levels_of, limit_of, p_rise
 from stream_monitor.profile.logarithmic import LogHistogram
 from stream_monitor.profile.profile import Profile
 
@@ -30,29 +31,14 @@ PAST: Final = 36
 """Usual windows that are remembered, with what they failed by: some 10 KB in a snapshot."""
 CODES_MAX: Final = 8
 """Error codes remembered of a window, the most frequent ones."""
-FACTOR: Final = 1.5
-"""A latency, or bytes, of so many times the largest usual one is large."""
-ERROR_RISE: Final = 0.01
-"""So is one failed call more in a hundred."""
-RATIO_RISE: Final = 0.1
-"""And a utilisation of 1.5 times the largest usual one and a tenth, or that takes half of what was left to 1."""
-BYTES_RISE: Final = 2.0**20
-"""A megabyte more is never large."""
 BOTTLENECK_FACTOR: Final = 1.1
 """Latency and load are both a tenth over their largest usual values: a processor that is busy for 0.85 of the time can rise by no more."""
 IDLE_BELOW: Final = 0.1
 IDLE_HOURS: Final = 23.0
 """A day, less what its first and its last window may lack."""
-SPREAD_MIN: Final = 2 * 0.01
-"""Windows that look more alike than the histogram's bins are not known to be."""
-QUANTILES: Final[Mapping[str, float]] = {"latency_p95_ms": 0.95, "latency_p50_ms": 0.5, "latency_p99_ms": 0.99}
-"""The one that leads an alert first: a median hides a bad tail, a 99th percentile of few calls is one call."""
-P95, THROUGHPUT, ERRORS, BOTTLENECK, IDLE = "latency_p95_ms", "throughput_per_s", "error_ratio", "bottleneck", "idle_capacity"
-_MEANS: Final = ("cpu_ratio", "memory_bytes", "gpu_ratio", "gpu_memory_bytes")
+BOTTLENECK, IDLE = "bottleneck", "idle_capacity"
 _LOADS: Final = ("cpu_ratio", "gpu_ratio", THROUGHPUT)
 
-Levels = Mapping[str, float]
-"""Score -> its value in one window, of those that its events tell."""
 Limits = Callable[[str], float]
 """Score -> the threshold in the config, infinite where it names none."""
 
@@ -146,8 +132,8 @@ class _Judged:
             status = ScoreStatus.JUDGED if name == THROUGHPUT else ScoreStatus.TOO_FEW
             return Score(_key(name), -1, value, inf, None, status, measured=measured)
         else:
-            limit = _limit(name, max(usual))
-            p = self._p_more_errors() if name == ERRORS else max(p_rise(value, usual), self._p_over(name, limit))
+            limit = limit_of(name, max(usual))
+            p = self._p_more_errors() if name == ERRORS else self._p_rise(name)
         below = base if base is not None and base < limit else 0.0
         rise = 0.0 if name == ERRORS else ERROR_RISE if name in QUANTILES else inf
         shown = tuple(each for each in self._codes() if (each.window or 0.0) - (each.baseline or 0.0) > rise)
@@ -161,9 +147,8 @@ class _Judged:
         limit = self._limits(BOTTLENECK)
         load = max(loads, key=self._over)
         value = min(self._over(P95), self._over(load))
-        rises = [p_rise(self._now.levels[name], self._usual(name)) for name in (P95, load)]
         measured = tuple(Shown(name, float(np.median(self._usual(name))), self._now.levels[name]) for name in (P95, load))
-        p = max(self._p_over(P95, limit * max(usual)), *rises)
+        p = max(self._p_rise(P95), self._p_rise(load))
         return [Score(_key(BOTTLENECK), -1, value, limit, p, ScoreStatus.JUDGED, 1.0, p < self._alpha, (), measured)]
 
     def _usual(self, name: str) -> list[float]:
@@ -172,6 +157,12 @@ class _Judged:
     def _over(self, name: str) -> float:
         largest = max(self._usual(name))
         return self._now.levels[name] / largest if largest > 0 else 1.0
+
+    def _p_rise(self, name: str) -> float:
+        """The chance of a window like this among the usual ones, of its events too where they are drawn and not measured."""
+        usual = self._usual(name)
+        p = p_rise(self._now.levels[name], usual)
+        return max(p, self._p_over(name, max(usual))) if name in QUANTILES else p
 
     def _p_over(self, name: str, limit: float) -> float:
         """The chance of a window like this if the truth is at the limit; 0 or 1 for what is measured, not drawn."""
@@ -203,50 +194,10 @@ class _Judged:
         return tuple(sorted(shown, key=lambda each: ((each.baseline or 0.0) - (each.window or 0.0), each.name)))
 
 
-def at_least(successes: int, trials: int, chance: float) -> float:
-    """P(Bin(trials, chance) >= successes), exact; 1 for no successes."""
-    return float(betainc(successes, trials - successes + 1, min(max(chance, 0.0), 1.0))) if successes > 0 else 1.0
-
-
-def p_rise(value: float, usual: Sequence[float]) -> float:
-    """Student's p of "one more of these is as high as value", on logarithms; usual: at least 2 values >= 0. 1 where all are 0."""
-    floor = 0.01 * max(value, *usual)
-    if floor == 0:
-        return 1.0
-    logs = np.log(np.array(usual) + floor)
-    spread = max(float(logs.std(ddof=1)), SPREAD_MIN)
-    t = (log(value + floor) - float(logs.mean())) / (spread * (1 + 1 / len(usual)) ** 0.5)
-    return float(stdtr(len(usual) - 1, -t))
-
-
-def _limit(name: str, largest: float) -> float:
-    """From which on a level is large, by the largest usual one."""
-    if name == ERRORS:
-        return largest + ERROR_RISE
-    if name in QUANTILES:
-        return FACTOR * largest
-    if not name.endswith("_ratio"):
-        return FACTOR * largest + BYTES_RISE
-    rise = FACTOR * largest + RATIO_RISE
-    return rise if largest >= 1 else min(rise, (1 + largest) / 2)
-
-
 def _block(start_ms: int, end_ms: int, window: Profile) -> Block:
     operations = window.operations
     codes = sorted(operations.codes.items(), key=lambda item: (-item[1], item[0]))[:CODES_MAX]
-    return Block(end_ms, window.events, operations.failed, dict(_levels(window, (end_ms - start_ms) / 1000)), dict(codes))
-
-
-def _levels(window: Profile, seconds: float) -> Iterator[tuple[str, float]]:
-    """In the order in which scores are given."""
-    measures = window.operations.measures
-    if LATENCY in measures:
-        yield from ((name, measures[LATENCY].quantile(q)) for name, q in QUANTILES.items())
-    yield THROUGHPUT, window.events / seconds
-    yield ERRORS, window.operations.failed / window.events
-    yield from ((name, measures[name].sum() / measures[name].n) for name in _MEANS if name in measures)
-    if "network_bytes" in measures:
-        yield "network_bytes_per_s", measures["network_bytes"].sum() / seconds
+    return Block(end_ms, window.events, operations.failed, dict(levels_of(window, (end_ms - start_ms) / 1000)), dict(codes))
 
 
 def _utilisation(now: Block) -> float | None:

@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -14,11 +15,14 @@ from hypothesis import strategies as st
 from benchmarks import plans
 from benchmarks.profile_size import measured
 from stream_monitor.capture.schema import StreamKey
+from stream_monitor.detect.operations import OperatingState
 from stream_monitor.errors import CodecError, VersionError
 from stream_monitor.pipeline.saved import Manifest, decode_manifest, encode_manifest, load_unit, save_unit
 from stream_monitor.pipeline.step import State, step
 from stream_monitor.profile import codec
 from stream_monitor.profile.frame import FRAME_BYTES_MAX, OLDEST, VERSION, FrameKind, kind_of, seal, unseal
+from stream_monitor.profile.logarithmic import LogHistogram
+from stream_monitor.profile.operations import Operations
 from stream_monitor.profile.packing import pack, unpack
 from stream_monitor.profile.profile import Profile
 from stream_monitor.profile.slices import Slices
@@ -104,10 +108,29 @@ def test_states_come_back(seed: int) -> None:
         assert restored.units[key].windows == unit.windows
 
 
+def test_a_state_of_version_2_is_read_without_operations() -> None:
+    """As it was written before there were any: neither the profiles of its panes nor the unit have a last field for them."""
+    state, restored = stepped(0, 400), State.empty(PLAN)
+    key = (StreamKey("fraud", None), ())
+    assert state.units[key].operating.to_state().near
+    fields = msgspec.msgpack.decode(unseal(FrameKind.SNAPSHOT, save_unit(state, key)))
+    panes_before = [(start, profile[:-1]) for start, profile in fields[5]]
+    old = seal(FrameKind.SNAPSHOT, msgspec.msgpack.encode([*fields[:5], panes_before, *fields[6:-1]]))
+    load_unit(restored, bytes(signed(old, FrameKind.SNAPSHOT.value, 2)))
+    assert restored.units[key].operating.to_state() == OperatingState()
+    assert restored.units[key].volume.to_state() == state.units[key].volume.to_state()
+    assert all(profile.operations == Operations.empty() for profile in restored.units[key].windows.panes.values())
+
+
 STATE = stepped(1, 60)
+CALLS = Operations(3, 1, {"timeout": 1}, {"latency_ms": LogHistogram(np.array([7, 9]), np.array([2, 1]))})
 RECORDS: dict[str, tuple[bytes, Callable[[bytes], Any]]] = {
     "profile": (
         codec.encode(codec.PaneProfile(LOAN, (), 0, 10, "b", 1, Profile.empty(LAYOUT), Slices.empty(2))),
+        lambda frame: codec.decode(frame).open(LAYOUT),
+    ),
+    "operations": (
+        codec.encode(codec.PaneProfile(LOAN, (), 0, 10, "b", 1, replace(Profile.empty(LAYOUT), operations=CALLS), Slices.empty(2))),
         lambda frame: codec.decode(frame).open(LAYOUT),
     ),
     "progress": (progress.encode(Progress(1, 1, (SourceProgress("captures", 0, 5, 7, False),), (("captures", 1),))), progress.decode),
