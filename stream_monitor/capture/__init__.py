@@ -1,7 +1,7 @@
 """What arrives: raw messages become columns of typed values, and whatever cannot is told apart by reason.
 
-Read in this order: `schema` and `columns` (what comes out), `reject` (why something does not), `decode` (the way in), then `batch`,
-`shape` (the fast path), `native` and `envelope` (the slow path, which knows every rule), `chunk` (structs to columns).
+Read in this order: `schema`, `columns` and `calls` (what comes out), `reject` (why something does not), `decode` (the way in), then
+`batch`, `shape` (the fast path), `native` and `envelope` (the slow path, which knows every rule), `chunk` (structs to columns).
 """
 
 from stream_monitor.capture.columns import INVALID, Columns, Raw, Values

@@ -5,11 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from stream_monitor.alert import summary
+from stream_monitor.alert import ending, summary
 from stream_monitor.alert.alert import Affected, Agreeing, Alert, Evidence, Mean, Moved, SampleEvent, alert_id_of, fingerprint_of
 from stream_monitor.alert.publication import Publisher, Raised, Reason, Stamp
+from stream_monitor.alert.wording import amount
 from stream_monitor.capture.schema import StreamKey
-from stream_monitor.detect.finding import Finding, FindingKind, Key, Score, ScoreStatus, Severity
+from stream_monitor.detect.finding import Finding, FindingKind, Key, Score, ScoreStatus, Severity, Shown
 from stream_monitor.detect.report import WindowRef
 from stream_monitor.errors import CodecError
 
@@ -201,6 +202,61 @@ def test_findings_on_the_whole_are_told_in_words_of_their_own(detector: str) -> 
     key = Key(FindingKind.OPERATIONAL if detector in ("volume", "silence") else FindingKind.DATA_QUALITY, None, detector)
     told = summary.found(FRAUD, {}, finding(key, 0.31, 0.0, 3e-8), Evidence((), ()), WINDOW)
     assert told.startswith(f"fraud: {WHOLE_SENTENCES[detector]}"), told
+
+
+@pytest.mark.parametrize(
+    ("detector", "value", "told"),
+    [
+        ("latency_p95_ms", 1234.5, "1,234 ms"),
+        ("latency_p95_ms", 0.5, "0.5 ms"),
+        ("error_ratio", 0.034, "3.4 %"),
+        ("memory_bytes", 2.5e9, "2.5 GB"),
+        ("memory_bytes", 0.0, "0 B"),
+        ("network_bytes_per_s", 1500.0, "1.5 kB/s"),
+        ("throughput_per_s", 12.5, "12.5 per second"),
+        ("idle_capacity", 24.0, "24"),
+    ],
+)
+def test_operations_are_told_in_their_units(detector: str, value: float, told: str) -> None:
+    assert amount(detector, value) == told
+
+
+def operational(detector: str, value: float, threshold: float, *measured: Shown) -> Score:
+    key = Key(FindingKind.OPERATIONAL, None, detector)
+    return Score(key, -1, value, threshold, 3e-8, ScoreStatus.JUDGED, 0.0, True, measured=measured)
+
+
+def test_operations_say_from_what_to_what_and_which_error_is_most_frequent() -> None:
+    score = operational("latency_p95_ms", 310.0, 60.0, Shown("latency_p95_ms", 40.0, 310.0))
+    evidence = Evidence((Moved("timeout", 0.0, 0.09),), ())
+    told = summary.found(FRAUD, {}, Finding(score, 310.0, 0.0, Severity.CRITICAL, ()), evidence, WINDOW)
+    assert told == (
+        "fraud: latency p95 rose from 40 ms to 310 ms in the 5 minutes from 2026-11-22 06:00 UTC (limit 60 ms, p = 3e-08), of 12,034 events"
+        "; most errors: timeout (9 %)"
+    )
+    over = operational("latency_p95_ms", 250.0, 200.0, Shown("latency_p95_ms", None, 250.0))
+    told = summary.found(FRAUD, {}, Finding(over, 250.0, 0.0, Severity.WARNING, ()), Evidence((), ()), WINDOW)
+    assert told.startswith("fraud: latency p95 is 250 ms in the 5 minutes from 2026-11-22 06:00 UTC (limit 200 ms"), told
+
+
+def test_idle_capacity_pages_nobody_and_is_over_when_it_is_used() -> None:
+    score = operational("idle_capacity", 24.0, 23.0, Shown("gpu_ratio", None, 0.03))
+    finding = Finding(score, 24.0, 0.0, Severity.INFO, ())
+    told = summary.found(FRAUD, {}, finding, Evidence((), ()), WINDOW)
+    assert told == (
+        "fraud: idle capacity: GPU use is 3 % in the 5 minutes from 2026-11-22 06:00 UTC, and has been under 10 % for 24 hours"
+        "; this is for information and pages nobody by itself"
+    )
+    publisher = Publisher(FRAUD, {}, "b1")
+    quiet = operational("idle_capacity", 0.0, 23.0)
+    over = publisher.recovered(publisher.opened(WINDOW, Raised(finding, Evidence((), ())), STAMP), WINDOW, quiet, quiet, STAMP)
+    assert over.annotations.summary == "fraud: idle capacity is over, up to and in the 5 minutes from 2026-11-22 06:00 UTC"
+
+
+def test_latency_that_is_back_says_so_in_milliseconds() -> None:
+    quiet = operational("latency_p95_ms", 41.0, 60.0)
+    told = ending.recovered(FRAUD, {}, quiet, WINDOW)
+    assert told == "fraud: latency p95 is back to normal in the 5 minutes from 2026-11-22 06:00 UTC (41 ms, limit 60 ms)"
 
 
 def test_what_came_or_went_is_named() -> None:
