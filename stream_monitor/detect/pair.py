@@ -21,7 +21,8 @@ _WIDTH_MIN: Final = FIRST_VALUE + 1
 class Side:
     """One profile's counts as a matrix.
 
-    events: int64[C], the same number in every column; counts: int64[C, FIRST_VALUE + K], by code, 0 where a column has no such code;
+    events: int64[C], the same number in every column, but for outputs that failed calls do not owe;
+    counts: int64[C, FIRST_VALUE + K], by code, 0 where a column has no such code;
     moments: int64[2, C], as in `Profile`. unseen: int64[C], of a reference: how many of its rows stand for what it has not seen, as
     Good and Turing estimate it: categories seen once, and for numbers 2, below the smallest and above the largest. 0 for a window.
     """

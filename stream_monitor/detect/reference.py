@@ -1,7 +1,7 @@
 """What a window is compared with: a baseline's profile, or that of one of its segments, and what varies there by itself."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import ceil
 from typing import Final
@@ -9,9 +9,9 @@ from typing import Final
 import numpy as np
 
 from stream_monitor.baseline.baseline import Baseline, BaselineColumn, NumericColumn
-from stream_monitor.capture.schema import Schema
-from stream_monitor.detect.pair import Counts, Floats, Inflation, Padding, Pair, Side
-from stream_monitor.profile.layout import Layout
+from stream_monitor.capture.schema import Role, Schema
+from stream_monitor.detect.pair import Counts, Flags, Floats, Inflation, Padding, Pair, Side
+from stream_monitor.profile.layout import MISSING, Layout
 from stream_monitor.profile.profile import Profile
 
 UNSEEN_NUMBERS: Final = 2
@@ -42,12 +42,22 @@ class Reference:
         return self._padding.side(self.profile, self.unseen)
 
     def pair(self, window: Profile) -> Pair:
-        """A window beside it."""
-        return Pair(self._padding.side(window), self.side, self.inflation_of(window.events), self.natural)
+        """A window beside it. An output that a failed call does not owe is not missing."""
+        side = self._padding.side(window)
+        if window.operations.failed:
+            excused = np.where(self._is_output, np.minimum(side.counts[:, MISSING], window.operations.failed), 0)
+            counts = side.counts.copy()
+            counts[:, MISSING] -= excused
+            side = replace(side, events=side.events - excused, counts=counts)
+        return Pair(side, self.side, self.inflation_of(window.events), self.natural)
 
     def inflation_of(self, events: int) -> Inflation:
         """That of a window of so many events."""
         return self.inflation if self.window_rows is None else self.inflation.of_size(events, self.window_rows)
+
+    @cached_property
+    def _is_output(self) -> Flags:
+        return np.array([column.role is Role.PREDICTION for column in self.schema.columns], dtype=np.bool_)
 
     @cached_property
     def _padding(self) -> Padding:

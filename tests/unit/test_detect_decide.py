@@ -18,6 +18,7 @@ from stream_monitor.detect.sequential.shift import Series, Shift
 from stream_monitor.detect.volume import Volume
 from stream_monitor.detect.whole import WHOLE
 from stream_monitor.profile.layout import FIRST_BIN, FIRST_VALUE, MISSING, Layout
+from stream_monitor.profile.operations import Operations
 from stream_monitor.profile.profile import Profile
 
 AMOUNT = Column("amount", Kind.NUMERIC)
@@ -194,6 +195,18 @@ def test_detectors_that_share_a_gate_count_as_one_test() -> None:
     assert count_tests(Schema((AMOUNT,)), {"amount"}) == 10 + whole
     assert count_tests(Schema(columns), {"amount", "country", "prediction"}) == 10 + 9 + 9 + whole
     assert count_tests(Schema(columns), {"country"}, ["psi", "js", "missing_ratio", "volume"]) == 3
+
+
+def test_an_output_that_a_failed_call_does_not_owe_is_not_missing() -> None:
+    """Of 400 events 100 failed: 90 of them gave no prediction, which is no news; 100 features are lacking, which is."""
+    baseline = profile([0, 0, 0, 500, 500], [0, 0, 0, 500, 500])
+    judged = judge(baseline, (AMOUNT, LABEL), (5, 5))
+    window = profile([100, 0, 0, 150, 150], [90, 0, 0, 155, 155])
+    failed = replace(window, operations=Operations(400, 100, {"timeout": 100}))
+    assert [score.score for score in judged.judge(failed) if score.key.detector == "missing_ratio"] == [0.25, 0.0]
+    assert [score.score for score in judged.judge(window) if score.key.detector == "missing_ratio"] == [0.25, 0.225]
+    nothing = replace(profile([0, 0, 0, 4, 4], [8, 0, 0, 0, 0]), operations=Operations(8, 8))
+    assert one(judged.judge(nothing), "missing_ratio", "prediction").score is None
 
 
 def test_columns_that_the_config_leaves_out_get_no_score() -> None:

@@ -41,7 +41,7 @@ def events(windows: int, seed: int, wrong: str = "") -> list[dict[str, Any]]:
             "resources": {"cpu_ratio": float(np.clip(random.normal(0.95 if now == "bottleneck" else 0.3, 0.02), 0, 1))},
         }
         if failed:
-            body |= {"status": "error", "error": "timeout" if now else "refused"}
+            body |= {"status": "error", "error": "timeout" if now else "refused", "prediction": None}
         found.append(body)
     return found
 
