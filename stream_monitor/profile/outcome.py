@@ -37,8 +37,8 @@ CLIP: Final = 2.0**10
 NO_CLASS: Final = 0
 """The code of an absent prediction or label; classes have 1 … K, all others together K + 1."""
 ERRORS: Final = ("events", "labelled", "error", "absolute", "squared", "label", "label_squared", "relative", "relative_n")
-"""What a regression's `errors` are sums of: 1, 1, z, |z|, z^2 of the error over `scale`; y and y^2 of (label - center) / scale; |error / label|
-and 1 where the label is not 0. Sums in 2^-20, those of squares in 2^-10."""
+"""What a regression's `errors` are sums of: 1, 1; z, |z| and z^2 of the error over `scale`; y and y^2 of (label - center) / scale;
+|error / label| and 1 where the label is not 0. Sums in 2^-20, those of squares in 2^-10."""
 
 
 class Group(NamedTuple):
@@ -149,7 +149,7 @@ class OutcomeRows(NamedTuple):
 
 
 def add_outcomes(layout: OutcomeLayout, rows: OutcomeRows, place: NDArray[np.int64], sign: int, out: NDArray[np.int64]) -> None:
-    """Add (sign 1) or take back (sign -1) every row's part of the outcome: out, int64[P, N], at `place`, int64[n], rows with -1 left out."""
+    """Add (sign 1) or take back (sign -1) every row's part to out, int64[P, N], at `place`, int64[n]; rows with -1 are left out."""
     if layout.task == "regression":
         start = layout.starts["errors"]
         _add_errors(rows.value, rows.truth, layout.center, layout.scale, place, sign, start, out)
@@ -183,7 +183,8 @@ def score_codes(scores: NDArray[np.float64]) -> NDArray[np.uint16]:
 def delay_bin(delay_ms: NDArray[np.int64]) -> NDArray[np.uint8]:
     """uint8[n]: bin 0 below a second (or negative), then four bins for each doubling, the last one open."""
     seconds = np.maximum(delay_ms, 1) / 1000
-    return np.clip(np.floor(4 * np.log2(np.maximum(seconds, 0.5))) + 1, 0, DELAY_BINS - 1).astype(np.uint8)
+    bins: NDArray[np.uint8] = np.clip(np.floor(4 * np.log2(np.maximum(seconds, 0.5))) + 1, 0, DELAY_BINS - 1).astype(np.uint8)
+    return bins
 
 
 def delay_of(place: int) -> float:
