@@ -53,6 +53,7 @@ class Envelopes:
     time_ms: NDArray[np.int64]
     outputs: Outputs
     statuses: Sequence[str | None]
+    labels: Sequence[Any]
     metadata: Members
     shallow: tuple[Sequence[Any], ...]
     ignored: tuple[Sequence[Any], ...]
@@ -75,6 +76,7 @@ def envelopes_of(chunk: Chunk, messages: Messages) -> Envelopes:
         time_ms=times_of(times),
         outputs=outputs_of(fields["prediction"]),
         statuses=fields["status"],
+        labels=fields["label"],
         metadata=chunk.shape.metadata.read(fields["metadata"]),
         shallow=tuple(fields[name] for name in SHALLOW),
         ignored=ignored,
@@ -117,6 +119,7 @@ def columns_of(stream: StreamKey, chunk: Chunk, envelopes: Envelopes, positive_c
         unknown_fields=envelopes.unknown_fields,
         metadata=dict(zip(chunk.shape.metadata.names, map(texts, envelopes.metadata.values), strict=True)),
         extra=_extra(chunk.shape, envelopes),
+        labels=() if envelopes.labels.count(None) == len(envelopes.labels) else envelopes.labels,
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,6 +68,7 @@ class Columns:
     unknown_fields: how many fields (top level and features) the schema does not know, over all n events.
     metadata: for each field of `schema.metadata` n values (a scalar that is no string as its JSON form; None: absent or null);
     extra: for each unknown *feature* name that some event holds, bool[n], which ones do (any value but an absent one counts).
+    labels: n labels that the events bring with them, JSON scalars, None: has none; empty where no event has one.
     """
 
     stream: StreamKey
@@ -79,6 +80,7 @@ class Columns:
     unknown_fields: int = 0
     metadata: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
     extra: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+    labels: Sequence[Any] = ()
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -104,7 +104,7 @@ def _event(body: Mapping[str, Any], event_id: str, time_ms: int, shape: Shape) -
         output = shape.prediction(**{member: output.get(member) for member in MEMBERS}, **learned[PREDICTION])
     features = shape.features(**_feature_values(body["features"], shape.wanted), **learned[FEATURES])
     metadata = shape.metadata.write(body.get("metadata"))
-    asis = {name: body.get(name) for name in ("model", "version", "status")}
+    asis = {name: body.get(name) for name in ("model", "version", "status", "label")}
     event = shape.event(event_id=event_id, time=time_ms, features=features, prediction=output, metadata=metadata, **asis, **learned[EVENT])
     return cast(Event, event)
 

@@ -4,7 +4,7 @@ Outcomes of one layout form a commutative group under addition, exactly: windows
 Every event of the capture stream is in it from the moment it is known, first without a label: coverage is a part of the figures.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -13,6 +13,7 @@ from typing import Final, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_monitor.capture.columns import INVALID
 from stream_monitor.profile.kernels import compiled
 
 Task = Literal["binary", "multiclass", "regression"]
@@ -122,9 +123,11 @@ class OutcomeLayout:
         """Class -> its code."""
         return {name: place + 1 for place, name in enumerate(self.classes)}
 
-    def code_of(self, name: str | None) -> int:
-        """The code of a class by its name; None: `NO_CLASS`."""
-        return NO_CLASS if name is None else self.codes.get(name, len(self.classes) + 1)
+    def class_codes(self, names: Sequence[str | None]) -> NDArray[np.uint16]:
+        """uint16[n]: the codes of classes by their names; `NO_CLASS` for None and `INVALID`."""
+        codes, other = self.codes, len(self.classes) + 1
+        found = [NO_CLASS if name is None or name is INVALID else codes.get(name, other) for name in names]
+        return np.array(found, dtype=np.uint16).reshape(len(names))
 
     @property
     def positive_code(self) -> int:

@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_monitor.baseline.baseline import Baseline
-from stream_monitor.baseline.segments import Segmentation
-from stream_monitor.capture.columns import INVALID, Columns
+from stream_monitor.baseline.segments import Segmentation, places_in
+from stream_monitor.capture.columns import Columns
 from stream_monitor.capture.convert import category, number
 from stream_monitor.capture.labels import Labels
 from stream_monitor.capture.schema import PREDICTION, SCORE, Role, StreamKey
 from stream_monitor.pipeline.join.record import OTHER_SEGMENT, CaptureRows, LabelRows
 from stream_monitor.profile.codec import Segment
-from stream_monitor.profile.outcome import NO_CLASS, OutcomeLayout, score_codes
+from stream_monitor.profile.outcome import OutcomeLayout, score_codes
 from stream_monitor.window.spec import WindowSpec
 
 
@@ -55,7 +55,7 @@ class JoinPlan:
             if isinstance(values, np.ndarray):
                 value = np.where(np.isfinite(values[taken]), values[taken], np.nan)
             else:
-                predicted = self._class_codes([values[place] for place in taken.tolist()])
+                predicted = self.layout.class_codes([values[place] for place in taken.tolist()])
         score = np.zeros(n, dtype=np.uint16)
         if SCORE in by_name and self.layout.scored:
             scores = columns.values[by_name[SCORE]]
@@ -69,13 +69,7 @@ class JoinPlan:
         if self.layout.task == "regression":
             truth = np.array([number(value) for value in labels.values], dtype=np.float64)
             return LabelRows(ids, time_ms, np.zeros(len(ids), dtype=np.uint16), truth)
-        return LabelRows(ids, time_ms, self._class_codes([category(value) for value in labels.values]), np.full(len(ids), np.nan))
-
-    def _class_codes(self, names: Sequence[str | None]) -> NDArray[np.uint16]:
-        codes, other = self.layout.codes, len(self.layout.classes) + 1
-        return np.array(
-            [NO_CLASS if name is None or name is INVALID else codes.get(name, other) for name in names], dtype=np.uint16
-        ).reshape(len(names))
+        return LabelRows(ids, time_ms, self.layout.class_codes([category(value) for value in labels.values]), np.full(len(ids), np.nan))
 
     def _groups(self, columns: Columns, taken: NDArray[np.int64]) -> NDArray[np.uint16]:
         found = np.zeros((len(self.facets), len(taken)), dtype=np.uint16)
@@ -90,18 +84,6 @@ class JoinPlan:
         for row, each in enumerate(self.segmentations[columns.stream]):
             found[row] = places_in(each, columns)[taken]
         return found
-
-
-def places_in(segmentation: Segmentation, columns: Columns) -> NDArray[np.int32]:
-    """int32[n]: which segment each event is in."""
-    if segmentation.is_metadata:
-        values = columns.metadata.get(segmentation.name, (None,) * len(columns))
-    else:
-        names = [column.name for column in columns.schema.columns]
-        found = columns.values[names.index(segmentation.name)] if segmentation.name in names else (None,) * len(columns)
-        assert not isinstance(found, np.ndarray), "segments are by category"
-        values = found
-    return segmentation.index(values)
 
 
 def layout_id(layout: OutcomeLayout, baselines: Sequence[Baseline], segments: Sequence[str], spec: WindowSpec) -> str:
