@@ -4,15 +4,15 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from stream_monitor.alert.alert import Affected, Evidence, Moved
-from stream_monitor.alert.wording import is_share, moment, percent, split, what, when, who
+from stream_monitor.alert.labels import told_by_labels
+from stream_monitor.alert.wording import FIGURES, chance, is_share, moment, percent, split, what, when, who
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.detect.decide import title_of
-from stream_monitor.detect.finding import Finding, FindingKind, Score, Severity
+from stream_monitor.detect.finding import Finding, FindingKind, Severity
 from stream_monitor.detect.report import WindowRef
 
 STANDS_OUT: Final = 1.5
 """A segment is named when its score is at least this many times the whole's."""
-_P_SHOWN_MIN: Final = 1e-12
 
 
 def found(
@@ -38,9 +38,11 @@ def found(
 
 def _happened(finding: Finding, window: WindowRef, change_point: str | None) -> str:
     name = finding.key.detector
+    if finding.key.kind in FIGURES or finding.key.kind is FindingKind.CONCEPT_DRIFT:
+        return told_by_labels(finding, window, change_point)
     if name in _WHOLE:
         return _WHOLE[name](finding, window)
-    subject, told, sure = what(finding.key), when(window), _chance(finding.score)
+    subject, told, sure = what(finding.key), when(window), chance(finding.score)
     if finding.key.kind is FindingKind.DATA_QUALITY:
         return _bad_values(finding, window)
     size = f"{title_of(name)} {finding.value:.2f} over {finding.score.threshold:.2f}{sure}"
@@ -52,7 +54,7 @@ def _happened(finding: Finding, window: WindowRef, change_point: str | None) -> 
 
 
 def _bad_values(finding: Finding, window: WindowRef) -> str:
-    subject, title, told, sure = what(finding.key), title_of(finding.key.detector), when(window), _chance(finding.score)
+    subject, title, told, sure = what(finding.key), title_of(finding.key.detector), when(window), chance(finding.score)
     if not is_share(finding.key.detector):
         return f"{subject} {title} {told} ({window.events:,} events{sure})"
     shares = f"baseline {percent(finding.base)}, limit {percent(finding.score.threshold)}{sure}"
@@ -62,23 +64,23 @@ def _bad_values(finding: Finding, window: WindowRef) -> str:
 def _share(subject: str) -> Callable[[Finding, WindowRef], str]:
     def happened(finding: Finding, window: WindowRef) -> str:
         size = f"{percent(finding.value)} of {window.events:,} events, limit {percent(finding.score.threshold)}"
-        return f"{subject} {title_of(finding.key.detector)} {when(window)} ({size}{_chance(finding.score)})"
+        return f"{subject} {title_of(finding.key.detector)} {when(window)} ({size}{chance(finding.score)})"
 
     return happened
 
 
 def _fields(finding: Finding, window: WindowRef) -> str:
-    size = f"{finding.value:.0f} came or went{_chance(finding.score)}"
+    size = f"{finding.value:.0f} came or went{chance(finding.score)}"
     return f"the traffic shows a {title_of(finding.key.detector)} {when(window)} ({size})"
 
 
 def _volume(finding: Finding, window: WindowRef) -> str:
-    size = f"{finding.value:.1f} times out of the usual range, limit {finding.score.threshold:.1f}{_chance(finding.score)}"
+    size = f"{finding.value:.1f} times out of the usual range, limit {finding.score.threshold:.1f}{chance(finding.score)}"
     return f"the traffic has an unusual {title_of(finding.key.detector)} {when(window)} ({window.events:,}, {size})"
 
 
 def _silence(finding: Finding, window: WindowRef) -> str:
-    return f"the traffic stopped: {title_of(finding.key.detector)} {when(window)}: about {finding.value:,.0f}{_chance(finding.score)}"
+    return f"the traffic stopped: {title_of(finding.key.detector)} {when(window)}: about {finding.value:,.0f}{chance(finding.score)}"
 
 
 _WHOLE: Final[Mapping[str, Callable[[Finding, WindowRef], str]]] = {
@@ -92,7 +94,9 @@ _WHOLE: Final[Mapping[str, Callable[[Finding, WindowRef], str]]] = {
 
 def _moved(finding: Finding, moved: tuple[Moved, ...], window: WindowRef) -> str:
     """The bin that moved most; bad values of a column are told as a share already."""
-    if not moved or (finding.key.kind is FindingKind.DATA_QUALITY and finding.key.feature is not None):
+    if not moved or finding.interval is not None or finding.key.kind is FindingKind.CONCEPT_DRIFT:
+        return ""
+    if finding.key.kind is FindingKind.DATA_QUALITY and finding.key.feature is not None:
         return ""
     first, before, now = moved[0], moved[0].baseline or 0.0, moved[0].window or 0.0
     change = f"{first.bin} {'rose' if now > before else 'fell'} from {percent(before)} to {percent(now)}"
@@ -106,11 +110,3 @@ def _most(finding: Finding, affected: tuple[Affected, ...]) -> str:
     first, score = affected[0], affected[0].score
     place = split(first.segment) if first.segment else f"version {first.version}" if first.version else "events without a version"
     return f"; most in {place} ({percent(score) if is_share(finding.key.detector) else f'{score:.2f}'})"
-
-
-def _chance(score: Score) -> str:
-    """`, p = 3e-08`; nothing where a plug-in gives no p-value."""
-    p_value = score.p_value
-    if p_value is None:
-        return ""
-    return f", p < {_P_SHOWN_MIN:g}" if p_value < _P_SHOWN_MIN else f", p = {p_value:.0e}"

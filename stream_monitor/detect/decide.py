@@ -195,13 +195,12 @@ class Judge:
 
 def is_finding(score: Score) -> bool:
     """Whether a score is judged, large and real."""
-    return score.real and score.status is ScoreStatus.JUDGED and score.score is not None and score.score > score.threshold
+    return score.real and score.status is ScoreStatus.JUDGED and score.is_over
 
 
 def severity_of(score: Score) -> Severity:
     """By the size of the effect: how many times the threshold, both counted from the baseline's own score."""
-    assert score.score is not None
-    is_critical = score.score - score.base >= CRITICAL_FACTOR * (score.threshold - score.base)
+    is_critical = score.excess >= CRITICAL_FACTOR * score.allowance
     return Severity.CRITICAL if is_critical else Severity.WARNING
 
 

@@ -6,6 +6,8 @@ from typing import Final, NamedTuple
 
 from stream_monitor.detect.detector import Detector
 from stream_monitor.detect.distances import DISTANCES
+from stream_monitor.detect.outcomes.bias import BIAS
+from stream_monitor.detect.outcomes.metrics import DROP, METRICS
 from stream_monitor.detect.quality import QUALITY
 from stream_monitor.detect.volume import VOLUME_FACTOR
 from stream_monitor.detect.whole import WHOLE
@@ -34,10 +36,19 @@ VOLUME: Final[Mapping[str, Meaning]] = {
     "silence": Meaning("number of events that did not come", "volume", 0.0),
 }
 """Those that compare a window's number of events with those of earlier windows; see `volume`."""
+OUTCOMES: Final[Mapping[str, Meaning]] = {
+    **{name: Meaning(row.title, "relation" if name == "conditional_entropy" else "quality", 0.0) for name, row in METRICS.items()},
+    **{name: Meaning(row.title, "bias", 0.0) for name, row in BIAS.items()},
+    "label_coverage": Meaning("share of events with a label", "labels", 0.0),
+    "label_delay_p50_s": Meaning("median delay of labels in seconds", "labels", 0.0),
+}
+"""Those that read outcomes: figures with an interval, held against the baseline's figure or an allowed range; see `outcomes.judge`."""
+OUTCOME_THRESHOLDS: Final = (*METRICS, *(name + DROP for name in METRICS), *BIAS)
+"""Names that thresholds of outcomes may be given by."""
 PLUGIN: Final = Meaning("shift", DISTRIBUTION, 0.05)
 _BUILT_IN: Final[Mapping[str, Meaning]] = {
     name: Meaning(each.title, each.cause, each.default_threshold)
-    for table in (BY_COLUMN, SEQUENTIAL, WHOLE, VOLUME)
+    for table in (BY_COLUMN, SEQUENTIAL, WHOLE, VOLUME, OUTCOMES)
     for name, each in table.items()
 }
 NAMES: Final = tuple(_BUILT_IN)

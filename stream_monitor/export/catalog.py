@@ -55,6 +55,16 @@ METRICS: tuple[MetricSpec, ...] = (
         "Score of the last closed window; `segment` (`region=eu,version=2`) and `feature` are empty for the whole.",
     ),
     MetricSpec("missing_ratio", "gauge", ("model", "feature"), "Share of missing values in the last closed window, 0 to 1."),
+    MetricSpec(
+        "quality",
+        "gauge",
+        ("model", "segment", "metric"),
+        "Quality of the window that was told of last, by its labels or (`estimated_…`) before they come; `segment` holds a class, too.",
+    ),
+    MetricSpec("bias", "gauge", ("model", "facet", "group", "metric"), "Bias of that window: a facet's group against the privileged one."),
+    MetricSpec("labels_total", "counter", ("model",), "Labels that were read, corrections and withdrawals among them."),
+    MetricSpec("label_orphans_total", "counter", ("model",), "Labels whose event had not come when `label_lateness` ended."),
+    MetricSpec("label_late_events_total", "counter", ("model",), "Events that came too late to be joined with a label."),
     MetricSpec("alerts_total", "counter", ("model", "kind", "severity"), "Alerts that began to fire."),
     MetricSpec("alerts_firing", "gauge", ("model", "kind", "severity"), "Alerts that are firing now."),
     MetricSpec(

@@ -163,7 +163,7 @@ def test_any_cut_and_order_of_records_gives_what_a_dictionary_gives(layout: Outc
     answers = [join.apply(record_of(part, layout), None) for part in cut(items, random)]
     expected = naive([item for part in [items] for item in part], layout)
     assert summed(answers, layout) == expected
-    assert summed([Answer(join.outcomes())], layout) == expected
+    assert summed([Answer(join.outcomes(None))], layout) == expected
     assert len(join) == len({item.id for item in items})
 
 
@@ -197,7 +197,7 @@ def test_a_restored_join_goes_on_as_the_one_it_was_saved_from(seed: int) -> None
     other = Join(plan_of(BINARY))
     for page in one.pages():
         other.load(saved[page])
-    assert summed([Answer(other.outcomes())], BINARY) == summed([Answer(one.outcomes())], BINARY)
+    assert summed([Answer(other.outcomes(None))], BINARY) == summed([Answer(one.outcomes(None))], BINARY)
     for part in parts[len(parts) // 2 :]:
         record = record_of(part, BINARY)
         assert summed([one.apply(record, None)], BINARY) == summed([other.apply(record, None)], BINARY)

@@ -9,7 +9,7 @@ whose hash begins with one more zero bit, on both sides alike, and takes back wh
 pane's rate.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -91,11 +91,11 @@ class Answer:
 class Join:
     """The join of one model."""
 
-    def __init__(self, plan: JoinPlan) -> None:
+    def __init__(self, plan: JoinPlan, rate: int = 0, rates: Mapping[int, int] | None = None) -> None:
         self.plan = plan
-        self.rate = 0
+        self.rate = rate
         """k: of 2^k ids one is taken, in panes that begin now."""
-        self.rates: dict[int, int] = {}
+        self.rates = dict(rates or {})
         """Pane -> its own k; those that are not here have 0."""
         self.changed: set[int] = set()
         """Panes whose rows changed since the last snapshot."""
@@ -134,8 +134,9 @@ class Join:
                 self.rate -= 1
         return answer
 
-    def outcomes(self) -> list[Change]:
+    def outcomes(self, watermark_ms: int | None) -> list[Change]:
         """What all rows say, as if nothing had been said before."""
+        self._watermark_ms = watermark_ms
         return list(self._differences(self._live[:0], self._live))
 
     # Snapshots: the rows of each pane are a page of their own, so that only what changed is written again.
