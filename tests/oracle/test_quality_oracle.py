@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 from sklearn.isotonic import IsotonicRegression
 
+from stream_monitor.detect.outcomes.bias import bias
 from stream_monitor.detect.outcomes.constant import constant
 from stream_monitor.detect.outcomes.coverage import coverage
 from stream_monitor.detect.outcomes.estimated import estimated, fit_calibration
 from stream_monitor.detect.outcomes.measure import Measure
 from stream_monitor.detect.outcomes.metrics import METRICS
+from stream_monitor.detect.outcomes.pre_training import pre_training_bias
 from stream_monitor.detect.outcomes.quality import quality
 from stream_monitor.detect.outcomes.scores import ECE_BINS, by_label, pr_errors, roc_error
 from stream_monitor.detect.outcomes.verdict import judge
@@ -42,9 +44,9 @@ LEVEL = 0.95
 SAMPLES = 400
 
 
-def scored(generator: np.random.Generator, n: int, lean: float = 0.0) -> tuple[Bits, Bits, Floats]:
+def scored(generator: np.random.Generator, n: int, lean: float = 0.0, shape: tuple[float, float] = (0.8, 1.2)) -> tuple[Bits, Bits, Floats]:
     """(label, prediction, score), calibrated but for `lean`."""
-    chance = generator.beta(0.8, 1.2, n)
+    chance = generator.beta(*shape, n)
     y = (generator.random(n) < chance).astype(np.int64)
     score = np.clip(chance + lean, 0, 1)
     return y, (score > 0.5).astype(np.int64), score
@@ -171,6 +173,22 @@ def test_one_class_one_score_one_value(layout: OutcomeLayout, n: int) -> None:
             assert each.value is None
 
 
+@given(seeds)
+def test_no_vector_is_worth_a_crash(seed: int) -> None:
+    """Whatever was taken back before it came: counts of any sign, sums that fit to none."""
+    generator = np.random.default_rng(seed)
+    all_parts = OutcomeLayout("binary", ("no", "yes"), positive=1, scored=True, groups=GROUPED.groups)
+    for layout in (all_parts, REGRESSION, multiclass(3)):
+        counted = generator.integers(-3, 5, layout.size) * generator.integers(0, 2, layout.size)
+        quality(layout, counted)
+        constant(layout, counted)
+        coverage(layout, counted)
+        bias(layout, counted, {"sex": "m"}, events_min=1)
+        pre_training_bias(layout, counted, {"sex": "m"}, events_min=1)
+        if layout.scored:
+            estimated(layout, counted, fit_calibration(layout, counted), fitted_on=100)
+
+
 def test_equal_scores_say_nothing_of_order() -> None:
     y = np.arange(100) % 2
     found = find(quality(SCORED, vector(SCORED, binary(y, y, np.full(100, 0.3)))), "roc_auc")
@@ -238,15 +256,19 @@ def assert_covered(draw: Callable[[np.random.Generator], list[Measure]], truth: 
     assert not poor
 
 
-@pytest.mark.parametrize(("n", "lean"), [(60, 0.0), (400, 0.0), (400, 0.15)])
-def test_intervals_of_a_binary_model_hold_the_truth(n: int, lean: float) -> None:
-    y, says, score = scored(np.random.default_rng(99), 2_000_000, lean)
+RARE, COMMON = (0.2, 3.0), (0.8, 1.2)
+"""Of 1,000 events, 62 or 400 are positive."""
+
+
+@pytest.mark.parametrize(("n", "lean", "shape"), [(60, 0.0, COMMON), (400, 0.0, COMMON), (400, 0.15, COMMON), (1_000, 0.0, RARE)])
+def test_intervals_of_a_binary_model_hold_the_truth(n: int, lean: float, shape: tuple[float, float]) -> None:
+    y, says, score = scored(np.random.default_rng(99), 2_000_000, lean, shape)
     large = vector(SCORED, binary(y, says, score), panes=1)
     truth = {each.name: each.value for each in quality(SCORED, large) if each.value is not None}
     truth |= {"roc_auc": sk.roc_auc_score(y[:500_000], score[:500_000]), "pr_auc": sk.average_precision_score(y[:500_000], score[:500_000])}
 
     def draw(generator: np.random.Generator) -> list[Measure]:
-        return quality(SCORED, vector(SCORED, binary(*scored(generator, n, lean)), panes=1), LEVEL)
+        return quality(SCORED, vector(SCORED, binary(*scored(generator, n, lean, shape)), panes=1), LEVEL)
 
     assert_covered(draw, truth)
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from stream_monitor.detect.outcomes.confusion import Confusion, f_beta
 from stream_monitor.detect.outcomes.intervals import bounded, share
-from stream_monitor.detect.outcomes.measure import NOTHING, Estimate, Measure, measured
+from stream_monitor.detect.outcomes.measure import NOTHING, Estimate, Measure, counts_of, measured
 from stream_monitor.profile.outcome import OutcomeLayout, Vector
 
 Floats = NDArray[np.float64]
@@ -19,7 +19,7 @@ OVER_ALL = ("macro_precision", "macro_recall", "macro_f1", "weighted_precision",
 
 def classes(layout: OutcomeLayout, vector: Vector, z: float) -> list[Measure]:
     """Accuracy, macro and weighted figures, then precision, recall and f1 of every class with `segment` (("class", name),)."""
-    joint = layout.part(vector, "joint")[1:, 1:].astype(np.float64)
+    joint = counts_of(layout, vector, "joint")[1:, 1:].astype(np.float64)
     n = float(joint.sum())
     found = [measured("accuracy", share(float(np.trace(joint)), n, z), n)]
     found += [measured(name, _over_all(joint, name, z), n) for name in OVER_ALL]

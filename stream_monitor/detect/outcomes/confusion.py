@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from stream_monitor.detect.outcomes.intervals import bounded, share
-from stream_monitor.detect.outcomes.measure import NOTHING, Estimate, Measure, measured
+from stream_monitor.detect.outcomes.measure import NOTHING, Estimate, Measure, counts_of, measured
 from stream_monitor.profile.outcome import OutcomeLayout, Vector
 
 
@@ -30,7 +30,7 @@ BETAS: Final[Mapping[str, float]] = {"f1": 1.0, "f0_5": 0.5, "f2": 2.0}
 
 def confusion(layout: OutcomeLayout, vector: Vector) -> Confusion:
     """Of events with a label and a prediction; every class but the positive one is negative."""
-    joint = layout.part(vector, "joint")[1:, 1:]
+    joint = counts_of(layout, vector, "joint")[1:, 1:]
     if layout.positive is None:
         return Confusion(0, 0, 0, 0)
     place = layout.positive
@@ -49,8 +49,9 @@ def f_beta(counts: Confusion, beta: float, z: float) -> Estimate:
     """(1 + b) tp / ((1 + b) tp + b fn + fp), b = beta^2; nothing where nothing is positive or said to be.
 
     Interval: delta method on the multinomial counts; for a figure that does not change when all counts double, it is the sum of
-    (derivative)^2 x count. At 0 and 1: as a proportion of as many events as a count of true positives would have in it, whole / (1 + b). Source: van Rijsbergen 1979; the interval: Takahashi et al. 2022, Confidence Interval for Micro-Averaged F1 and
-    Macro-Averaged F1 Scores, Applied Intelligence 52.
+    (derivative)^2 x count. At 0 and 1: as a proportion of as many events as a count of true positives would have in it, whole / (1 + b).
+    Source: van Rijsbergen 1979; the interval: Takahashi et al. 2022, Confidence Interval for Micro-Averaged F1 and Macro-Averaged F1
+    Scores, Applied Intelligence 52.
     """
     b = beta**2
     whole = (1 + b) * counts.tp + b * counts.fn + counts.fp

@@ -6,7 +6,7 @@ from math import log, sqrt
 import numpy as np
 
 from stream_monitor.detect.outcomes.confusion import BETAS, confusion
-from stream_monitor.detect.outcomes.measure import Measure, Segment
+from stream_monitor.detect.outcomes.measure import Measure, Segment, counts_of
 from stream_monitor.detect.outcomes.quality import quality
 from stream_monitor.detect.outcomes.regression import errors_of
 from stream_monitor.detect.outcomes.scores import by_label
@@ -55,7 +55,7 @@ def _scores(layout: OutcomeLayout, vector: Vector) -> dict[str, float]:
 
 
 def _multiclass(layout: OutcomeLayout, vector: Vector) -> _Floors:
-    label = layout.part(vector, "joint")[1:, 1:].sum(axis=1).astype(np.float64)
+    label = counts_of(layout, vector, "joint")[1:, 1:].sum(axis=1).astype(np.float64)
     shares = label / max(label.sum(), 1.0)
     found: dict[tuple[str, Segment], float] = {("accuracy", ()): float(shares.max())}
     occur = max(int((label > 0).sum()), 1)

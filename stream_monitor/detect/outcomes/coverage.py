@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from stream_monitor.detect.outcomes.measure import counts_of
 from stream_monitor.profile.outcome import Group, OutcomeLayout, Vector, delay_of
 
 BALANCE: Final = 2.0
@@ -52,17 +53,17 @@ def _of_classes(layout: OutcomeLayout, vector: Vector) -> Mapping[str, tuple[int
     """Predicted class -> (labelled, events)."""
     if layout.task == "regression":
         return {}
-    joint = layout.part(vector, "joint")
+    joint = counts_of(layout, vector, "joint")
     return {name: (int(joint[1:, code].sum()), int(joint[:, code].sum())) for name, code in layout.codes.items()}
 
 
 def _of_groups(layout: OutcomeLayout, vector: Vector) -> Mapping[Group, tuple[int, int]]:
     if "groups" not in layout.shapes:
         return {}
-    tables = layout.part(vector, "groups")
+    tables = counts_of(layout, vector, "groups")
     return {group: (int(table[1:].sum()), int(table.sum())) for group, table in zip(layout.groups, tables, strict=True)}
 
 
 def _median_delay(layout: OutcomeLayout, vector: Vector) -> float | None:
-    running = np.cumsum(layout.part(vector, "delay"))
+    running = np.cumsum(counts_of(layout, vector, "delay"))
     return delay_of(int(np.searchsorted(running, running[-1] / 2))) if running[-1] > 0 else None

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
 from stream_monitor.detect.outcomes.intervals import quantile
-from stream_monitor.detect.outcomes.measure import NOTHING, Estimate, Measure, measured
+from stream_monitor.detect.outcomes.measure import NOTHING, Estimate, Measure, counts_of, measured
 from stream_monitor.detect.outcomes.scores import MIDDLES, by_label, roc_area, roc_error, widened
 from stream_monitor.profile.outcome import OutcomeLayout, Vector
 
@@ -56,14 +56,14 @@ def estimated(
 ) -> list[Measure]:
     """estimated_accuracy, _precision, _recall, _specificity, _f1, _roc_auc of all events with a score, labelled or not.
 
-    Empty where the layout has no scores. calibration: of `fit_calibration`; fitted_on: the labelled events behind it, None: many.
-    The interval holds what labels of these very events would show (each label is a coin with its bin's chance: Poisson-binomial), by the
-    delta method; variances grow by 1 + n / fitted_on, for a calibration of as few events as that is as uncertain. inflation as in
+    Empty where the layout has no scores. calibration: of `fit_calibration`; fitted_on: the labelled events with a score behind it, None:
+    many. The interval holds what labels of these very events would show (each label is a coin with its bin's chance: Poisson-binomial), by
+    the delta method; variances grow by 1 + n / fitted_on, for a calibration of as few events as that is as uncertain. inflation as in
     `quality`.
     """
     if not layout.scored or layout.task != "binary":
         return []
-    says = layout.part(vector, "scores").sum(axis=0).astype(np.float64)
+    says = counts_of(layout, vector, "scores").sum(axis=0).astype(np.float64)
     n = float(says.sum())
     if n <= 0:
         return [measured(ESTIMATED + name, NOTHING, 0) for name in (*_FORMULAS, "roc_auc")]

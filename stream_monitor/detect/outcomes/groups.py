@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from stream_monitor.detect.outcomes.confusion import Confusion
+from stream_monitor.detect.outcomes.measure import counts_of
 from stream_monitor.profile.outcome import Group, OutcomeLayout, Vector
 
 
@@ -42,7 +43,7 @@ def pairings(layout: OutcomeLayout, vector: Vector, privileged: Mapping[str, str
     """
     if not layout.groups or layout.task != "binary":
         return
-    tables = layout.part(vector, "groups")
+    tables = counts_of(layout, vector, "groups")
     for place, group in enumerate(layout.groups):
         chosen = privileged.get(group.facet)
         if chosen == group.value:

@@ -3,6 +3,11 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_monitor.profile.outcome import OutcomeLayout, Vector
+
 Segment = tuple[tuple[str, str], ...]
 """(("class", name),) for one class's figures, ((facet, group),) for bias."""
 
@@ -46,6 +51,11 @@ class Measure(NamedTuple):
     events: int
     feature: str | None = None
     segment: Segment = ()
+
+
+def counts_of(layout: OutcomeLayout, vector: Vector, part: str) -> NDArray[np.int64]:
+    """One part of counts. Below 0, where something was taken back that had come too late to be added, is 0: no figure is worth a crash."""
+    return np.maximum(layout.part(vector, part), 0)
 
 
 def measured(name: str, found: Estimate, events: float, segment: Segment = ()) -> Measure:

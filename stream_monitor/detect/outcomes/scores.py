@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from stream_monitor.detect.outcomes.intervals import bounded
 from stream_monitor.detect.outcomes.intervals import positive as of_positive
-from stream_monitor.detect.outcomes.measure import NOTHING, Estimate, Measure, measured
+from stream_monitor.detect.outcomes.measure import NOTHING, Estimate, Measure, counts_of, measured
 from stream_monitor.profile.outcome import SCALE, SCORE_BINS, OutcomeLayout, Vector
 
 Floats = NDArray[np.float64]
@@ -26,7 +26,7 @@ _FAR: Final[Floats] = np.stack([np.arange(1, SCORE_BINS + 1), SCORE_BINS - np.ar
 
 def by_label(layout: OutcomeLayout, vector: Vector) -> Floats:
     """float64[2, SCORE_BINS]: events with a score and a label, negative and positive, by bin."""
-    counts: Floats = layout.part(vector, "scores")[1:].sum(axis=1).astype(np.float64)
+    counts: Floats = counts_of(layout, vector, "scores")[1:].sum(axis=1).astype(np.float64)
     return counts
 
 

@@ -18,8 +18,8 @@ def judge(measure: Measure, limit: float | None = None, baseline: Measure | None
     """Against `limit`, in the metric's unit; where it is None, against the baseline's value less the allowed drop.
 
     limit: for a metric that is best near 0, the largest |value|, >= 0. drop >= 0: replaces the default size of `metrics.Drop`, in the same
-    sense (share or unit). The baseline's own interval counts too. A measure, or a baseline, without an interval is never bad. KeyError for
-    a name that is not in `METRICS`.
+    sense (share or unit). The baseline's own interval, of the same level, counts too. A measure, or a baseline, without an interval is
+    never bad. KeyError for a name that is not in `METRICS`.
     """
     row = METRICS[measure.name]
     threshold = Estimate(limit, limit, limit) if limit is not None else _allowed(row, baseline, drop)
