@@ -183,6 +183,21 @@ def draw_bias(counts: Bits) -> list[Measure]:
     return [each for each in found if each.segment == (("sex", "f"),)]
 
 
+def test_fair_groups_are_rarely_outside_and_unfair_ones_are() -> None:
+    fair, unfair = np.array([[0.35, 0.15], [0.1, 0.4]]), np.array([[0.5, 0.1], [0.25, 0.15]])
+    outsiders = {"fair": dict.fromkeys(BIAS, 0), "unfair": dict.fromkeys(BIAS, 0)}
+    for seed in range(SAMPLES):
+        generator = np.random.default_rng(seed)
+        privileged = generator.multinomial(600, fair.ravel())
+        for kind, chances in (("fair", fair), ("unfair", unfair)):
+            counts = np.stack([generator.multinomial(300, chances.ravel()), privileged]).reshape(2, 2, 2)
+            for each in draw_bias(counts):
+                outsiders[kind][each.name] += outside(each, BIAS[each.name].allowed)
+    assert max(outsiders["fair"].values()) <= SAMPLES * 0.03
+    for name in ("disparate_impact", "statistical_parity_difference", "equal_opportunity_difference", "equalised_odds_difference"):
+        assert outsiders["unfair"][name] > 0.95 * SAMPLES
+
+
 @pytest.mark.parametrize("p", [0.02, 0.3, 0.97])
 @pytest.mark.parametrize("n", [20, 200])
 def test_wilsons_interval_is_the_inverted_score_test(p: float, n: int) -> None:

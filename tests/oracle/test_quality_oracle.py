@@ -425,3 +425,21 @@ def test_what_has_no_interval_or_no_threshold_is_never_bad() -> None:
     assert judge(of("accuracy", 0.1, 0.01)) == (None, False)
     assert judge(of("accuracy", 0.1, 0.01), baseline=unknown) == (-0.05, False)
     assert judge(of("mean_error", 9.0, 0.1), baseline=of("mean_error", 0.0, 0.1)) == (None, False)
+
+
+def test_chance_alone_is_rarely_bad_and_a_real_fall_is() -> None:
+    """No drop allowed at all, a small baseline: a false alarm in at most the one-sided share of windows, for each metric."""
+    alarms: dict[str, list[bool]] = {}
+    fallen = []
+    for seed in range(SAMPLES):
+        generator = np.random.default_rng(seed)
+        baseline = quality(SCORED, vector(SCORED, binary(*scored(generator, 1_000)), panes=1), LEVEL)
+        y, says, score = scored(generator, 400)
+        for each, was in zip(quality(SCORED, vector(SCORED, binary(y, says, score), panes=1), LEVEL), baseline, strict=True):
+            alarms.setdefault(each.name, []).append(judge(each, baseline=was, drop=0.0).is_bad)
+        wrong = np.where(generator.random(400) < 0.4, 1 - y, y)
+        broken = quality(SCORED, vector(SCORED, binary(wrong, says, score), panes=1), LEVEL)
+        fallen.append(judge(find(broken, "accuracy"), baseline=find(baseline, "accuracy")).is_bad)
+    one_sided = 1 - (1 - LEVEL) / 2
+    assert not {name: float(np.mean(each)) for name, each in alarms.items() if not covers([not bad for bad in each], one_sided)}
+    assert np.mean(fallen) > 0.95

@@ -72,6 +72,9 @@ def regression(layout: OutcomeLayout, vector: Vector, z: float) -> list[Measure]
 def kurtosis(sums: Errors) -> float:
     """E z^4 / (E z^2)^2, guessed from E|z| / sqrt(E z^2) as a generalised normal distribution has it; at least a normal one's 3.
 
+    The vector has no fourth moment. For tails that are heavier than such a distribution's it is too low: with errors of Student's t with 5
+    degrees of freedom, 95 % intervals of mse hold the truth in 88 % of windows, with 8 degrees in 93 %.
+
     Source: Mallat 1989, A Theory for Multiresolution Signal Decomposition, IEEE PAMI 11 (the shape from the ratio).
     """
     if sums.squared <= 0:

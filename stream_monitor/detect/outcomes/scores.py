@@ -1,7 +1,8 @@
 """The figures of a binary model's scores, from their histograms by label.
 
 Scores are known by their bin of width 1/256. What follows from their order alone is then known to within the pairs that fall into one bin
-together; that error is part of the interval.
+together; that error is part of the interval. Where positives are rare, most scores are near 0 and in one bin: a ROC area of 0.86 is known
+to within 0.004 with 10 % positives, 0.04 with 1 %, 0.27 with 0.1 %.
 """
 
 from math import pi, sqrt
@@ -78,8 +79,8 @@ def roc_error(counts: Floats) -> float:
 def pr_auc(counts: Floats, z: float) -> Estimate:
     """Average precision: the mean over positive events of the precision at their score; nothing without a positive event.
 
-    Source: Boyd, Eng & Page 2013, Area Under the Precision-Recall Curve, ECML PKDD. Interval: delta method on the multinomial counts, at 0
-    and 1 as a proportion of the positives (their binomial interval); then `pr_errors` on both sides.
+    Source: Boyd, Eng & Page 2013, Area Under the Precision-Recall Curve, ECML PKDD. Interval: delta method on the multinomial
+    counts, but no surer than a proportion of the positives (their binomial interval); then `pr_errors` on both sides.
     """
     negative, positive = counts[:, ::-1]
     total = float(positive.sum())
