@@ -31,8 +31,7 @@ _CLARIFY: Final = "https://docs.aws.amazon.com/sagemaker/latest/dg/clarify-post-
 
 
 class BiasMetric(NamedTuple):
-    """One row of `BIAS`. range: all values that there may be; allowed: those that are fair, by default; intervals: how many hold at
-    once."""
+    """One row of `BIAS`. range: all values that there may be; allowed: by default; intervals: how many must hold at once."""
 
     name: str
     title: str
