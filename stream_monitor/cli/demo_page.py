@@ -38,7 +38,7 @@ def address(server: MetricsServer) -> str:
 
 def somebody_watches() -> bool:
     """Whether there is a person to press Enter; a CI server may give a terminal too, but says that it is one."""
-    return sys.stdin.isatty() and "CI" not in os.environ
+    return sys.stdin.isatty() and not os.environ.get("CI")
 
 
 def stay(said: Console, server: MetricsServer) -> None:
