@@ -8,6 +8,9 @@ from typing import Final, NamedTuple
 
 from stream_monitor.detect.outcomes.estimated import ESTIMATED
 
+DROP: Final = "_drop"
+"""After a metric's name in the config: how much worse than the baseline's value it may be, instead of a limit."""
+
 
 class Drop(NamedTuple):
     """How much worse than the baseline's value is still allowed: in the metric's own unit, or as a share of the baseline's value."""
