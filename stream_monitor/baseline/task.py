@@ -22,7 +22,7 @@ from stream_monitor.capture.table import NUMBER_PATTERN
 from stream_monitor.profile.outcome import CLASSES_MAX, OutcomeLayout
 
 _OTHERWISE: Final = "`task` in the config says otherwise"
-_POSITIVE: Final = ("1", "true", "yes")
+_POSITIVE: Final = ("1", "1.0", "true", "yes")
 _NUMBER: Final = re.compile(NUMBER_PATTERN)
 _WHOLE: Final = re.compile(r"^-?[0-9]+$")
 

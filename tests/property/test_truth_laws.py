@@ -165,6 +165,17 @@ def test_order_of_rows_and_portions_do_not_matter(rows: list[Row], random: Any, 
     assert dump(built(table)) == dump(built(table.take(order), row_group=row_group))
 
 
+@given(ROWS, ROWS)
+@settings(max_examples=40, deadline=None)
+def test_files_add_up(first: list[Row], second: list[Row]) -> None:
+    whole = table_of(first + second)
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder) / "train.parquet", Path(folder) / "more.parquet"]
+        pq.write_table(whole.slice(0, len(first)), paths[0])
+        pq.write_table(whole.slice(len(first)), paths[1])
+        assert build(paths, OPTIONS).baseline.id == built(whole).id
+
+
 @given(ROWS)
 @settings(max_examples=60, deadline=None)
 def test_files_read_back(rows: list[Row]) -> None:
@@ -186,6 +197,22 @@ def test_live_events_and_labels_make_the_same(rows: list[Row]) -> None:
     (columns,), rejects = decoder.decode([Message(json.dumps(event).encode(), time=(1, TIME_MS)) for event in events], None)
     assert not rejects
     assert live_vector(truth.layout, baseline, columns, [row.target for row in rows]).tolist() == truth.vector.tolist()
+
+
+@given(st.lists(st.tuples(st.floats(-1e6, 1e6), VALUES), min_size=1, max_size=30))
+@settings(max_examples=60, deadline=None)
+def test_live_numbers_make_the_same(rows: list[tuple[float, float | None]]) -> None:
+    events = [
+        {"event_id": str(i), "model": "m", "time": TIME_MS, "features": {"x": i}, "prediction": value, "label": label}
+        for i, (value, label) in enumerate(rows)
+    ]
+    baseline, stream = built_of_events(events, BuildOptions(task="regression")), StreamKey("m", None)
+    if baseline.truth is None:
+        return
+    messages = [Message(json.dumps(event).encode(), time=(1, TIME_MS)) for event in events]
+    (columns,), rejects = Decoder({stream: baseline.schema}).decode(messages, None)
+    assert not rejects
+    assert live_vector(baseline.truth.layout, baseline, columns, [y for _, y in rows]).tolist() == baseline.truth.vector.tolist()
 
 
 def live_vector(layout: OutcomeLayout, baseline: Baseline, columns: Any, labels: list[Any]) -> Any:

@@ -140,6 +140,7 @@ def test_what_are_no_classes_is_not_compared(make: Any) -> None:
     ("classes", "scores", "options", "positive"),
     [
         (["0", "1"], None, {}, "1"),
+        (["0.0", "1.0"], None, {}, "1.0"),
         (["No", "Yes"], None, {}, "Yes"),
         (["false", "true"], [0.9, 0.1], {}, "true"),
         (["bad", "good"], [0.1, 0.9], {}, "good"),
