@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from stream_monitor.export.figures_page import figures_page
+
 PREFIX = "stream_monitor_"
 
 MetricType = Literal["counter", "gauge", "histogram"]
@@ -92,7 +94,7 @@ BY_NAME: dict[str, MetricSpec] = {spec.name: spec for spec in METRICS}
 _INTRODUCTION = """\
 # Metrics
 
-Made by `make docs` from the table in `stream_monitor/export/catalog.py`; do not edit.
+Made by `make docs` from the tables in `stream_monitor/export/catalog.py` and `stream_monitor/detect/outcomes/`; do not edit.
 
 `GET /metrics` answers in the Prometheus text format, or in OpenMetrics where the client asks for it; `replay` writes the same as
 `metrics.prom`. Gauges with a `model` label come only from the worker that owns the model at the time, and vanish when it loses it.
@@ -113,5 +115,5 @@ def _row(spec: MetricSpec) -> str:
 
 
 def metrics_page(specs: Sequence[MetricSpec] = METRICS) -> str:
-    """`docs/metrics.md`, whole, in the order of the table."""
-    return _INTRODUCTION + "".join(_row(spec) for spec in specs)
+    """`docs/metrics.md`, whole: the series in the order of the table, then the figures of quality and bias."""
+    return _INTRODUCTION + "".join(_row(spec) for spec in specs) + "\n" + figures_page()
