@@ -31,6 +31,11 @@ SEQUENTIAL: Final[Mapping[str, Meaning]] = {
     "page_hinkley": Meaning("shift found by Page-Hinkley", DISTRIBUTION, 0.05),
 }
 """Those that read slices; the score is how far a position's mean moved, in [0, 1]. A plug-in of `river.drift` has `PLUGIN`'s threshold."""
+LOSS: Final[Mapping[str, Meaning]] = {
+    "ddm": Meaning("rise of the error rate found by DDM", DISTRIBUTION, 0.05),
+    "eddm": Meaning("errors that come closer together, found by EDDM", DISTRIBUTION, 0.05),
+}
+"""Those that read a loss of 0 or 1 beside the sequential ones."""
 VOLUME: Final[Mapping[str, Meaning]] = {
     "volume": Meaning("number of events", "volume", VOLUME_FACTOR),
     "silence": Meaning("number of events that did not come", "volume", 0.0),
@@ -48,7 +53,7 @@ OUTCOME_THRESHOLDS: Final = (*METRICS, *(name + DROP for name in METRICS), *BIAS
 PLUGIN: Final = Meaning("shift", DISTRIBUTION, 0.05)
 _BUILT_IN: Final[Mapping[str, Meaning]] = {
     name: Meaning(each.title, each.cause, each.default_threshold)
-    for table in (BY_COLUMN, SEQUENTIAL, WHOLE, VOLUME, OUTCOMES)
+    for table in (BY_COLUMN, SEQUENTIAL, WHOLE, VOLUME, OUTCOMES, LOSS)
     for name, each in table.items()
 }
 NAMES: Final = tuple(_BUILT_IN)

@@ -11,12 +11,12 @@ from stream_monitor.config import Model
 from stream_monitor.detect.gate import alpha
 from stream_monitor.detect.outcomes.estimated import fit_calibration
 from stream_monitor.detect.outcomes.judge import OutcomeJudge
-from stream_monitor.detect.registry import OUTCOMES
+from stream_monitor.detect.registry import LOSS, OUTCOMES, SEQUENTIAL
 from stream_monitor.detect.sequential.dispersion import Clustering
 from stream_monitor.detect.sequential.entries import SERIES
 from stream_monitor.detect.sequential.watch import SequentialSpec
 from stream_monitor.errors import ConfigError
-from stream_monitor.pipeline.join.labelled import CONCEPT, LabelPlan
+from stream_monitor.pipeline.join.labelled import LabelPlan
 from stream_monitor.pipeline.join.plan import JoinPlan, layout_id
 from stream_monitor.profile.codec import Segment
 from stream_monitor.profile.outcome import CLASSES_MAX, Group, OutcomeLayout, Vector
@@ -49,9 +49,9 @@ def label_plans(
     truth = None if baseline.truth is None else baseline.truth.on(layout)
     window, limits = model.window, dict(model.thresholds)
     level = _level(model, layout, truth, len(segments), budget)
-    looks = SequentialSpec(
-        1, np.array([min(limits.get(each, 0.05) for each in CONCEPT)]), Clustering(np.ones(len(SERIES))), level, window.every_ms
-    )
+    least = min(limits.get(name, meaning.default_threshold) for name, meaning in {**SEQUENTIAL, **LOSS}.items())
+    is_wrong_or_right = layout.task != "regression"
+    looks = SequentialSpec(1, np.array([least]), Clustering(np.ones(len(SERIES))), level, window.every_ms, errors=is_wrong_or_right)
     return {
         segment: LabelPlan(_judge(model, layout, None if segment else truth, truth, level), looks, window.label_lateness)
         for segment in segments
@@ -59,7 +59,7 @@ def label_plans(
 
 
 def _level(model: Model, layout: OutcomeLayout, truth: Vector | None, units: int, budget: float) -> float:
-    tests = (_judge(model, layout, truth, truth, 0.01).tests() + len(SERIES) * len(CONCEPT)) * units
+    tests = (_judge(model, layout, truth, truth, 0.01).tests() + len(SERIES) * len((*SEQUENTIAL, *LOSS))) * units
     return alpha(budget, tests, model.window.every_ms)
 
 

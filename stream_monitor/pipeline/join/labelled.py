@@ -13,6 +13,7 @@ from stream_monitor.alert.publication import Raised, Reason, Stamp
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.detect.finding import Finding, FindingKind, Key, Score, ScoreStatus, Severity, Shown
 from stream_monitor.detect.outcomes.judge import OutcomeJudge, OutcomeScore, by_segment
+from stream_monitor.detect.registry import LOSS, SEQUENTIAL
 from stream_monitor.detect.report import WindowRef, WindowScore, window_scores
 from stream_monitor.detect.sequential.shift import Shift
 from stream_monitor.detect.sequential.watch import Sequential, SequentialSpec
@@ -20,8 +21,6 @@ from stream_monitor.pipeline.join.join import Change, Losses
 from stream_monitor.pipeline.join.outcomes import Outcomes, OutcomeWindow, Told
 from stream_monitor.profile.codec import Segment
 
-CONCEPT: Final = ("adwin", "page_hinkley")
-"""The sequential detectors that read the loss."""
 AT_CLOSE: Final = "at_close"
 LABELLED: Final = "labelled"
 """The two clocks of alerts: what needs no label is judged when its window closes, what needs some once they came."""
@@ -142,7 +141,7 @@ class Labelled:
     def _concept(self, end_ms: int, drifting: Sequence[str]) -> Iterator[OutcomeScore]:
         """What the loss did in the part of the window that no earlier one held."""
         start_ms = end_ms - self.outcomes.spec.every_ms
-        for name in CONCEPT:
+        for name in (*SEQUENTIAL, *(LOSS if self.plan.concept.errors else ())):
             mine = [shift for shift in self.shifts if shift.detector == name and start_ms < shift.detected_ms <= end_ms]
             yield _concept_score(name, max(mine, key=lambda shift: shift.size, default=None), self.plan.concept, drifting)
 
