@@ -42,6 +42,7 @@ class LabelledState(msgspec.Struct, array_like=True, frozen=True):
     looked_ms: int | None
     concept: bytes
     shifts: list[Shift]
+    known_ms: int | None
     books: list[tuple[str, Segment, BookState]]
 
 
@@ -63,6 +64,8 @@ class Labelled:
     outcomes: Outcomes
     concept: Sequential
     shifts: list[Shift] = field(default_factory=list)
+    known_ms: int | None = None
+    """When the last change of the loss was found; another detector that finds it later tells nothing new."""
     books: dict[tuple[str, Segment], AlertBook] = field(default_factory=dict)
 
     @classmethod
@@ -80,11 +83,19 @@ class Labelled:
 
     def advance(self, watermark_ms: int, rates: Mapping[int, int], stamp: Stamp, drifting: Sequence[str]) -> Iterator[Said]:
         """Let time pass: what each window that is due says. drifting: features of the unit on which a drift alert fires now."""
-        self.shifts += self.concept.advance(watermark_ms)
+        for shift in self.concept.advance(watermark_ms):
+            self._hear(shift)
         for window in self.outcomes.advance(watermark_ms, rates):
             yield self._report(window, stamp, drifting)
         horizon_ms = watermark_ms - 2 * self.outcomes.spec.size_ms
         self.shifts = [shift for shift in self.shifts if shift.detected_ms > horizon_ms]
+
+    def _hear(self, shift: Shift) -> None:
+        is_new = self.known_ms is None or shift.changed_ms >= self.known_ms
+        if is_new:
+            self.known_ms = shift.detected_ms
+        if is_new or (self.known_ms is not None and shift.detected_ms < self.known_ms + self.outcomes.spec.size_ms):
+            self.shifts.append(shift)
 
     def firing(self) -> tuple[Alert, ...]:
         """The last publication of every alert that fires."""
@@ -102,12 +113,13 @@ class Labelled:
     def to_state(self) -> LabelledState:
         """What a later one goes on from."""
         books = [(clock, about, book.to_state()) for (clock, about), book in sorted(self.books.items())]
-        return LabelledState(dict(self.outcomes.told), self.outcomes.looked_ms, self.concept.encode(), self.shifts, books)
+        return LabelledState(dict(self.outcomes.told), self.outcomes.looked_ms, self.concept.encode(), self.shifts, self.known_ms, books)
 
     def load(self, state: LabelledState) -> None:
         """Back from `to_state`; outcomes come with `add`, before this. Errors: CodecError."""
         self.outcomes.told, self.outcomes.looked_ms = dict(state.told), state.looked_ms
         self.concept, self.shifts = Sequential.decode(self.plan.concept, state.concept), list(state.shifts)
+        self.known_ms = state.known_ms
         self.books = {(clock, about): self._new_book(about, book) for clock, about, book in state.books}
 
     def _report(self, window: OutcomeWindow, stamp: Stamp, drifting: Sequence[str]) -> Said:
