@@ -14,7 +14,7 @@ help: ## this list
 
 setup: $(READY) ## .venv with the locked dependencies and this package
 
-demo: $(READY) ## the whole pipeline in one process, with drifting traffic; ends by itself
+demo: $(READY) ## the whole pipeline in one process, with drifting traffic: a live view, or plain lines
 	$(BIN)/stream-monitor demo
 
 test: $(READY) ## every test; those on a real Kafka are skipped where none can be had

@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from stream_monitor.cli.demo import Stage
+from stream_monitor.cli.demo_stage import Stage
 from stream_monitor.cli.demo_traffic import Traffic
 
 

@@ -12,6 +12,7 @@ from random import Random
 from typing import Any
 from urllib.parse import urlsplit
 
+from stream_monitor.cli.demo_acts import AS_TRAINED, SHIFTED
 from stream_monitor.cli.demo_traffic import applicant, is_repaid
 
 LABEL_AFTER_S = 60.0
@@ -28,7 +29,7 @@ class Applicants:
 
     def apply(self, shifted: bool, now_s: float) -> dict[str, Any]:
         """One application; its truth follows in a minute."""
-        features = applicant(self._random, shifted)
+        features = applicant(self._random, SHIFTED if shifted else AS_TRAINED)
         answer: dict[str, Any] = self._post("/predict", features)
         truth = "repaid" if is_repaid(features, self._random) else "default"
         self._due.append((now_s + LABEL_AFTER_S, answer["id"], truth))

@@ -10,7 +10,7 @@ from stream_monitor.alert.alert import Agreeing
 from stream_monitor.alert.publication import Raised
 from stream_monitor.detect.decide import cause_of
 from stream_monitor.detect.finding import FindingKind, Key, Score, ScoreStatus, Severity
-from stream_monitor.detect.registry import NAMES, SEQUENTIAL
+from stream_monitor.detect.registry import LOSS, NAMES, SEQUENTIAL
 from stream_monitor.detect.report import rounded
 
 
@@ -89,4 +89,4 @@ def listen(scores: Sequence[Score], raised: Sequence[Raised], known: Set[Cause] 
 
 def _is_sequential(detector: str) -> bool:
     """Plug-ins are all sequential."""
-    return detector in SEQUENTIAL or detector not in NAMES
+    return detector in SEQUENTIAL or detector in LOSS or detector not in NAMES

@@ -16,7 +16,7 @@ _YES_OR_NO: Final = frozenset({"missing_feature", "constant", "field_set_changed
 
 def recovered(stream: StreamKey, segment: Mapping[str, str], score: Score, window: WindowRef) -> str:
     """That it is over: `fraud: amount is back to normal in the 5 minutes from … (PSI 0.03, threshold 0.20)`, or within chance."""
-    is_small = score.score is None or score.score <= score.threshold
+    is_small = not score.is_over
     state = "is back to normal" if is_small else "no longer differs by more than chance"
     return f"{who(stream, segment)}: {what(score.key)} {state} {when(window)}{_now(score)}"
 

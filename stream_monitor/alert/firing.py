@@ -7,7 +7,8 @@ import msgspec
 from stream_monitor.alert.alert import Alert
 from stream_monitor.alert.cause import Cause, Heard
 from stream_monitor.alert.publication import Raised
-from stream_monitor.detect.finding import Key, Score, Severity
+from stream_monitor.detect.finding import FindingKind, Key, Score, Severity
+from stream_monitor.detect.registry import LOSS, SEQUENTIAL
 from stream_monitor.detect.report import WindowRef, utc
 
 CLEAR_FACTOR: Final = 0.8
@@ -46,6 +47,11 @@ class Firing(msgspec.Struct, frozen=True):
         """Whether it tells of a change only, and pages nobody."""
         return self.last.severity is Severity.INFO
 
+    @property
+    def is_change(self) -> bool:
+        """Whether it tells of a change, and ends when no further one came: of the loss, or for information only."""
+        return self.is_info or (self.last.kind is FindingKind.CONCEPT_DRIFT and _is_sequential(self.last.detector))
+
     def lead_in(self, heard: Heard) -> Score | None:
         """Its own detector's score in a window."""
         return heard.score_of(self.last.detector)
@@ -53,7 +59,7 @@ class Firing(msgspec.Struct, frozen=True):
     def told_in(self, heard: Heard) -> Raised | None:
         """The finding that stands for a window: its own detector's, else (of those that page) the first; None where there is none."""
         own = heard.raised_by(self.last.detector)
-        return own if own is not None or self.is_info or not heard.paging else heard.paging[0]
+        return own if own is not None or self.is_change or not heard.paging else heard.paging[0]
 
     def close_in(self, heard: Heard) -> Score | None:
         """The score, of a detector that found it, that is too close to its threshold to be quiet; its own detector's first."""
@@ -68,10 +74,14 @@ class Firing(msgspec.Struct, frozen=True):
     def _has_moved(self, score: Score | None) -> bool:
         if score is None or score.score is None:
             return False
-        return abs(score.score - self.score) >= UPDATE_FACTOR * max(self.score, score.threshold)
+        return abs(score.score - self.score) >= UPDATE_FACTOR * (score.allowance if score.falls else max(self.score, score.threshold))
+
+
+def _is_sequential(detector: str) -> bool:
+    return detector in SEQUENTIAL or detector in LOSS
 
 
 def _is_clear(score: Score) -> bool:
     if score.score is None or (score.p_value is not None and score.p_value >= CLEAR_P):
         return True
-    return score.score - score.base <= CLEAR_FACTOR * (score.threshold - score.base)
+    return score.excess <= CLEAR_FACTOR * score.allowance

@@ -90,9 +90,9 @@ class AlertBook:
         known = self._firing.get(heard.cause)
         if known is None:
             return self._open(window, heard, stamp)
-        if not known.is_info:
+        if not known.is_change:
             return self._go_on(known, window, heard, stamp)
-        if heard.paging:
+        if heard.paging and known.is_info:
             superseded = self._publisher.closed(self._firing.pop(heard.cause).last, Reason.SUPERSEDED, window.end_ms, stamp)
             return [superseded, *self._open(window, heard, stamp)]
         return self._change_again(known, window, heard, stamp)

@@ -10,7 +10,7 @@ import msgspec
 from stream_monitor.alert import ending, summary
 from stream_monitor.alert.alert import Affected, Alert, AlertStatus, Annotations, Evidence, alert_id_of, fingerprint_of
 from stream_monitor.capture.schema import StreamKey
-from stream_monitor.detect.finding import Finding, Key, Score, Severity
+from stream_monitor.detect.finding import Finding, FindingKind, Key, Score, Severity
 from stream_monitor.detect.report import Span, WindowRef, rounded, utc
 
 
@@ -25,6 +25,8 @@ class Reason(StrEnum):
     MODEL_REMOVED = "model_removed"
     FEATURE_REMOVED = "feature_removed"
     SEGMENT_REMOVED = "segment_removed"
+    LABELS_CHANGED = "labels_changed"
+    """The config reads labels another way."""
 
 
 class Stamp(NamedTuple):
@@ -117,7 +119,7 @@ class Publisher:
         """The end, with the quiet window that brought it. quiet: a score of that window to tell."""
         sentence = (
             ending.settled(self.stream, self.segment, quiet.key, window)
-            if last.severity is Severity.INFO
+            if last.severity is Severity.INFO or last.kind is FindingKind.CONCEPT_DRIFT
             else ending.recovered(self.stream, self.segment, score or quiet, window)
         )
         measured = msgspec.structs.replace(last, **_measured(last, window, score))

@@ -4,17 +4,17 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from stream_monitor.alert.alert import Affected, Evidence, Moved
-from stream_monitor.alert.wording import amount, is_share, moment, percent, split, what, when, who
+from stream_monitor.alert.labels import told_by_labels
+from stream_monitor.alert.wording import FIGURES, amount, chance, is_share, moment, percent, split, what, when, who
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.detect.decide import title_of
-from stream_monitor.detect.finding import Finding, FindingKind, Score, Severity, Shown
+from stream_monitor.detect.finding import Finding, FindingKind, Severity, Shown
 from stream_monitor.detect.operations import IDLE_BELOW
 from stream_monitor.detect.registry import OPERATIONS
 from stream_monitor.detect.report import WindowRef
 
 STANDS_OUT: Final = 1.5
 """A segment is named when its score is at least this many times the whole's."""
-_P_SHOWN_MIN: Final = 1e-12
 
 
 def found(
@@ -40,9 +40,11 @@ def found(
 
 def _happened(finding: Finding, window: WindowRef, change_point: str | None) -> str:
     name = finding.key.detector
+    if finding.key.kind in FIGURES or finding.key.kind is FindingKind.CONCEPT_DRIFT:
+        return told_by_labels(finding, window, change_point)
     if name in _WHOLE:
         return _WHOLE[name](finding, window)
-    subject, told, sure = what(finding.key), when(window), _chance(finding.score)
+    subject, told, sure = what(finding.key), when(window), chance(finding.score)
     if finding.key.kind is FindingKind.DATA_QUALITY:
         return _bad_values(finding, window)
     size = f"{title_of(name)} {finding.value:.2f} over {finding.score.threshold:.2f}{sure}"
@@ -54,7 +56,7 @@ def _happened(finding: Finding, window: WindowRef, change_point: str | None) -> 
 
 
 def _bad_values(finding: Finding, window: WindowRef) -> str:
-    subject, title, told, sure = what(finding.key), title_of(finding.key.detector), when(window), _chance(finding.score)
+    subject, title, told, sure = what(finding.key), title_of(finding.key.detector), when(window), chance(finding.score)
     if not is_share(finding.key.detector):
         return f"{subject} {title} {told} ({window.events:,} events{sure})"
     shares = f"baseline {percent(finding.base)}, limit {percent(finding.score.threshold)}{sure}"
@@ -64,34 +66,34 @@ def _bad_values(finding: Finding, window: WindowRef) -> str:
 def _share(subject: str) -> Callable[[Finding, WindowRef], str]:
     def happened(finding: Finding, window: WindowRef) -> str:
         size = f"{percent(finding.value)} of {window.events:,} events, limit {percent(finding.score.threshold)}"
-        return f"{subject} {title_of(finding.key.detector)} {when(window)} ({size}{_chance(finding.score)})"
+        return f"{subject} {title_of(finding.key.detector)} {when(window)} ({size}{chance(finding.score)})"
 
     return happened
 
 
 def _fields(finding: Finding, window: WindowRef) -> str:
-    size = f"{finding.value:.0f} came or went{_chance(finding.score)}"
+    size = f"{finding.value:.0f} came or went{chance(finding.score)}"
     return f"the traffic shows a {title_of(finding.key.detector)} {when(window)} ({size})"
 
 
 def _volume(finding: Finding, window: WindowRef) -> str:
-    size = f"{finding.value:.1f} times out of the usual range, limit {finding.score.threshold:.1f}{_chance(finding.score)}"
+    size = f"{finding.value:.1f} times out of the usual range, limit {finding.score.threshold:.1f}{chance(finding.score)}"
     return f"the traffic has an unusual {title_of(finding.key.detector)} {when(window)} ({window.events:,}, {size})"
 
 
 def _silence(finding: Finding, window: WindowRef) -> str:
-    return f"the traffic stopped: {title_of(finding.key.detector)} {when(window)}: about {finding.value:,.0f}{_chance(finding.score)}"
+    return f"the traffic stopped: {title_of(finding.key.detector)} {when(window)}: about {finding.value:,.0f}{chance(finding.score)}"
 
 
 def _level(finding: Finding, window: WindowRef) -> str:
     limit = amount(finding.key.detector, finding.score.threshold)
     change = ", ".join(map(_change, finding.score.measured))
-    return f"{change} {when(window)} (limit {limit}{_chance(finding.score)}), of {window.events:,} events"
+    return f"{change} {when(window)} (limit {limit}{chance(finding.score)}), of {window.events:,} events"
 
 
 def _bottleneck(finding: Finding, window: WindowRef) -> str:
     changes = " while ".join(map(_change, finding.score.measured))
-    return f"a bottleneck: {changes} {when(window)} (both {finding.value:.2f} times the usual{_chance(finding.score)})"
+    return f"a bottleneck: {changes} {when(window)} (both {finding.value:.2f} times the usual{chance(finding.score)})"
 
 
 def _idle(finding: Finding, window: WindowRef) -> str:
@@ -120,7 +122,9 @@ _WHOLE: Final[Mapping[str, Callable[[Finding, WindowRef], str]]] = {
 
 def _moved(finding: Finding, moved: tuple[Moved, ...], window: WindowRef) -> str:
     """The bin that moved most; bad values of a column are told as a share already."""
-    if not moved or (finding.key.kind is FindingKind.DATA_QUALITY and finding.key.feature is not None):
+    if not moved or finding.interval is not None or finding.key.kind is FindingKind.CONCEPT_DRIFT:
+        return ""
+    if finding.key.kind is FindingKind.DATA_QUALITY and finding.key.feature is not None:
         return ""
     if finding.key.detector in OPERATIONS:
         return f"; most errors: {moved[0].bin} ({percent(moved[0].window or 0.0)})"
@@ -136,11 +140,3 @@ def _most(finding: Finding, affected: tuple[Affected, ...]) -> str:
     first, score = affected[0], affected[0].score
     place = split(first.segment) if first.segment else f"version {first.version}" if first.version else "events without a version"
     return f"; most in {place} ({percent(score) if is_share(finding.key.detector) else f'{score:.2f}'})"
-
-
-def _chance(score: Score) -> str:
-    """`, p = 3e-08`; nothing where a plug-in gives no p-value."""
-    p_value = score.p_value
-    if p_value is None:
-        return ""
-    return f", p < {_P_SHOWN_MIN:g}" if p_value < _P_SHOWN_MIN else f", p = {p_value:.0e}"

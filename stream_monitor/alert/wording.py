@@ -4,13 +4,18 @@ from collections.abc import Mapping
 from typing import Final
 
 from stream_monitor.capture.schema import PREDICTION, SCORE, StreamKey
-from stream_monitor.detect.finding import Key
+from stream_monitor.detect.finding import FindingKind, Key, Score
 from stream_monitor.detect.registry import OPERATIONS, title_of
 from stream_monitor.detect.report import WindowRef, utc
 
 _UNITS: Final = ((3_600_000, "hour"), (60_000, "minute"), (1000, "second"), (1, "millisecond"))
 _SIZES: Final = ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "kB"), (1, "B"))
+_P_SHOWN_MIN: Final = 1e-12
 _OUTPUTS: Final = {PREDICTION: "the prediction", SCORE: "the prediction score"}
+
+
+FIGURES: Final = frozenset({FindingKind.MODEL_QUALITY, FindingKind.ESTIMATED_QUALITY, FindingKind.BIAS})
+"""Kinds whose findings are about a figure of the model, not about a feature."""
 
 
 def who(stream: StreamKey, segment: Mapping[str, str]) -> str:
@@ -25,8 +30,10 @@ def split(segment: Mapping[str, str]) -> str:
 
 
 def what(key: Key) -> str:
-    """The feature's name, or what the output and the whole are called."""
-    if key.detector in OPERATIONS:
+    """The feature's name, or what the output, the whole and the figures that labels tell are called."""
+    if key.kind is FindingKind.CONCEPT_DRIFT:
+        return "the relation of inputs and labels"
+    if key.kind in FIGURES or key.detector in OPERATIONS:
         return title_of(key.detector)
     return "the traffic" if key.feature is None else _OUTPUTS.get(key.feature, key.feature)
 
@@ -67,3 +74,11 @@ def amount(detector: str, value: float) -> str:
 def is_share(detector: str) -> bool:
     """Whether its score is a share of the events."""
     return detector.endswith("_ratio") or detector == "extra_feature"
+
+
+def chance(score: Score) -> str:
+    """`, p = 3e-08`; nothing where a plug-in gives no p-value."""
+    p_value = score.p_value
+    if p_value is None:
+        return ""
+    return f", p < {_P_SHOWN_MIN:g}" if p_value < _P_SHOWN_MIN else f", p = {p_value:.0e}"

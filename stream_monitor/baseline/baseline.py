@@ -8,6 +8,7 @@ import numpy as np
 
 from stream_monitor.baseline.column import BaselineColumn, CategoricalColumn, Natural, NumericColumn
 from stream_monitor.baseline.segments import Segmentation
+from stream_monitor.baseline.truth import Truth
 from stream_monitor.capture.columns import Columns
 from stream_monitor.capture.schema import Kind, Schema
 from stream_monitor.profile.layout import Layout
@@ -16,7 +17,7 @@ from stream_monitor.profile.profile import Profile
 if TYPE_CHECKING:
     from stream_monitor.baseline.encode import Coded
 
-__all__ = ["Baseline", "BaselineColumn", "CategoricalColumn", "Natural", "NumericColumn", "Runs", "Segmentation", "TimeSpan"]
+__all__ = ["Baseline", "BaselineColumn", "CategoricalColumn", "Natural", "NumericColumn", "Runs", "Segmentation", "TimeSpan", "Truth"]
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Baseline:
     """What is normal for a model. `id` is made from all the rest but `source` (the names of the files it was built from).
 
     left_out: features that training data had and that are not judged, by name; segments: the parts of its traffic that can be judged by
-    themselves; runs: None where natural ranges were not looked for.
+    themselves; runs: None where natural ranges were not looked for; truth: None where no row had a label to compare with a prediction.
     """
 
     id: str
@@ -62,6 +63,7 @@ class Baseline:
     left_out: tuple[str, ...] = ()
     segments: tuple[Segmentation, ...] = ()
     runs: Runs | None = None
+    truth: Truth | None = None
 
     @property
     def run_rows(self) -> float | None:

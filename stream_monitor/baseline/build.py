@@ -1,7 +1,7 @@
 """Training data -> baseline.
 
-The data is read twice: once to see what the columns are (for Parquet, a look at its types), once to count. Where it has segments, or
-its runs are asked for, it is read once more, to count those on the bins that were found. Numbers are kept in memory for their
+The data is read twice: once to see what the columns are (for Parquet, a look at its types), once to count. Where it has segments or
+a target, or its runs are asked for, it is read once more, to count those on the bins that were found. Numbers are kept in memory for their
 quantiles: 8 bytes per value, so 5 million rows of 50 numeric columns need 2 GB. The result depends on the rows alone, not on their
 order (but for runs where there are no times), nor on portions or names of files; only the columns of events stand in the order in
 which they appear.
@@ -34,7 +34,7 @@ class Built:
 def build(paths: Sequence[Path], options: BuildOptions | None = None, progress: Progress = silent) -> Built:
     """Build the baseline of one or more files of one kind. Errors: InputError, BaselineError, each naming the file."""
     training = _training(paths, options or BuildOptions(), progress)
-    return Built(sign(training.with_segments(training.count_again(None))), training.notes)
+    return Built(sign(training.complete(training.count_again(None))), training.notes)
 
 
 def build_with_runs(paths: Sequence[Path], options: BuildOptions, progress: Progress = silent) -> tuple[Built, TrainingRuns]:
@@ -42,7 +42,7 @@ def build_with_runs(paths: Sequence[Path], options: BuildOptions, progress: Prog
     training = _training(paths, options, progress)
     plan = training.plan_runs()
     counted = training.count_again(plan)
-    return Built(sign(training.with_segments(counted)), training.notes), training.runs(plan, counted)
+    return Built(sign(training.complete(counted)), training.notes), training.runs(plan, counted)
 
 
 def _training(paths: Sequence[Path], options: BuildOptions, progress: Progress) -> Training:

@@ -76,7 +76,7 @@ def _check(where: str, name: str, features: Mapping[str, BaselineColumn], metada
     if name not in features and name not in metadata:
         known = [*(name for name, entry in features.items() if isinstance(entry, CategoricalColumn)), *metadata]
         hint = did_you_mean(name, known)
-        raise BaselineError(f"{where}: has no feature or metadata field `{name}` (--segment, or `segments` of the config){hint}")
+        raise BaselineError(f"{where}: has no feature or metadata field `{name}` (--segment, or `segments`, `facets` in the config){hint}")
     if not isinstance(features.get(name), CategoricalColumn | None):
         raise BaselineError(f"{where}: `{name}` (--segment) is numeric, and segments are by category; --categorical {name} makes it one")
 

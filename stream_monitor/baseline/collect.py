@@ -59,31 +59,31 @@ def standard_moments(values: NDArray[np.float64], mean: float, scale: float) -> 
 
 
 class CategoryCollector:
-    """Keeps a count per different value."""
+    """Keeps a count per different value, `counts`."""
 
     def __init__(self, column: Column, options: BuildOptions) -> None:
         self._column, self._options = column, options
-        self._counts: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter()
         self._missing = self._invalid = 0
 
     def add(self, values: Values) -> None:
         """N texts, None or `INVALID`."""
         self._missing += sum(value is None for value in values)
         self._invalid += sum(value is INVALID for value in values)
-        self._counts.update(str(value) for value in values if value is not None and value is not INVALID)
+        self.counts.update(str(value) for value in values if value is not None and value is not INVALID)
 
     def finish(self) -> tuple[CategoricalColumn, list[str]]:
         """The column and notes about it."""
-        ranked = sorted(self._counts.items(), key=lambda item: (-item[1], item[0]))
+        ranked = sorted(self.counts.items(), key=lambda item: (-item[1], item[0]))
         # A category of the marker's own text could not be told from it in a dictionary.
         named = [item for item in ranked if item[0] != INVALID][: self._options.categories_max]
-        other = self._counts.total() - sum(count for _, count in named)
+        other = self.counts.total() - sum(count for _, count in named)
         counts = (self._missing, self._invalid, other, *(count for _, count in named))
         singletons = sum(count == 1 for _, count in ranked)
         return CategoricalColumn(self._column, tuple(name for name, _ in named), counts, len(ranked), singletons), self._notes(other)
 
     def _notes(self, other: int) -> list[str]:
-        name, distinct, total = self._column.name, len(self._counts), self._counts.total()
+        name, distinct, total = self._column.name, len(self.counts), self.counts.total()
         if self._column.kind is Kind.BOOLEAN or not distinct:
             return []
         if distinct > ID_VALUES_MIN and distinct > ID_RATIO_MIN * total:
@@ -93,7 +93,7 @@ class CategoryCollector:
             kept = self._options.categories_max
             notes.append(f"`{name}` has {distinct:,} categories: the first {kept} are told apart, {other / total:.1%} of values are other")
         forced = self._options.forced(name) is not None
-        if not forced and self._column.role is Role.FEATURE and all(map(_NUMBER.match, self._counts)):
+        if not forced and self._column.role is Role.FEATURE and all(map(_NUMBER.match, self.counts)):
             notes.append(f"`{name}` holds numbers as text; --numeric {name} reads them as numbers")
         return notes
 

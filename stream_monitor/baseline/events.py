@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,6 +29,7 @@ _FEATURES_MAX: Final = 10 * COLUMNS_MAX
 METADATA_MAX: Final = 100
 """Different metadata fields that are looked at for segments, in the order in which they appear."""
 
+_LABEL: Final = "label"
 _Place = tuple[Role, str]
 
 
@@ -38,6 +39,7 @@ class _Event(msgspec.Struct):
     model: str | None = None
     time: str | int | float | None = None
     metadata: dict[str, Any] | None = None
+    label: Any = None
 
 
 _DECODER: Final = msgspec.json.Decoder(_Event)
@@ -77,7 +79,8 @@ class EventSource:
                 counts[form_of(cell)] += 1
 
     def _survey(self, tallies: dict[_Place, Tally], metadata: list[str]) -> Survey:
-        check_named(self._where, self.options, {*(name for _, name in tallies), PREDICTION, SCORE, "time"})
+        options = replace(self.options, target=None) if self.options.target == _LABEL else self.options
+        check_named(self._where, options, {*(name for _, name in tallies), PREDICTION, SCORE, "time"})
         columns, notes = [], []
         for role, name in self._places(tallies):
             forced = Kind.NUMERIC if name == SCORE and role is Role.PREDICTION else self.options.forced(name)
@@ -110,7 +113,14 @@ class EventSource:
                     for column in survey.schema.columns
                 ),
                 metadata=_metadata(events, survey.metadata),
+                labels=self._labels(events),
             )
+
+    def _labels(self, events: Sequence[_Event]) -> Sequence[Any]:
+        """The field `label`, or the feature that is named as the target."""
+        name = self.options.target
+        labels = [event.label if name in (None, _LABEL) else event.features.get(name) for event in events]
+        return labels if any(label is not None for label in labels) else ()
 
     def _events(self) -> Iterator[list[_Event]]:
         """All events of the model, in portions."""

@@ -23,9 +23,10 @@ Task = Literal["binary", "multiclass", "regression"]
 class BuildOptions:
     """How to build a baseline; names are those of columns or features.
 
-    time, target: columns that are no features; prediction, score: columns that hold the model's output (default: by the names of
-    the native event); include: only these features (None: all); drop: never these; categorical, numeric: overrule inference;
-    model: only this model's events; task: says what the prediction is; positive_class: its entry of `scores` is the score.
+    time, target: columns that are no features, each row's time and the truth (default: the events' `time` and `label`);
+    prediction, score: columns that hold the model's output (default: by the names of the native event); include: only these features
+    (None: all); drop: never these; categorical, numeric: overrule inference; model: only this model's events; task: says what the
+    prediction is; positive_class: what the score is the probability of, and its entry of `scores`.
     window_ms, rows_min: how the data is cut to find natural ranges (see `runs`); segments: features or metadata fields that must have
     segments, whatever the number of their values.
     Errors: InputError where two of them contradict each other.

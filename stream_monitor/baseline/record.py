@@ -15,6 +15,7 @@ from stream_monitor.baseline.column_record import (
     require,
 )
 from stream_monitor.baseline.segment_record import SegmentationRecord, segmentation_tree, segmentations
+from stream_monitor.baseline.truth_record import TruthRecord, truth_of, truth_tree
 from stream_monitor.capture.table_time import format_time, parse_time
 from stream_monitor.capture.times import UNREAD
 
@@ -51,6 +52,7 @@ class BaselineRecord(Record, frozen=True):
     left_out: tuple[str, ...] = ()
     runs: RunsRecord | None = None
     segments: tuple[SegmentationRecord, ...] = ()
+    truth: TruthRecord | None = None
 
 
 def to_tree(baseline: Baseline, file_format: str) -> dict[str, Any]:
@@ -68,7 +70,8 @@ def to_tree(baseline: Baseline, file_format: str) -> dict[str, Any]:
     left_out = {} if not baseline.left_out else {"left_out": list(baseline.left_out)}
     runs = {} if baseline.runs is None else {"runs": asdict(baseline.runs)}
     segments = {} if not baseline.segments else {"segments": [segmentation_tree(each) for each in baseline.segments]}
-    return head | left_out | runs | {"columns": [column_tree(entry) for entry in baseline.columns]} | segments
+    truth = {} if baseline.truth is None else {"truth": truth_tree(baseline.truth)}
+    return head | left_out | runs | {"columns": [column_tree(entry) for entry in baseline.columns]} | segments | truth
 
 
 def _time(time_ms: int | None) -> str | None:
@@ -84,7 +87,9 @@ def from_record(record: BaselineRecord, where: str) -> Baseline:
     time = None if record.time is None else _span(record.time, f"{where}: time")
     source, runs = tuple(record.source), _runs(record.runs)
     baseline = Baseline(record.id, record.rows, columns, source, record.target, time, record.left_out, runs=runs)
-    return replace(baseline, segments=segmentations(record.segments, baseline, where)) if record.segments else baseline
+    if record.segments:
+        baseline = replace(baseline, segments=segmentations(record.segments, baseline, where))
+    return baseline if record.truth is None else replace(baseline, truth=truth_of(record.truth, baseline, f"{where}: truth"))
 
 
 def _runs(record: RunsRecord | None) -> Runs | None:

@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_monitor.capture.columns import Columns
 from stream_monitor.profile.profile import Profile
 
 OTHER: Final = "other"
@@ -50,3 +51,15 @@ class Segmentation:
             return OTHER
         value = self.values[index]
         return f'"{value}"' if value == OTHER or value.startswith('"') or not value.strip() else value
+
+
+def places_in(segmentation: Segmentation, columns: Columns) -> NDArray[np.int32]:
+    """int32[n]: which segment each event is in."""
+    if segmentation.is_metadata:
+        values = columns.metadata.get(segmentation.name, (None,) * len(columns))
+    else:
+        names = [column.name for column in columns.schema.columns]
+        found = columns.values[names.index(segmentation.name)] if segmentation.name in names else (None,) * len(columns)
+        assert not isinstance(found, np.ndarray), "segments are by category"
+        values = found
+    return segmentation.index(values)

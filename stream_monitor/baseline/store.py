@@ -7,6 +7,7 @@ The id is made from everything but itself and the names of source files; `load_b
 import hashlib
 import os
 import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -85,11 +86,8 @@ def _record(content: bytes, where: str) -> BaselineRecord:
 
 def _indented(tree: dict[str, Any]) -> str:
     """JSON with one field per line; only what is inside a field of a column, or is one segment's profile, stays on its line."""
-    fields = [f'  "{key}": {_listed(value) if key in _LISTED else _json(value)}' for key, value in tree.items()]
+    fields = [f'  "{key}": {_SHOWN.get(key, _json)(value)}' for key, value in tree.items()]
     return "{\n" + ",\n".join(fields) + "\n}"
-
-
-_LISTED: Final = {"columns", "segments"}
 
 
 def _listed(entries: list[dict[str, Any]]) -> str:
@@ -104,5 +102,13 @@ def _field(key: str, value: Any) -> str:
     return "[\n" + ",\n".join(f"        {_json(each)}" for each in value) + "\n      ]" if key == "profiles" else _json(value)
 
 
+def _spread(entry: dict[str, Any]) -> str:
+    """An object with one field per line."""
+    return "{\n" + ",\n".join(f"    {_json(key)}: {_json(value)}" for key, value in entry.items()) + "\n  }"
+
+
 def _json(value: object) -> str:
     return orjson.dumps(value).decode()
+
+
+_SHOWN: Final[dict[str, Callable[[Any], str]]] = {"columns": _listed, "segments": _listed, "truth": _spread}

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,11 +15,12 @@ from stream_monitor.baseline.options import BuildOptions
 from stream_monitor.baseline.source import Survey, check_named, check_one_model, checked_schema
 from stream_monitor.capture.columns import Columns
 from stream_monitor.capture.files import FileKind, Progress, file_kind, read_tables, silent
-from stream_monitor.capture.schema import PREDICTION, SCORE, Column, Kind, Role, StreamKey
-from stream_monitor.capture.table import FEATURE_PREFIX, did_you_mean, parse_numbers, table_columns
+from stream_monitor.capture.schema import PREDICTION, SCORE, Column, Kind, Role, Schema, StreamKey
+from stream_monitor.capture.table import FEATURE_PREFIX, did_you_mean, parse_numbers, table_columns, text_values
 from stream_monitor.capture.table_fields import METADATA_PREFIX
 from stream_monitor.capture.table_time import table_times
-from stream_monitor.errors import BaselineError
+from stream_monitor.capture.table_values import number_values
+from stream_monitor.errors import BaselineError, InputError
 
 _TIME_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}.*)?$"
 
@@ -92,6 +94,11 @@ class TableSource:
         return self.options.time or ("time" if self._native and "time" in self._arrow.names else None)
 
     @cached_property
+    def _target(self) -> str | None:
+        name = self.options.target or ("label" if self._native else None)
+        return next((each for each in (name, f"{FEATURE_PREFIX}{name}") if each in self._arrow.names), None)
+
+    @cached_property
     def _metadata(self) -> tuple[str, ...]:
         names = [name for name in self._arrow.names if name.startswith(METADATA_PREFIX) and self.options.wanted(name)]
         return tuple(name.removeprefix(METADATA_PREFIX) for name in names)
@@ -130,7 +137,19 @@ class TableSource:
             fields = [METADATA_PREFIX + name for name in survey.metadata]
             named = pa.table(judged | {field: table[field] for field in fields})
             columns = table_columns(named, survey.schema, StreamKey("", None), self._where, typed=self._typed)
+            columns = replace(columns, labels=self._labels(table, survey.schema))
             yield replace(columns, time_ms=table_times(table, survey.time)) if survey.time else columns
+
+    def _labels(self, table: pa.Table, schema: Schema) -> Sequence[Any]:
+        """Numbers where the predictions are numbers, else the texts of classes."""
+        name = self._target
+        if name is None or table[name].null_count == table.num_rows:
+            return ()
+        is_number = any(column == Column(PREDICTION, Kind.NUMERIC, Role.PREDICTION) for column in schema.columns)
+        try:
+            return number_values(table[name], texts=True).tolist() if is_number else text_values(table[name])
+        except pa.ArrowException as error:
+            raise InputError(f"{self._where}, column `{name}`: cannot be read as the target: {str(error).splitlines()[0]}") from None
 
     def _column(self, table: pa.Table, column: Column) -> pa.ChunkedArray:
         array = table[self._places[column.name]]

@@ -1,5 +1,6 @@
-"""Training data on its way to a baseline: its rows are gone through to find the columns, and again to count segments and runs."""
+"""Training data on its way to a baseline: its rows are gone through to find the columns, and again to count segments, runs and labels."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,13 +11,19 @@ from numpy.typing import NDArray
 
 from stream_monitor.baseline.baseline import Baseline, TimeSpan
 from stream_monitor.baseline.choice import FieldCounts, choose_segments
-from stream_monitor.baseline.collect import collector
+from stream_monitor.baseline.collect import CategoryCollector, NumberCollector, collector
+from stream_monitor.baseline.column import BaselineColumn
 from stream_monitor.baseline.options import BuildOptions
 from stream_monitor.baseline.parts import Parts
 from stream_monitor.baseline.runs import RunPlan, TrainingRuns, fold, plan_by_rows, plan_by_time
 from stream_monitor.baseline.segments import VALUES_MAX, Segmentation
 from stream_monitor.baseline.source import Source, Survey
+from stream_monitor.baseline.targets import TargetCounts
+from stream_monitor.baseline.task import plan_truth
+from stream_monitor.baseline.truth import Truth
+from stream_monitor.baseline.truth_plan import TruthPlan
 from stream_monitor.capture.columns import Columns
+from stream_monitor.capture.schema import PREDICTION, Role
 from stream_monitor.capture.times import UNREAD
 from stream_monitor.errors import BaselineError
 from stream_monitor.profile.profile import Profile
@@ -24,12 +31,13 @@ from stream_monitor.profile.profile import Profile
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What the last pass counts: the segments of each segmentation, the runs, the windows, the steps of each season."""
+    """What the last pass counts: the segments of each segmentation, runs, windows, the steps of each season, labels with predictions."""
 
     segments: tuple[Parts, ...]
     runs: Parts
     windows: Parts
     steps: tuple[Parts, ...]
+    truth: Truth | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,6 +49,7 @@ class Training:
     options: BuildOptions
     baseline: Baseline
     segmentations: tuple[Segmentation, ...]
+    truth: TruthPlan | None
     times: NDArray[np.int64]
     notes: tuple[str, ...]
 
@@ -50,12 +59,14 @@ class Training:
         survey = source.survey()
         collectors = [collector(column, options) for column in survey.schema.columns]
         metadata = {name: FieldCounts(None if name in options.segments else VALUES_MAX) for name in survey.metadata}
+        targets = TargetCounts.of(survey.schema)
         rows, times = 0, [np.empty(0, dtype=np.int64)]
         for columns in source.chunks(survey):
             rows += len(columns)
             times.append(columns.time_ms[columns.time_ms != UNREAD])
             for each, values in zip(collectors, columns.values, strict=True):
                 each.add(values)
+            targets.add(columns)
             for name, counts in metadata.items():
                 counts.add(columns.metadata[name])
         if rows == 0:
@@ -72,8 +83,9 @@ class Training:
             left_out=survey.left_out,
         )
         choice = choose_segments(str(paths[0]), baseline.columns, metadata, options.segments, baseline.layout.total)
-        notes = (*survey.notes, *(note for _, notes in finished for note in notes), *choice.notes)
-        return cls(source, survey, options, baseline, choice.segmentations, known, notes)
+        truth = plan_truth(targets, *_predictions(collectors, baseline.columns), choice.segmentations, options)
+        notes = (*survey.notes, *(note for _, notes in finished for note in notes), *choice.notes, *truth.notes)
+        return cls(source, survey, options, baseline, choice.segmentations, truth.plan, known, notes)
 
     def plan_runs(self) -> RunPlan:
         """By the rows' times, where any could be read."""
@@ -89,8 +101,11 @@ class Training:
         runs = Parts.empty(len(plan.starts) if plan else 0, base, positions=True)
         windows = Parts.empty(len(plan.windows) if plan else 0, base, positions=False)
         steps = tuple(Parts.empty(season.steps, base, positions=True) for season in seasons)
+        truth = self.truth.layout.empty() if self.truth else np.empty(0, dtype=np.int64)
         first_row = 0
-        for columns in self.source.chunks(self.survey) if plan or segments else ():
+        for columns in self.source.chunks(self.survey) if plan or segments or self.truth else ():
+            if self.truth:
+                self.truth.add(columns, truth)
             coded = base.encode(columns)
             for segmentation, parts in zip(self.segmentations, segments, strict=True):
                 parts.add(base, coded, segmentation.index(self._values(segmentation, columns)))
@@ -101,7 +116,7 @@ class Training:
             for season, parts in zip(seasons, steps, strict=True):
                 parts.add(base, coded, season.step_of(columns.time_ms))
             first_row += len(columns)
-        return Counted(segments, runs, windows if len(windows) else runs, steps)
+        return Counted(segments, runs, windows if len(windows) else runs, steps, self.truth.truth(truth) if self.truth else None)
 
     def _values(self, segmentation: Segmentation, columns: Columns) -> Sequence[str | None]:
         if segmentation.is_metadata:
@@ -111,11 +126,11 @@ class Training:
         assert isinstance(values, list), "segments are by category"
         return values
 
-    def with_segments(self, counted: Counted) -> Baseline:
-        """The baseline, unsigned."""
+    def complete(self, counted: Counted) -> Baseline:
+        """The baseline with its segments and truth, unsigned."""
         cut = zip(self.segmentations, counted.segments, strict=True)
         segments = tuple(replace(each, profiles=tuple(_profiles(parts))) for each, parts in cut)
-        return replace(self.baseline, segments=segments)
+        return replace(self.baseline, segments=segments, truth=counted.truth)
 
     def runs(self, plan: RunPlan, counted: Counted) -> TrainingRuns:
         """Runs, and the folds that have blocks enough."""
@@ -128,6 +143,16 @@ class Training:
 
 def _span(column: str, times: NDArray[np.int64]) -> TimeSpan:
     return TimeSpan(column, int(times.min()), int(times.max())) if len(times) else TimeSpan(column, None, None)
+
+
+def _predictions(
+    collectors: Sequence[NumberCollector | CategoryCollector], columns: Sequence[BaselineColumn]
+) -> tuple[BaselineColumn | None, Counter[str]]:
+    """The column `prediction`, None where there is none, and how often each predicted class came."""
+    for each, entry in zip(collectors, columns, strict=True):
+        if (entry.column.role, entry.column.name) == (Role.PREDICTION, PREDICTION):
+            return entry, each.counts if isinstance(each, CategoryCollector) else Counter()
+    return None, Counter()
 
 
 def _profiles(parts: Parts) -> Iterator[Profile]:

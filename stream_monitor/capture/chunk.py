@@ -58,6 +58,7 @@ class Envelopes:
     latencies: Sequence[float | None]
     statuses: Sequence[str | None]
     errors: Sequence[str | None]
+    labels: Sequence[Any]
     metadata: Members
     resources: Members | None
     shallow: tuple[Sequence[Any], ...]
@@ -83,6 +84,7 @@ def envelopes_of(chunk: Chunk, messages: Messages) -> Envelopes:
         latencies=fields["latency_ms"],
         statuses=fields["status"],
         errors=fields["error"],
+        labels=fields["label"],
         metadata=chunk.shape.metadata.read(fields["metadata"]),
         resources=RESOURCE_FIELDS.read(resources) if resources.count(UNSET) < len(resources) else None,
         shallow=tuple(fields[name] for name in SHALLOW),
@@ -128,6 +130,7 @@ def columns_of(stream: StreamKey, chunk: Chunk, envelopes: Envelopes, positive_c
         metadata=dict(zip(chunk.shape.metadata.names, map(texts, envelopes.metadata.values), strict=True)),
         extra=_extra(chunk.shape, envelopes),
         calls=_calls(envelopes),
+        labels=() if envelopes.labels.count(None) == len(envelopes.labels) else envelopes.labels,
     )
 
 

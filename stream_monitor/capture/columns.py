@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,6 +70,7 @@ class Columns:
     metadata: for each field of `schema.metadata` n values (a scalar that is no string as its JSON form; None: absent or null);
     extra: for each unknown *feature* name that some event holds, bool[n], which ones do (any value but an absent one counts).
     calls: how the n calls went; None where no event says anything of it.
+    labels: n labels that the events bring with them, JSON scalars, None: has none; empty where no event has one.
     """
 
     stream: StreamKey
@@ -82,6 +83,7 @@ class Columns:
     metadata: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
     extra: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
     calls: Calls | None = None
+    labels: Sequence[Any] = ()
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import chain
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,7 @@ def joined(parts: Sequence[Columns]) -> Columns:
         metadata={name: list(chain.from_iterable(part.metadata[name] for part in parts)) for name in parts[0].schema.metadata},
         extra=_joined_extra(parts),
         calls=joined_calls([part.calls for part in parts], list(map(len, parts))),
+        labels=_joined_labels(parts),
     )
 
 
@@ -32,6 +34,12 @@ def _joined_values(parts: Sequence[Values]) -> Values:
     """The parts of one column: arrays all, or lists all."""
     arrays = [part for part in parts if isinstance(part, np.ndarray)]
     return np.concatenate(arrays) if arrays else list(chain.from_iterable(parts))
+
+
+def _joined_labels(parts: Sequence[Columns]) -> Sequence[Any]:
+    if not any(part.labels for part in parts):
+        return ()
+    return list(chain.from_iterable(part.labels or (None,) * len(part) for part in parts))
 
 
 def _joined_extra(parts: Sequence[Columns]) -> Mapping[str, NDArray[np.bool_]]:

@@ -105,7 +105,7 @@ def _event(body: Mapping[str, Any], event_id: str, time_ms: int, shape: Shape) -
         output = shape.prediction(**{member: output.get(member) for member in MEMBERS}, **learned[PREDICTION])
     features = shape.features(**_feature_values(body["features"], shape.wanted), **learned[FEATURES])
     skipped = {"metadata": shape.metadata.write(body.get("metadata")), "resources": written(body.get("resources"))}
-    asis = {name: body.get(name) for name in ("model", "version", "latency_ms", "status", "error")}
+    asis = {name: body.get(name) for name in ("model", "version", "latency_ms", "status", "error", "label")}
     own = {"event_id": event_id, "time": time_ms, "features": features, "prediction": output}
     return cast(Event, shape.event(**own, **skipped, **asis, **learned[EVENT]))
 

@@ -29,7 +29,7 @@ def baseline(
         str | None, typer.Option(help="Window of the natural ranges [default: the model's window size in the config, else 10m].")
     ] = None,
     segment: Annotated[list[str] | None, typer.Option(metavar="NAME,...", help="Features or metadata fields to have segments.")] = None,
-    target: Annotated[str | None, typer.Option(help="Column with the truth; no feature.")] = None,
+    target: Annotated[str | None, typer.Option(help="Column with the truth, which predictions are compared with; no feature.")] = None,
     prediction: Annotated[str | None, typer.Option(help="Column with the model's label or value.")] = None,
     score: Annotated[str | None, typer.Option(help="Column with the probability of the positive class.")] = None,
     drop: Annotated[list[str] | None, typer.Option(metavar="COL,...", help="Columns to leave out.")] = None,
@@ -56,7 +56,7 @@ def baseline(
         positive_class=section.positive_class if section else None,
         window_ms=_window_ms(window, section),
         rows_min=section.window.events_min if section else ROWS_MIN_DEFAULT,
-        segments=tuple(dict.fromkeys((*_names(segment), *(section.segments if section else ())))),
+        segments=tuple(dict.fromkeys((*_names(segment), *((*section.segments, *section.facets) if section else ())))),
     )
     for path in filter(None, (out, constraints)):  # now rather than after reading all the data
         if not path.parent.is_dir():

@@ -1,5 +1,6 @@
 """What `stream-monitor baseline` tells of what it built."""
 
+import math
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
@@ -11,8 +12,10 @@ from rich.table import Table
 from stream_monitor.baseline.baseline import Baseline
 from stream_monitor.baseline.column import BaselineColumn, Natural, NumericColumn
 from stream_monitor.baseline.segments import OTHER
+from stream_monitor.baseline.truth import Truth
 from stream_monitor.detect.registry import Thresholds
 from stream_monitor.pipeline.constraints import suggested_overrides
+from stream_monitor.profile.outcome import ERRORS, SQUARE_SCALE
 
 COLUMNS_SHOWN = 30
 """Rows of the closing table; the file holds all."""
@@ -27,6 +30,7 @@ def report_of(base: Baseline, notes: tuple[str, ...], out: Path, thresholds: Thr
         "runs": None if base.runs is None else asdict(base.runs),
         "columns": [_column(entry, base) for entry in base.columns],
         "segments": [{"name": each.name, "values": [*each.values, OTHER]} for each in base.segments],
+        "truth": None if base.truth is None else _truth(base.truth),
         "overrides": suggested_overrides(base, thresholds),
         "notes": list(notes),
     }
@@ -59,11 +63,40 @@ def print_baseline(base: Baseline, notes: tuple[str, ...], out: Path, model: str
         console.print(f"note: {escape(note)}", soft_wrap=True)
     if base.segments:
         console.print(f"segments by {escape(', '.join(each.name for each in base.segments))}", soft_wrap=True)
+    if base.truth is not None:
+        console.print(escape(_quality(base.truth, base.rows)), soft_wrap=True)
     console.print(
         f"{base.rows:,} rows, {', '.join(f'{n} {kind}' for kind, n in kinds.items())} columns: {base.id} in {escape(str(out))}",
         soft_wrap=True,
     )
     console.print(f"next: name it in monitor.yaml, as models.{escape(model or 'NAME')}.baseline: {escape(str(out))}", soft_wrap=True)
+
+
+def _truth(truth: Truth) -> dict[str, object]:
+    layout = truth.layout
+    name, value = ("rmse", _rmse(truth)) if layout.task == "regression" else ("accuracy", _accuracy(truth))
+    return {"task": layout.task, "positive_class": truth.positive_class, "labelled": layout.labelled(truth.vector), name: value}
+
+
+def _quality(truth: Truth, rows: int) -> str:
+    """How well the model did in training; nothing more where no row has both a target and a prediction."""
+    text = f"{truth.layout.task}: {truth.layout.labelled(truth.vector):,} of {rows:,} rows have a target"
+    if truth.layout.task == "regression":
+        rmse, least = _rmse(truth), math.sqrt(1.5 / SQUARE_SCALE) * truth.layout.scale  # squares are rounded to whole 1/SQUARE_SCALE
+        return text if rmse is None else f"{text}, RMSE {rmse:.4g}" if rmse > least else f"{text}, RMSE below {least:.4g}"
+    accuracy = _accuracy(truth)
+    return text if accuracy is None else f"{text}, accuracy {accuracy:.4f}"
+
+
+def _accuracy(truth: Truth) -> float | None:
+    """The part of the rows with target and prediction in which they are equal; classes without a code of their own never are."""
+    both = truth.layout.part(truth.vector, "joint")[1:, 1:]
+    return float(both.diagonal()[:-1].sum() / both.sum()) if both.any() else None
+
+
+def _rmse(truth: Truth) -> float | None:
+    sums = dict(zip(ERRORS, truth.layout.part(truth.vector, "errors").tolist(), strict=True))
+    return truth.layout.scale * math.sqrt(sums["squared"] / SQUARE_SCALE / sums["labelled"]) if sums["labelled"] else None
 
 
 def _table(base: Baseline) -> Table:

@@ -27,7 +27,7 @@ def check(
     for key, stream in loaded.plan.streams.items():
         name = key.model if key.version is None else f"{key.model}@{key.version}"
         report["models"][name] = _describe(stream)
-    report["warnings"] = [*_unused(loaded), *baseline_warnings(loaded)]
+    report["warnings"] = baseline_warnings(loaded)
     if connect:
         report["cluster"] = _connect(loaded)
     _print(report, config, json)
@@ -41,14 +41,6 @@ def _describe(stream: StreamPlan) -> dict[str, Any]:
         "judged": len(judged),
         "alpha": float(f"{stream.judge.alpha:.3g}"),
     }
-
-
-def _unused(loaded: Loaded) -> list[str]:
-    """Keys that this release accepts and does not act on yet: said, so that nobody relies on them."""
-    found = []
-    for name, model in loaded.config.models.items():
-        found += [f"models.{name}.facets is accepted but not judged in this release"] if model.facets else []
-    return found
 
 
 def _connect(loaded: Loaded) -> dict[str, Any]:

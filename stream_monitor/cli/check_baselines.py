@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
+from stream_monitor.baseline.truth import Truth
 from stream_monitor.cli.constraints import RUNS_MIN
 from stream_monitor.cli.load import Loaded
 from stream_monitor.config import Model
@@ -22,8 +23,15 @@ def baseline_warnings(loaded: Loaded) -> list[str]:
         model = loaded.config.models[key.model]
         path = model.baseline if key.version is None else model.versions[key.version].baseline
         place = f"models.{key.model}" if key.version is None else f"models.{key.model}.versions.{key.version}"
-        found += [f"{place}: {warning}" for warning in (*_of_rows(stream), *_of_time(stream, model), *_of_segments(stream, model, path))]
+        found += [f"{place}: {warning}" for warning in _of_stream(stream, model, path)]
     return found
+
+
+def _of_stream(stream: StreamPlan, model: Model, path: str) -> Iterator[str]:
+    yield from _of_rows(stream)
+    yield from _of_time(stream, model)
+    yield from _of_segments(stream, model, path)
+    yield from _of_truth(stream.baseline.truth, model, path)
 
 
 def _of_rows(stream: StreamPlan) -> Iterator[str]:
@@ -65,12 +73,31 @@ def _of_time(stream: StreamPlan, model: Model) -> Iterator[str]:
 
 def _of_segments(stream: StreamPlan, model: Model, path: str) -> Iterator[str]:
     known = {segmentation.name for segmentation in stream.baseline.segments}
-    lacking = [name for name in model.segments if name not in known]
-    if lacking:
+    for key, names in {"segments": model.segments, "facets": model.facets}.items():
+        lacking = [name for name in names if name not in known]
+        if lacking:
+            yield (
+                f"{key}: {path} holds no segments by {_some(lacking)}, so they are not judged; "
+                f"build it again with `stream-monitor baseline … --segment {','.join(lacking)}`"
+            )
+
+
+def _of_truth(truth: Truth | None, model: Model, path: str) -> Iterator[str]:
+    """A task whose training quality is not known, or was counted in another way."""
+    again = "build it again with `stream-monitor baseline … --config FILE --model NAME --target COL`"
+    if model.task is None:
+        return
+    if truth is None:
         yield (
-            f"segments: {path} holds none by {_some(lacking)}, so they are not judged; "
-            f"build it again with `stream-monitor baseline … --segment {','.join(lacking)}`"
+            f"task: {path} holds no labels of training rows, so quality is judged against absolute thresholds only, and cannot be "
+            "estimated before labels come; build it again with `stream-monitor baseline … --target COL`"
         )
+    elif truth.layout.task != model.task:
+        yield f"task: is {model.task}, but {path} was compared with its labels as {truth.layout.task}; {again}"
+    elif model.positive_class is not None and model.task == "binary" and model.positive_class not in truth.layout.classes:
+        yield f"positive_class: {model.positive_class!r} is no class of {path}; it has {_some(list(truth.layout.classes))}"
+    elif model.positive_class is not None and model.task == "binary" and model.positive_class != truth.positive_class:
+        yield f"positive_class: is {model.positive_class!r}, but {truth.positive_class!r} in the labels of {path}; {again}"
 
 
 def _some(names: list[str]) -> str:

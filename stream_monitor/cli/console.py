@@ -13,3 +13,9 @@ def console(*, plain: bool = False) -> Console:
     is_terminal = sys.stdout.isatty()
     colours = {"force_terminal": False, "no_color": True} if plain else {}
     return Console(highlight=False, soft_wrap=True, width=None if is_terminal else PIPE_COLUMNS, **colours)  # type: ignore[arg-type]  # two of its flags
+
+
+def screen() -> Console | None:
+    """For a view that redraws itself; None where stdout is not a terminal that can."""
+    found = Console(highlight=False)
+    return found if sys.stdout.isatty() and not found.is_dumb_terminal else None

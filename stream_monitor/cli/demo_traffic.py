@@ -1,32 +1,28 @@
-"""The demonstration's world: loan applications, a model trained on them with river, and traffic whose applicants change half-way."""
+"""The demonstration's world: loan applications, a model trained on them with river, and traffic that tells a story in acts."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from math import exp
 from random import Random
 from typing import Any, Final
 
 import orjson
 
-START_MS: Final = int(datetime(2026, 1, 5, 8, tzinfo=UTC).timestamp() * 1000)
-SPAN_MS: Final = 1_000_000
-"""However many events there are, they come within some seventeen minutes of event time."""
+from stream_monitor.cli.demo_acts import ACTS, AS_TRAINED, SPAN_MS, START_MS, Act, World
+
 TRAINING_ROWS: Final = 5_000
 _REGIONS: Final = ("north", "south", "east", "west")
 
 Features = dict[str, float | str | bool]
 
 
-def applicant(random: Random, shifted: bool) -> Features:
-    """One application. After the shift incomes are a third lower, more come from the south, and 4 % leave the age out."""
-    income = random.lognormvariate(10.6 if not shifted else 10.2, 0.35)
-    weights = (30, 30, 20, 20) if not shifted else (15, 55, 15, 15)
+def applicant(random: Random, world: World) -> Features:
+    """One application."""
     features: Features = {
-        "income": round(income, 2),
+        "income": round(random.lognormvariate(world.income_log, 0.35), 2),
         "amount": round(random.lognormvariate(9.4, 0.5), 2),
         "age": random.randint(21, 70),
-        "region": random.choices(_REGIONS, weights)[0],
+        "region": random.choices(_REGIONS, world.regions)[0],
         "employed": random.random() < 0.85,
     }
     return features
@@ -67,33 +63,33 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """A seeded run: a service, what it was trained on, and a stream of `events` events that shifts at `shift_at`."""
+    """A seeded run: a service, what it was trained on, and a stream of `events` events in `acts`."""
 
     service: Service
     training: list[bytes]
     random: Random
     events: int
+    acts: tuple[Act, ...] = ACTS
 
     @classmethod
     def seeded(cls, seed: int, events: int) -> "Traffic":
         """Train a model; all randomness comes from the seed."""
         random = Random(seed)
-        rows = [applicant(random, shifted=False) for _ in range(TRAINING_ROWS)]
+        rows = [applicant(random, AS_TRAINED) for _ in range(TRAINING_ROWS)]
         service = Service.train(rows, random)
         training = [service.event(number, row, START_MS - (TRAINING_ROWS - number) * 25) for number, row in enumerate(rows)]
         return cls(service, training, random, events)
-
-    @property
-    def shift_at(self) -> int:
-        """The first event after the shift."""
-        return self.events // 2
 
     def time_ms(self, number: int) -> int:
         """Event time of the n-th event."""
         return START_MS + number * SPAN_MS // self.events
 
+    def act_at(self, time_ms: int) -> Act:
+        """The act that plays at an event time."""
+        return [act for act in self.acts if act.starts_ms <= time_ms or act is self.acts[0]][-1]
+
     def stream(self) -> Iterator[tuple[int, bytes]]:
         """(event time, event), in order."""
         for number in range(self.events):
             time_ms = self.time_ms(number)
-            yield time_ms, self.service.event(number, applicant(self.random, shifted=number >= self.shift_at), time_ms)
+            yield time_ms, self.service.event(number, applicant(self.random, self.act_at(time_ms).world), time_ms)

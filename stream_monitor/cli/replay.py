@@ -1,6 +1,5 @@
 """`stream-monitor replay`: files of events through the engine of `run`, so that one sees what production would have said."""
 
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +12,7 @@ from stream_monitor.cli.console import console
 from stream_monitor.cli.load import load
 from stream_monitor.cli.progress import ByteBar
 from stream_monitor.cli.results import Results
-from stream_monitor.cli.sources import read_chunks
+from stream_monitor.cli.sources import read_chunks, read_labels
 from stream_monitor.cli.tally import Tally, said
 from stream_monitor.errors import InputError
 from stream_monitor.export.metrics import MetricStore
@@ -29,7 +28,9 @@ def replay(
         typer.Option(help="A file of events; each is one source partition. May be given several times, or several files at once."),
     ],
     out: Annotated[Path, typer.Option(help="Folder for alerts.jsonl, windows.jsonl and metrics.prom.")],
-    labels: Annotated[list[Path] | None, typer.Option(help="Files of labels (not judged in this release).")] = None,
+    labels: Annotated[
+        list[Path] | None, typer.Option(help="Files of labels, JSON lines: what the truth was, and when it was known.")
+    ] = None,
     compare_with: Annotated[
         Path | None, typer.Option("--compare", help="The --out folder of an earlier replay: which alerts differ from those there.")
     ] = None,
@@ -42,15 +43,18 @@ def replay(
         for file in named:
             if not file.is_file():
                 raise InputError(f"{option} {file}: there is no such file")
-    if labels:
-        print("note: --labels is accepted; labels are not joined in this release", file=sys.stderr)
+    if labels and not loaded.plan.joins:
+        raise InputError(
+            "--labels: no model of the config has a `task`, so labels are compared with nothing; add one, such as task: binary"
+        )
     before = None if compare_with is None else read_alerts(compare_with)  # at once: --out may be the same folder
     if report is not None:
         claim(report)
     keeps = before is not None or report is not None
     store, tally, alerts = MetricStore(), Tally(), []
-    with Results(out) as results, ByteBar("Replaying", sum(file.stat().st_size for file in captures)) as progress:
-        run = Replay(loaded.plan, [read_chunks(file, loaded.plan, progress) for file in captures])
+    with Results(out) as results, ByteBar("Replaying", sum(file.stat().st_size for file in (*captures, *(labels or ())))) as progress:
+        events = [read_chunks(file, loaded.plan, progress) for file in captures]
+        run = Replay(loaded.plan, events, [read_labels(file, loaded.plan, progress) for file in labels or ()])
         meter = DetectMeter(store, run.clock)
         for chunk, outputs in run.run():
             tally.add(chunk, outputs)

@@ -55,9 +55,7 @@ def run(
 
 def _roles(text: str) -> list[str]:
     chosen = [name.strip() for name in text.split(",") if name.strip()]
-    if "join" in chosen:
-        _log.warning("role_not_acted_on", role="join", remedy="labels are not joined in this release")
-        chosen.remove("join")
+    chosen = ["detect" if name == "join" else name for name in chosen]  # labels are joined where windows are judged
     unknown = [name for name in chosen if name not in ROLES]
     if unknown or not chosen:
         raise InputError(f"--roles {text}: choose from {', '.join(ROLES)}, separated by commas")

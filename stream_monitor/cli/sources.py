@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from stream_monitor.capture.columns import Columns
 from stream_monitor.capture.files import FileKind, Progress, file_kind, read_lines, read_tables
+from stream_monitor.capture.labels import LABEL_FIELDS
 from stream_monitor.capture.reject import Reason, Reject
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.capture.table import table_columns, text_values
@@ -74,6 +75,19 @@ def _events(file: Path, plan: Plan, progress: Progress) -> Iterator[Chunk]:
         for start in range(0, len(lines), ROWS):
             rows = [Row(str(file), number + place, line) for place, line in enumerate(lines[start : start + ROWS], start) if line.strip()]
             yield Chunk(rows, *decoder.decode(rows, None))
+        number += len(lines)
+
+
+def read_labels(file: Path, plan: Plan, progress: Progress) -> Iterator[Chunk]:
+    """A file's labels, decoded. Errors: InputError."""
+    if file_kind(file) is not FileKind.EVENTS:
+        raise InputError(f"{file}: labels are read from JSON lines ({', '.join(LABEL_FIELDS)}); it must end in .jsonl or .jsonl.gz")
+    decoder, number = plan.label_decoder(), 0
+    for lines in read_lines(file, progress):
+        for start in range(0, len(lines), ROWS):
+            rows = [Row(str(file), number + place, line) for place, line in enumerate(lines[start : start + ROWS], start) if line.strip()]
+            labels, rejects = decoder.decode(rows, range(len(rows)), None)
+            yield Chunk(rows, (), rejects, labels)
         number += len(lines)
 
 

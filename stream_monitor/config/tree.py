@@ -33,7 +33,7 @@ class Topics(_Section):
     captures: tuple[str, ...] = Field(default=("captures",), min_length=1)
     """Where inference services publish capture events; these topics must exist."""
     labels: tuple[str, ...] = ("labels",)
-    """Where labels are published; not read in this release."""
+    """Where labels are published, for models with a `task`; a topic that does not exist is not waited for."""
     prefix: str = "stream-monitor"
     """Before the names of our own topics, groups and transactional ids: another prefix is another monitor."""
 
@@ -67,7 +67,9 @@ class Window(_Section):
     lateness: Duration = "1m"  # type: ignore[assignment]
     """How long a closed window may still be revised by late events; later ones are counted and dropped."""
     label_lateness: Duration = "7d"  # type: ignore[assignment]
-    """The same for labels; not read in this release."""
+    """How long after its end a window is still revised by labels; each event is held so long, up to `engine.label_join_rows_max`."""
+    label_coverage_min: float = Field(default=0.5, ge=0, le=1)
+    """Share of a window's events that must have a label before its quality is judged: the first labels are often no fair sample."""
     events_min: int = Field(default=200, ge=1, le=1_000_000)
     """Below this the bin counts are too noisy to judge; a window with fewer events borrows from the panes before it."""
     window_max: Duration = "24h"  # type: ignore[assignment]
@@ -123,14 +125,15 @@ class Model(_Section):
     topics: tuple[str, ...] = ()
     """Capture topics that carry this model only: their events may leave `model` out."""
     task: Literal["binary", "multiclass", "regression"] | None = None
-    """What the model does."""
+    """What the model does: what labels are compared with, and how. Without it labels are not read."""
     positive_class: str | None = None
-    """The class whose entry in `prediction.scores` is the score, where an event has no `prediction.score`."""
+    """The class that the score is the probability of, and whose entry in `prediction.scores` stands in for an absent
+    `prediction.score`; default for a binary model: `1` or `true`, where there is such a class."""
     features: Features = Features()
     segments: tuple[str, ...] = ()
     """Features or metadata whose values are judged beside the whole; the baseline must hold them (`baseline --segment NAME`)."""
     facets: dict[str, Facet] = {}
-    """Protected attribute -> its privileged group; not acted on in this release."""
+    """Protected attribute -> its privileged group; binary models are judged for bias. The baseline must hold it (`baseline --segment`)."""
     window: Window = Window()
     thresholds: dict[str, Limit] = {}
     """Detector -> threshold; for ratios the increase over the baseline's, for operations a limit (`latency_p95_ms: 200`)."""
@@ -177,6 +180,8 @@ class Engine(_Section):
     """How long an idle flag is believed: longer than any commit interval, no longer than a session."""
     alignment: int = Field(default=10, ge=1)
     """Panes that a partition may run ahead of its member's slowest before it is paused."""
+    label_join_rows_max: int = Field(default=2_000_000, ge=1_000)
+    """Events of one model that are held for their labels, some 60 bytes each; beyond, a sample by the hash of `event_id` is."""
     snapshot_interval: Duration = "60s"  # type: ignore[assignment]
     """State is saved at least this often; a restart replays at most so much."""
     profiles_partitions: int = Field(default=8, ge=1, le=1_000)

@@ -205,8 +205,7 @@ class Judge:
 
 def severity_of(score: Score) -> Severity:
     """By the size of the effect: how many times the threshold, both counted from the baseline's own score."""
-    assert score.score is not None
-    is_critical = score.score - score.base >= CRITICAL_FACTOR * (score.threshold - score.base)
+    is_critical = score.excess >= CRITICAL_FACTOR * score.allowance
     return Severity.CRITICAL if is_critical else Severity.WARNING
 
 

@@ -12,6 +12,11 @@ class FindingKind(StrEnum):
     PREDICTION_DRIFT = "prediction_drift"
     DATA_QUALITY = "data_quality"
     OPERATIONAL = "operational"
+    MODEL_QUALITY = "model_quality"
+    ESTIMATED_QUALITY = "estimated_quality"
+    CONCEPT_DRIFT = "concept_drift"
+    BIAS = "bias"
+    CAPTURE_HEALTH = "capture_health"
 
 
 class Severity(StrEnum):
@@ -52,8 +57,8 @@ class Score:
 
     score: None where it could not be computed (no values); threshold: as it was applied; p_value: None where score is.
     column: the column's place in the baseline's layout, -1 for the traffic as a whole. base: the score of traffic like the baseline;
-    real: whether the p-value is under alpha, so that chance does not explain it.
     shown, measured: for scores of operations, shares of error codes, and levels in their own units; baseline: of the usual windows.
+    real: whether the p-value is under alpha, so that chance does not explain it. falls: a lower score is worse, and base is over threshold.
     """
 
     key: Key
@@ -66,6 +71,23 @@ class Score:
     real: bool = False
     shown: tuple[Shown, ...] = ()
     measured: tuple[Shown, ...] = ()
+    falls: bool = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is on the bad side of the threshold."""
+        return self.score is not None and (self.score < self.threshold if self.falls else self.score > self.threshold)
+
+    @property
+    def excess(self) -> float:
+        """How far it is from base, to the bad side."""
+        assert self.score is not None
+        return self.base - self.score if self.falls else self.score - self.base
+
+    @property
+    def allowance(self) -> float:
+        """How far the threshold is from base; never negative."""
+        return self.base - self.threshold if self.falls else self.threshold - self.base
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +95,8 @@ class Finding:
     """A judged score that is large (over its threshold) and real (p under alpha).
 
     value: the score; base: the score that traffic like the baseline has; moved: codes, by how much they add to the score.
-    change_ms: since when, where a sequential detector says it; shown: what moved, for a finding on the whole.
+    change_ms: since when, where a sequential detector says it; shown: what moved, for a finding on the whole; interval: of a figure that
+    labels or scores tell, and how many events it rests on; note: what else a person should know.
     """
 
     score: Score
@@ -83,6 +106,9 @@ class Finding:
     moved: tuple[int, ...]
     change_ms: int | None = None
     shown: tuple[Shown, ...] = ()
+    interval: tuple[float, float] | None = None
+    events: int = 0
+    note: str = ""
 
     @property
     def key(self) -> Key:
@@ -92,4 +118,4 @@ class Finding:
 
 def is_finding(score: Score) -> bool:
     """Whether a score is judged, large and real."""
-    return score.real and score.status is ScoreStatus.JUDGED and score.score is not None and score.score > score.threshold
+    return score.real and score.status is ScoreStatus.JUDGED and score.is_over

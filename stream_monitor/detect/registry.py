@@ -8,6 +8,8 @@ from typing import Final, NamedTuple
 from stream_monitor.detect.detector import Detector
 from stream_monitor.detect.distances import DISTANCES
 from stream_monitor.detect.operations import BOTTLENECK_FACTOR, IDLE_HOURS
+from stream_monitor.detect.outcomes.bias import BIAS
+from stream_monitor.detect.outcomes.metrics import DROP, METRICS
 from stream_monitor.detect.quality import QUALITY
 from stream_monitor.detect.volume import VOLUME_FACTOR
 from stream_monitor.detect.whole import WHOLE
@@ -31,6 +33,11 @@ SEQUENTIAL: Final[Mapping[str, Meaning]] = {
     "page_hinkley": Meaning("shift found by Page-Hinkley", DISTRIBUTION, 0.05),
 }
 """Those that read slices; the score is how far a position's mean moved, in [0, 1]. A plug-in of `river.drift` has `PLUGIN`'s threshold."""
+LOSS: Final[Mapping[str, Meaning]] = {
+    "ddm": Meaning("rise of the error rate found by DDM", DISTRIBUTION, 0.05),
+    "eddm": Meaning("errors that come closer together, found by EDDM", DISTRIBUTION, 0.05),
+}
+"""Those that read a loss of 0 or 1 beside the sequential ones."""
 VOLUME: Final[Mapping[str, Meaning]] = {
     "volume": Meaning("number of events", "volume", VOLUME_FACTOR),
     "silence": Meaning("number of events that did not come", "volume", 0.0),
@@ -51,10 +58,19 @@ OPERATIONS: Final[Mapping[str, Meaning]] = {
     "idle_capacity": Meaning("idle capacity", "idle capacity", IDLE_HOURS),
 }
 """Those that read how the calls went; an infinite threshold is none, and the window is compared with earlier ones; see `operations`."""
+OUTCOMES: Final[Mapping[str, Meaning]] = {
+    **{name: Meaning(row.title, "relation" if name == "conditional_entropy" else "quality", 0.0) for name, row in METRICS.items()},
+    **{name: Meaning(row.title, "bias", 0.0) for name, row in BIAS.items()},
+    "label_coverage": Meaning("share of events with a label", "labels", 0.0),
+    "label_delay_p50_s": Meaning("median delay of labels in seconds", "labels", 0.0),
+}
+"""Those that read outcomes: figures with an interval, held against the baseline's figure or an allowed range; see `outcomes.judge`."""
+OUTCOME_THRESHOLDS: Final = (*METRICS, *(name + DROP for name in METRICS), *BIAS)
+"""Names that thresholds of outcomes may be given by."""
 PLUGIN: Final = Meaning("shift", DISTRIBUTION, 0.05)
 _BUILT_IN: Final[Mapping[str, Meaning]] = {
     name: Meaning(each.title, each.cause, each.default_threshold)
-    for table in (BY_COLUMN, SEQUENTIAL, WHOLE, VOLUME, OPERATIONS)
+    for table in (BY_COLUMN, SEQUENTIAL, WHOLE, VOLUME, OPERATIONS, OUTCOMES, LOSS)
     for name, each in table.items()
 }
 NAMES: Final = tuple(_BUILT_IN)

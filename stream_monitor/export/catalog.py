@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from stream_monitor.export.figures_page import figures_page
+
 PREFIX = "stream_monitor_"
 
 MetricType = Literal["counter", "gauge", "histogram"]
@@ -55,6 +57,16 @@ METRICS: tuple[MetricSpec, ...] = (
         "Score of the last closed window; `segment` (`region=eu,version=2`) and `feature` are empty for the whole.",
     ),
     MetricSpec("missing_ratio", "gauge", ("model", "feature"), "Share of missing values in the last closed window, 0 to 1."),
+    MetricSpec(
+        "quality",
+        "gauge",
+        ("model", "segment", "metric"),
+        "Quality of the window that was told of last, by its labels or (`estimated_…`) before they come; `segment` holds a class, too.",
+    ),
+    MetricSpec("bias", "gauge", ("model", "facet", "group", "metric"), "Bias of that window: a facet's group against the privileged one."),
+    MetricSpec("labels_total", "counter", ("model",), "Labels that were read, corrections and withdrawals among them."),
+    MetricSpec("label_orphans_total", "counter", ("model",), "Labels whose event had not come when `label_lateness` ended."),
+    MetricSpec("label_late_events_total", "counter", ("model",), "Events that came too late to be joined with a label."),
     MetricSpec("alerts_total", "counter", ("model", "kind", "severity"), "Alerts that began to fire."),
     MetricSpec("alerts_firing", "gauge", ("model", "kind", "severity"), "Alerts that are firing now."),
     MetricSpec(
@@ -82,7 +94,7 @@ BY_NAME: dict[str, MetricSpec] = {spec.name: spec for spec in METRICS}
 _INTRODUCTION = """\
 # Metrics
 
-Made by `make docs` from the table in `stream_monitor/export/catalog.py`; do not edit.
+Made by `make docs` from the tables in `stream_monitor/export/catalog.py` and `stream_monitor/detect/outcomes/`; do not edit.
 
 `GET /metrics` answers in the Prometheus text format, or in OpenMetrics where the client asks for it; `replay` writes the same as
 `metrics.prom`. Gauges with a `model` label come only from the worker that owns the model at the time, and vanish when it loses it.
@@ -103,5 +115,5 @@ def _row(spec: MetricSpec) -> str:
 
 
 def metrics_page(specs: Sequence[MetricSpec] = METRICS) -> str:
-    """`docs/metrics.md`, whole, in the order of the table."""
-    return _INTRODUCTION + "".join(_row(spec) for spec in specs)
+    """`docs/metrics.md`, whole: the series in the order of the table, then the figures of quality and bias."""
+    return _INTRODUCTION + "".join(_row(spec) for spec in specs) + "\n" + figures_page()

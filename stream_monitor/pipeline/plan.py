@@ -2,24 +2,28 @@
 
 import difflib
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from stream_monitor.baseline.baseline import Baseline
 from stream_monitor.baseline.segments import Segmentation
 from stream_monitor.capture.decode import Decoder
+from stream_monitor.capture.labels import LabelDecoder
 from stream_monitor.capture.schema import Column, Role, StreamKey
 from stream_monitor.config import Config, Model, config_id
 from stream_monitor.detect.decide import Judge, count_tests
 from stream_monitor.detect.gate import alpha
 from stream_monitor.detect.reference import reference_of
-from stream_monitor.detect.registry import NAMES, Thresholds
+from stream_monitor.detect.registry import NAMES, OUTCOME_THRESHOLDS, Thresholds
 from stream_monitor.detect.sequential.dispersion import Clustering
 from stream_monitor.detect.sequential.entries import SERIES
 from stream_monitor.detect.sequential.plugin import PlugIn, plugin_of
 from stream_monitor.detect.sequential.watch import SequentialSpec
 from stream_monitor.errors import ConfigError
+from stream_monitor.pipeline.join.labelled import LabelPlan
+from stream_monitor.pipeline.join.plan import JoinPlan
+from stream_monitor.pipeline.labels import join_plan, label_plans
 from stream_monitor.profile.codec import Segment
 from stream_monitor.profile.profile import Profile
 from stream_monitor.profile.slices import SLICE_MS
@@ -31,7 +35,7 @@ class StreamPlan:
     """Everything that phases 1 and 2 need to know of one stream.
 
     judges: by segment, `()` is the whole; sequential: what its ADWIN and Page-Hinkley watch, the same for every segment;
-    segmentations: those that the config asks for.
+    segmentations: those that the config asks for. labels: how outcomes are judged, by segment; empty for a model without a task.
     """
 
     key: StreamKey
@@ -40,6 +44,7 @@ class StreamPlan:
     judges: Mapping[Segment, Judge]
     sequential: SequentialSpec
     segmentations: tuple[Segmentation, ...] = ()
+    labels: Mapping[Segment, LabelPlan] = field(default_factory=dict)
 
     @property
     def judge(self) -> Judge:
@@ -55,6 +60,19 @@ class Plan:
     config_id: str
     config: Config
     streams: Mapping[StreamKey, StreamPlan]
+    joins: Mapping[str, JoinPlan] = field(default_factory=dict)
+    """By model, of those that have a task."""
+
+    def label_decoder(self) -> LabelDecoder:
+        """A new decoder of this plan's labels."""
+        engine, models = self.config.engine, self.config.models
+        return LabelDecoder(
+            {name: join.layout.task == "regression" for name, join in self.joins.items()},
+            models.keys() - self.joins.keys(),
+            message_bytes_max=engine.message_bytes_max,
+            future_max_ms=engine.future_max,
+            bound_model={},
+        )
 
     def decoder(self) -> Decoder:
         """A new decoder of this plan's events."""
@@ -72,18 +90,27 @@ class Plan:
 def compile_plan(config: Config, shared: bytes, baselines: Mapping[str, Baseline]) -> Plan:
     """Make a config ready; `baselines` by the name that the config uses (path or id). Errors: ConfigError naming the field."""
     streams: dict[StreamKey, StreamPlan] = {}
+    joins: dict[str, JoinPlan] = {}
     for name, model in config.models.items():
         budget = model.false_alerts_per_30d / (1 + len(model.versions))
-        streams[StreamKey(name, None)] = _stream(StreamKey(name, None), model, baselines[model.baseline], budget)
-        for version, own in model.versions.items():
-            key = StreamKey(name, version)
-            streams[key] = _stream(key, model, baselines[own.baseline], budget)
-    return Plan(config.revision, config_id(shared), config, streams)
+        own = {StreamKey(name, None): baselines[model.baseline]}
+        own |= {StreamKey(name, version): baselines[each.baseline] for version, each in model.versions.items()}
+        join = join_plan(name, model, own, _spec(model), config.engine.label_join_rows_max)
+        if join is not None:
+            joins[name] = join
+        streams |= {key: _stream(key, model, baseline, budget, join) for key, baseline in own.items()}
+    return Plan(config.revision, config_id(shared), config, streams, joins)
 
 
-def _stream(key: StreamKey, model: Model, baseline: Baseline, budget: float) -> StreamPlan:
+def _spec(model: Model) -> WindowSpec:
     window = model.window
-    spec = WindowSpec(window.size, window.every_ms, window.watermark_delay, window.lateness, window.events_min, window.window_max)
+    return WindowSpec(window.size, window.every_ms, window.watermark_delay, window.lateness, window.events_min, window.window_max)
+
+
+def _stream(key: StreamKey, model: Model, baseline: Baseline, budget: float, join: JoinPlan | None) -> StreamPlan:
+    """Data and labels share the budget: where there are labels, half of it is theirs."""
+    spec = _spec(model)
+    budget = budget if join is None else budget / 2
     plugins = tuple(_plugin(key, name, params) for name, params in model.river.items())
     names = [plugin.name for plugin in plugins]
     _check_names(key, model, baseline, names)
@@ -91,7 +118,8 @@ def _stream(key: StreamKey, model: Model, baseline: Baseline, budget: float) -> 
     judges = _judges(model, baseline, spec, segmentations, names, budget)
     whole = judges[()]
     sequential = SequentialSpec(len(baseline.columns), whole.min_shift, _clustering(baseline), whole.alpha, spec.every_ms, plugins)
-    return StreamPlan(key, baseline, spec, judges, sequential, segmentations)
+    labels = {} if join is None else label_plans(model, join.layout, baseline, list(judges), budget)
+    return StreamPlan(key, baseline, spec, judges, sequential, segmentations, labels)
 
 
 def _judges(
@@ -149,7 +177,7 @@ def _check_names(key: StreamKey, model: Model, baseline: Baseline, plugins: list
     chosen |= {f"overrides.{name}.thresholds": override.thresholds for name, override in model.overrides.items()}
     for place, names in chosen.items():
         for name in names:
-            _check_name(f"models.{key.model}.{place}", name, [*NAMES, *plugins], "there is no such detector")
+            _check_name(f"models.{key.model}.{place}", name, [*NAMES, *OUTCOME_THRESHOLDS, *plugins], "there is no such detector")
 
 
 def _check_name(place: str, name: str, known: list[str], problem: str) -> None:

@@ -13,9 +13,12 @@ from numpy.typing import NDArray
 
 from stream_monitor.alert.alert import Alert
 from stream_monitor.capture.columns import Columns, Raw
+from stream_monitor.capture.labels import Labels
 from stream_monitor.capture.reject import Reject
 from stream_monitor.detect.registry import VOLUME
 from stream_monitor.detect.report import WindowScore, utc
+from stream_monitor.pipeline.join import record as join_record
+from stream_monitor.pipeline.join.summarise import join_records
 from stream_monitor.pipeline.plan import Plan
 from stream_monitor.pipeline.step import Outputs, State, open_events, step
 from stream_monitor.pipeline.summarise import summarise
@@ -28,11 +31,12 @@ CONFIRMING_EVENTS: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Some consecutive rows of one file, decoded. `columns[…].rows` and the rejects' rows index `messages`."""
+    """Some consecutive rows of one file, of events or of labels, decoded. `columns[…].rows` and the rejects' rows index `messages`."""
 
     messages: Sequence[Raw]
     columns: Sequence[Columns]
     rejects: Sequence[Reject] = ()
+    labels: Sequence[Labels] = ()
 
 
 @dataclass(slots=True)
@@ -76,14 +80,17 @@ class _Source:
     frontier: Frontier
     next_offset: int = 0
     ended: bool = False
+    has_labels: bool = False
+    """Its time moves no watermark."""
 
 
 class Replay:
-    """One run over files. chunks: each source's rows, in order."""
+    """One run over files. chunks, labels: each source's rows, in order."""
 
-    def __init__(self, plan: Plan, chunks: Sequence[Iterator[Chunk]]) -> None:
+    def __init__(self, plan: Plan, chunks: Sequence[Iterator[Chunk]], labels: Sequence[Iterator[Chunk]] = ()) -> None:
         self._plan = plan
         self._sources = [_Source(rows, Frontier(plan.config.engine.future_max)) for rows in chunks]
+        self._labels = [_Source(rows, Frontier(plan.config.engine.future_max), has_labels=True) for rows in labels]
         self._clock_ms = 0
         self.state = State.empty(plan)
 
@@ -93,7 +100,7 @@ class Replay:
 
     def run(self) -> Iterator[tuple[Chunk, Outputs]]:
         """What each chunk says; the last one is empty and closes every window."""
-        while waiting := [source for source in self._sources if not source.ended]:
+        while waiting := [source for source in (*self._sources, *self._labels) if not source.ended]:
             source = min(waiting, key=lambda source: -1 if source.frontier.time_ms is None else source.frontier.time_ms)
             chunk = next(source.chunks, None)
             if chunk is None:
@@ -104,13 +111,16 @@ class Replay:
 
     def _feed(self, source: _Source, chunk: Chunk) -> Outputs:
         outputs = Outputs()
-        for part in chunk.columns:
-            source.frontier.saw(part.time_ms)
+        times = [part.time_ms for part in chunk.columns] + [np.array(part.time_ms, dtype=np.int64) for part in chunk.labels]
+        for each in times:
+            source.frontier.saw(each)
         source.next_offset += len(chunk.messages)
-        if source.frontier.time_ms is not None:
+        if source.frontier.time_ms is not None and not source.has_labels:
             self._clock_ms = max(self._clock_ms, source.frontier.time_ms)
         for pane in summarise(self._plan, chunk.columns, chunk.messages):
             outputs.extend(step(self.state, codec.decode(codec.encode(pane)), self._plans))
+        for record in join_records(self._plan, chunk.columns, chunk.labels):
+            outputs.extend(step(self.state, join_record.decode(join_record.encode(record)), self._plans))
         outputs.extend(self._step(self._progress()))
         return outputs
 

@@ -1,6 +1,7 @@
-"""The state of phase 2 as bytes: one manifest for a partition, one record per unit."""
+"""The state of phase 2 as bytes: one manifest for a partition, one record per unit and per page of a join."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TypeVar
 
 import msgspec
@@ -12,9 +13,11 @@ from stream_monitor.detect.sequential.shift import Shift
 from stream_monitor.detect.sequential.watch import Sequential
 from stream_monitor.detect.volume import Volume, VolumeState
 from stream_monitor.errors import CodecError
+from stream_monitor.pipeline.join.join import Join
+from stream_monitor.pipeline.join.labelled import LabelledState
 from stream_monitor.pipeline.plan import Plan
 from stream_monitor.pipeline.step import State, UnitKey
-from stream_monitor.pipeline.unit import Traffic, Unit
+from stream_monitor.pipeline.unit import Traffic, Unit, labelled_of
 from stream_monitor.profile.codec import ProfileWire, Segment, from_wire, to_wire
 from stream_monitor.profile.frame import UNREADABLE, FrameKind, seal, unseal
 from stream_monitor.window.progress import Report
@@ -35,6 +38,8 @@ class Manifest(msgspec.Struct, array_like=True, frozen=True):
     reports: list[tuple[str, int, Report]]
     unannounced: dict[str, list[int]] = {}
     """Offsets of profiles by writer whose transaction had not told its progress yet; see `runtime.completeness`."""
+    joins: dict[str, tuple[int, dict[int, int]]] = {}
+    """Model -> the rate of its join, and the panes' own."""
 
     @classmethod
     def of(cls, state: State, next_offset: int, chunks: dict[str, int], unannounced: Mapping[str, Sequence[int]]) -> "Manifest":
@@ -50,14 +55,19 @@ class Manifest(msgspec.Struct, array_like=True, frozen=True):
             partition_counts=tracker.partition_counts,
             reports=reports,
             unannounced={writer: list(offsets) for writer, offsets in unannounced.items()},
+            joins={model: (join.rate, dict(join.rates)) for model, join in sorted(state.joins.items())},
         )
 
     def state(self, plan: Plan) -> State:
-        """The state without its units."""
+        """The state without its units and rows. Errors: CodecError where the plan has no such join."""
         state = State.empty(plan)
         state.tracker.clock_ms, state.tracker.event_time_ms = self.clock_ms, self.event_time_ms
         state.tracker.partition_counts = dict(self.partition_counts)
         state.tracker.reports = {(topic, partition): report for topic, partition, report in self.reports}
+        for model, (rate, rates) in self.joins.items():
+            if model not in plan.joins:
+                raise CodecError(f"saved labels of {model}, which has no task in config revision {plan.revision}")
+            state.joins[model] = Join(plan.joins[model], rate, rates)
         return state
 
 
@@ -76,6 +86,67 @@ class _UnitWire(msgspec.Struct, array_like=True, frozen=True):
     traffic: Traffic
     operating: OperatingState = OperatingState()
     """Absent in records of version 2."""
+    labelled: LabelledState | None = None
+
+
+class _PageWire(msgspec.Struct, array_like=True, frozen=True):
+    model: str
+    layout_id: str
+    rows: bytes
+
+
+Parts = dict[str, Callable[[], bytes]]
+
+
+def parts_of(state: State) -> Parts:
+    """All that a snapshot of a state holds beside its manifest: name on the state topic -> its bytes, when they are asked for."""
+    units: Parts = {unit_name(key): partial(save_unit, state, key) for key in state.units}
+    return units | {page_name(model, page): partial(_save_page, join, page) for model, join in state.joins.items() for page in join.pages()}
+
+
+def changed_parts(state: State) -> set[str]:
+    """Names of those that changed since the last snapshot; some may be gone."""
+    pages = {page_name(model, page) for model, join in state.joins.items() for page in join.changed}
+    return {unit_name(key) for key in state.changed} | pages
+
+
+def was_saved(state: State) -> None:
+    """From now on what changes is new."""
+    state.changed.clear()
+    for join in state.joins.values():
+        join.changed.clear()
+
+
+def load_parts(state: State, contents: Mapping[str, bytes]) -> None:
+    """Put all parts back. Errors: CodecError where one does not fit the state's plan."""
+    for name, content in contents.items():
+        if isinstance(msgspec.json.decode(name)[2], int):
+            _load_page(state, content)
+        else:
+            load_unit(state, content)
+    for join in state.joins.values():
+        for change in join.outcomes(state.watermark_ms(state.plan.streams[join.plan.streams[0]])):
+            unit = state.units.get((change.stream, change.segment))
+            if unit is not None and unit.labelled is not None:
+                unit.labelled.outcomes.restore(change)
+
+
+def page_name(model: str, page: int) -> str:
+    """The name in the state topic of a pane's rows in a model's join."""
+    return msgspec.json.encode(("join", model, page)).decode()
+
+
+def _save_page(join: Join, page: int) -> bytes:
+    wire = _PageWire(join.plan.model, join.plan.layout_id, join.save(page))
+    return seal(FrameKind.SNAPSHOT, msgspec.msgpack.encode(wire))
+
+
+def _load_page(state: State, content: bytes) -> None:
+    wire = _decode(content, _PageWire)
+    join = state.joins.get(wire.model)
+    if join is None or join.plan.layout_id != wire.layout_id:
+        raise CodecError(f"saved labels of {wire.model}, which config revision {state.plan.revision} reads another way")
+    join.load(wire.rows)
 
 
 def unit_name(key: UnitKey) -> str:
@@ -112,6 +183,7 @@ def save_unit(state: State, key: UnitKey) -> bytes:
         shifts=unit.shifts,
         traffic=unit.traffic,
         operating=unit.operating.to_state(),
+        labelled=None if unit.labelled is None else unit.labelled.to_state(),
     )
     return seal(FrameKind.SNAPSHOT, msgspec.msgpack.encode(wire))
 
@@ -133,6 +205,9 @@ def load_unit(state: State, content: bytes) -> None:
     sequential = Sequential.decode(plan.sequential, wire.sequential)
     operating = Operating(wire.operating)
     unit = Unit(plan, windows, sequential, Volume(wire.volume), book, dict(wire.revisions), list(wire.shifts), wire.traffic, operating)
+    unit.labelled = labelled_of((stream, wire.segment), plan)
+    if unit.labelled is not None and wire.labelled is not None:
+        unit.labelled.load(wire.labelled)
     state.insert((stream, wire.segment), unit)
 
 

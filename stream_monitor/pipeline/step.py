@@ -13,9 +13,11 @@ from stream_monitor.capture.schema import StreamKey
 from stream_monitor.detect.report import WindowScore
 from stream_monitor.errors import CodecError
 from stream_monitor.pipeline.affected import affected_by
+from stream_monitor.pipeline.join.join import Answer, Join
+from stream_monitor.pipeline.join.record import JoinRecord
 from stream_monitor.pipeline.plan import Plan, StreamPlan
 from stream_monitor.pipeline.report import report_silence, report_window
-from stream_monitor.pipeline.unit import Unit, UnitKey
+from stream_monitor.pipeline.unit import Unit, UnitKey, labelled_of
 from stream_monitor.profile.codec import Sealed
 from stream_monitor.window.progress import Progress, Tracker
 from stream_monitor.window.windows import Window
@@ -36,6 +38,8 @@ class State:
     """In the order of their keys, so that outputs come in one order however the profiles came."""
     changed: set[UnitKey] = field(default_factory=set)
     """Units touched, made or removed since the last snapshot."""
+    joins: dict[str, Join] = field(default_factory=dict)
+    """By model; made when its first events or labels come."""
 
     @classmethod
     def empty(cls, plan: Plan) -> "State":
@@ -65,6 +69,17 @@ class Dropped:
     events: int
 
 
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """What became of a model's labels and events in the join; see `join.Answer`."""
+
+    model: str
+    labels: int
+    orphans: int
+    late: int
+    narrowed: int
+
+
 @dataclass(slots=True)
 class Outputs:
     """What one step says to the world."""
@@ -79,6 +94,7 @@ class Outputs:
     """Values in slices for which there was no room; the same holds for them."""
     removed: list[UnitKey] = field(default_factory=list)
     """Units that a newer config ended."""
+    joined: list[Joined] = field(default_factory=list)
     unreadable: str | None = None
     """Why the record's profile could not be read, where it could not."""
 
@@ -91,24 +107,65 @@ class Outputs:
         self.late_values.extend(other.late_values)
         self.refused_values += other.refused_values
         self.removed.extend(other.removed)
+        self.joined.extend(other.joined)
         self.unreadable = self.unreadable or other.unreadable
 
 
-def step(state: State, record: Sealed | Progress, plans: Plans) -> Outputs:
+def step(state: State, record: Sealed | Progress | JoinRecord, plans: Plans) -> Outputs:
     """Take in one record of the profiles topic."""
     outputs = Outputs()
     if record.revision > state.plan.revision:
         _adopt(state, plans(record.revision), outputs)
     if isinstance(record, Progress):
         state.tracker.apply(record)
+        for join in state.joins.values():
+            _age(state, join, outputs)
         for key in state.units:
             _advance(state, key, outputs)
+        return outputs
+    if isinstance(record, JoinRecord):
+        _join(state, record, outputs)
         return outputs
     try:
         _merge(state, record, outputs)
     except CodecError as error:
         outputs.unreadable = str(error)
     return outputs
+
+
+def _join(state: State, record: JoinRecord, outputs: Outputs) -> None:
+    """Rows that were coded for another config have no place any more; their events are counted where their profiles are."""
+    plan = state.plan.joins.get(record.model)
+    if plan is None or plan.layout_id != record.layout_id:
+        return
+    join = state.joins.get(record.model)
+    if join is None:
+        join = state.joins[record.model] = Join(plan)
+    watermark_ms = state.watermark_ms(state.plan.streams[plan.streams[0]])
+    answer = join.apply(record, watermark_ms)
+    for change in answer.changes:
+        key = (change.stream, change.segment)
+        if key not in state.units:
+            state.insert(key, Unit.new(key, state.plan.streams[change.stream], watermark_ms))
+        labelled = state.units[key].labelled
+        assert labelled is not None, "a model with a join has a task"
+        labelled.add(change)
+        state.changed.add(key)
+    for losses in answer.losses:
+        if labelled := state.units[losses.stream, losses.segment].labelled:
+            labelled.lose(losses, watermark_ms)
+    _count(record.model, answer, outputs)
+
+
+def _age(state: State, join: Join, outputs: Outputs) -> None:
+    watermark_ms = state.watermark_ms(state.plan.streams[join.plan.streams[0]])
+    if watermark_ms is not None:
+        _count(join.plan.model, join.advance(watermark_ms), outputs)
+
+
+def _count(model: str, answer: Answer, outputs: Outputs) -> None:
+    if answer.labels or answer.orphans or answer.late or answer.narrowed:
+        outputs.joined.append(Joined(model, answer.labels, answer.orphans, answer.late, answer.narrowed))
 
 
 def _merge(state: State, sealed: Sealed, outputs: Outputs) -> None:
@@ -162,8 +219,22 @@ def _advance(state: State, key: UnitKey, outputs: Outputs) -> None:
         _close(state, key, window, outputs)
         state.changed.add(key)
     _silence(state, key, min(watermark_ms, state.tracker.clock_ms), outputs)
+    _advance_labelled(state, key, watermark_ms, outputs)
     forgot = unit.forget(watermark_ms - unit.plan.spec.lateness_ms)
     if forgot or len(unit.windows.panes) < panes or unit.sequential.fed > fed:
+        state.changed.add(key)
+
+
+def _advance_labelled(state: State, key: UnitKey, watermark_ms: int, outputs: Outputs) -> None:
+    labelled = state.units[key].labelled
+    if labelled is None:
+        return
+    join, fed = state.joins.get(key[0].model), labelled.concept.fed
+    for said in labelled.advance(watermark_ms, join.rates if join else {}, state.stamp(), state.units[key].drifting()):
+        outputs.scores.extend(said.scores)
+        outputs.alerts.extend(said.alerts)
+        state.changed.add(key)
+    if labelled.concept.fed > fed:
         state.changed.add(key)
 
 
@@ -191,7 +262,12 @@ def _silence(state: State, key: UnitKey, until_ms: int, outputs: Outputs) -> Non
 
 def _adopt(state: State, plan: Plan, outputs: Outputs) -> None:
     """Go over to a newer config: what it removes or changes the ground of is resolved and begins anew."""
+    relabelled = {model for model, join in state.joins.items() if _layout_of(plan, model) != join.plan.layout_id}
     state.plan = plan
+    for model in state.joins:
+        if model not in relabelled:
+            state.joins[model].plan = plan.joins[model]
+    state.joins = {model: join for model, join in state.joins.items() if model not in relabelled}
     state.tracker.lease_ms, state.tracker.topics = plan.config.engine.idle_lease, frozenset(plan.config.topics.captures)
     for key in list(state.units):
         unit, new = state.units[key], plan.streams.get(key[0])
@@ -201,15 +277,23 @@ def _adopt(state: State, plan: Plan, outputs: Outputs) -> None:
         if new is not None and reason is None:
             for feature in sorted(unit.plan.judge.judged - new.judge.judged):
                 outputs.alerts.extend(unit.book.resolve(Reason.FEATURE_REMOVED, at_ms, state.stamp(), feature))
+            if key[0].model in relabelled or (unit.labelled is None) != (key[1] not in new.labels):
+                outputs.alerts.extend(unit.labelled.resolve(Reason.LABELS_CHANGED, at_ms, state.stamp()) if unit.labelled else [])
+                unit.labelled = labelled_of(key, new)
             unit.adopt(new)
         elif reason is not None:
-            outputs.alerts.extend(unit.book.resolve(reason, at_ms, state.stamp()))
+            outputs.alerts.extend(unit.resolve(reason, at_ms, state.stamp()))
             if not key[1]:
                 outputs.dropped.extend(open_events(unit, key, reason))
             outputs.removed.append(key)
             del state.units[key]
             if new is not None and key[1] in new.judges:
                 state.insert(key, unit.successor(key, new, state.watermark_ms(new)))
+
+
+def _layout_of(plan: Plan, model: str) -> str | None:
+    join = plan.joins.get(model)
+    return None if join is None else join.layout_id
 
 
 def _ended(old: StreamPlan, new: StreamPlan | None, key: UnitKey) -> Reason | None:

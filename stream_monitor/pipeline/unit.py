@@ -5,14 +5,18 @@ from typing import Final
 
 import msgspec
 
+from stream_monitor.alert.alert import Alert
 from stream_monitor.alert.life import AlertBook
+from stream_monitor.alert.publication import Reason, Stamp
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.detect.decide import Judge
-from stream_monitor.detect.finding import Score
+from stream_monitor.detect.finding import FindingKind, Score, Severity
 from stream_monitor.detect.operations import Operating
 from stream_monitor.detect.sequential.shift import Shift
 from stream_monitor.detect.sequential.watch import Sequential
 from stream_monitor.detect.volume import Volume
+from stream_monitor.pipeline.join.labelled import Labelled
+from stream_monitor.pipeline.join.outcomes import Outcomes
 from stream_monitor.pipeline.plan import StreamPlan
 from stream_monitor.profile.codec import Segment
 from stream_monitor.window.windows import Windows
@@ -46,13 +50,16 @@ class Unit:
     shifts: list[Shift] = field(default_factory=list)
     traffic: Traffic = field(default_factory=Traffic)
     operating: Operating = field(default_factory=Operating)
+    labelled: Labelled | None = None
+    """None for a model without a task."""
 
     @classmethod
     def new(cls, key: UnitKey, plan: StreamPlan, watermark_ms: int | None) -> "Unit":
         """A unit that has seen nothing."""
         stream, segment = key
         windows = Windows(plan.spec, plan.baseline.layout, watermark_ms=watermark_ms)
-        return cls(plan, windows, Sequential(plan.sequential), Volume(), AlertBook(stream, dict(segment), plan.baseline.id))
+        book, labelled = AlertBook(stream, dict(segment), plan.baseline.id), labelled_of(key, plan)
+        return cls(plan, windows, Sequential(plan.sequential), Volume(), book, labelled=labelled)
 
     def successor(self, key: UnitKey, plan: StreamPlan, watermark_ms: int | None) -> "Unit":
         """A unit on new ground; a late event of a window that this one reported makes the next revision of it, not a second first.
@@ -69,6 +76,16 @@ class Unit:
         """Go on under other thresholds, with the state as it is; plug-ins begin anew."""
         self.sequential = Sequential.decode(plan.sequential, self.sequential.encode())
         self.plan = plan
+        if self.labelled is not None:
+            self.labelled.adopt(plan.labels[self.labelled.segment])
+
+    def firing(self) -> tuple[Alert, ...]:
+        """The last publication of every alert that fires."""
+        return (*self.book.firing(), *(self.labelled.firing() if self.labelled else ()))
+
+    def resolve(self, reason: Reason, at_ms: int, stamp: Stamp) -> list[Alert]:
+        """End all alerts for another reason than recovery."""
+        return self.book.resolve(reason, at_ms, stamp) + (self.labelled.resolve(reason, at_ms, stamp) if self.labelled else [])
 
     def shifts_of(self, end_ms: int) -> list[Shift]:
         """The shifts found in the part of a window that no earlier window held."""
@@ -88,6 +105,11 @@ class Unit:
         self.traffic = Traffic(end_ms, 0 if events else self.traffic.silent + 1)
         return judge.judge_traffic(self.volume, end_ms - self.plan.spec.every_ms, end_ms, events)
 
+    def drifting(self) -> list[str]:
+        """Features on which a drift alert that pages fires now."""
+        firing = (alert for alert in self.book.firing() if alert.kind is FindingKind.DATA_DRIFT and alert.severity is not Severity.INFO)
+        return sorted({alert.feature for alert in firing if alert.feature is not None})
+
     def forget(self, horizon_ms: int) -> bool:
         """Drop what no revision can ask for any more; whether anything was."""
         final = [end for end in self.revisions if end <= horizon_ms and end not in self.windows.dirty]
@@ -96,3 +118,13 @@ class Unit:
         kept = [shift for shift in self.shifts if shift.detected_ms > horizon_ms - self.plan.spec.every_ms]
         forgot, self.shifts = bool(final) or len(kept) < len(self.shifts), kept
         return forgot
+
+
+def labelled_of(key: UnitKey, plan: StreamPlan) -> Labelled | None:
+    """What labels add to a unit of which nothing was heard; None where the model has no task."""
+    stream, segment = key
+    label_plan = plan.labels.get(segment)
+    if label_plan is None:
+        return None
+    outcomes = Outcomes(label_plan.judge.layout, plan.spec, label_plan.label_lateness_ms)
+    return Labelled.new(label_plan, stream, segment, plan.baseline.id, outcomes)

@@ -31,6 +31,7 @@ class FrameKind(Enum):
     PROFILE = b"P"
     PROGRESS = b"G"
     SNAPSHOT = b"S"
+    JOIN = b"J"
 
 
 def seal(kind: FrameKind, payload: bytes) -> bytes:

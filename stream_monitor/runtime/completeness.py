@@ -51,7 +51,7 @@ class Reading:
         writer, kind = headers.get(WRITER, b"").decode(errors="replace"), _kind(message)
         if not writer or kind is None:
             return None
-        if kind is FrameKind.PROFILE:
+        if kind is not FrameKind.PROGRESS:
             self.unannounced.setdefault(writer, []).append(message.offset())
             return None
         seen, announced = self.unannounced.pop(writer, []), headers.get(RECORDS, b"")
@@ -64,7 +64,7 @@ def read_again(broker: Broker, progress: Message, gap: Gap) -> list[Message]:
     partition, end = TopicPartition(progress.topic(), progress.partition()), progress.offset()
     found: list[Message] = []
     for message in _of_writer(broker.read(partition, max(end - LOOK_BACK, 0), end), gap.writer):
-        if _kind(message) is not FrameKind.PROFILE:
+        if _kind(message) is FrameKind.PROGRESS:
             found = []  # an earlier transaction's
         elif message.offset() not in gap.seen:
             found.append(message)

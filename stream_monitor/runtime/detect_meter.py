@@ -7,12 +7,23 @@ from datetime import datetime
 from typing import Final
 
 from stream_monitor.capture.schema import StreamKey
-from stream_monitor.pipeline.step import Outputs, State
+from stream_monitor.detect.outcomes.bias import BIAS
+from stream_monitor.detect.registry import OUTCOMES
+from stream_monitor.detect.report import WindowScore
+from stream_monitor.pipeline.step import Joined, Outputs, State
 from stream_monitor.profile.codec import Segment
 from stream_monitor.profile.profile import Profile
 from stream_monitor.runtime.observe import Meter
 
-_OWNED_GAUGES: Final = ("drift_score", "missing_ratio", "alerts_firing", "window_end_timestamp_seconds", "watermark_delay_seconds")
+_OWNED_GAUGES: Final = (
+    "drift_score",
+    "quality",
+    "bias",
+    "missing_ratio",
+    "alerts_firing",
+    "window_end_timestamp_seconds",
+    "watermark_delay_seconds",
+)
 
 
 def segment_label(version: str | None, segment: Segment) -> str:
@@ -48,6 +59,8 @@ class DetectMeter:
                 self.meter.add("alerts_total", {"model": alert.model, "kind": alert.kind, "severity": alert.severity})
                 end_s = datetime.fromisoformat(alert.window.end).timestamp()
                 self.meter.observe("event_to_alert_seconds", {}, max(0.0, self.clock() / 1000 - end_s))
+        for joined in outputs.joined:
+            self._joined(joined)
         states = list(states)
         self._drop({stream.model for stream, _ in outputs.removed} - {stream.model for state in states for stream, _ in state.units})
         firing: Counter[tuple[str, str, str]] = Counter(dict.fromkeys(self.seen_firing, 0))
@@ -56,6 +69,14 @@ class DetectMeter:
         self.seen_firing.update(firing)
         for (model, kind, severity), count in firing.items():
             self.meter.set("alerts_firing", {"model": model, "kind": kind, "severity": severity}, count)
+
+    def _joined(self, joined: Joined) -> None:
+        counts = {"labels_total": joined.labels, "label_orphans_total": joined.orphans, "label_late_events_total": joined.late}
+        for metric, count in counts.items():
+            if count:
+                self.meter.add(metric, {"model": joined.model}, count)
+        if joined.narrowed:
+            self.meter.add("limit_hits_total", {"limit": "label_join_rows"}, joined.narrowed)
 
     def tick(self, state: State, streams: Iterable[StreamKey]) -> None:
         """Tell how far behind the watermarks of these streams are, whether or not anything came: nobody may be left to send anything.
@@ -81,6 +102,9 @@ class DetectMeter:
         for score in outputs.scores:
             if score.score is None:
                 continue
+            if score.detector in OUTCOMES:
+                self._outcome(score)
+                continue
             segment = segment_label(score.version, tuple(score.segment.items()))
             labels = {"model": score.model, "segment": segment, "feature": score.feature or "", "detector": score.detector}
             self.meter.set("drift_score", labels, score.score)
@@ -91,9 +115,20 @@ class DetectMeter:
                 self.meter.set("window_end_timestamp_seconds", {"model": stream.model}, window.end_ms / 1000)
                 self.meter.add("capture_duplicates_total", {"model": stream.model}, _duplicates(window.fresh))
 
+    def _outcome(self, score: WindowScore) -> None:
+        assert score.score is not None
+        if score.detector in BIAS:
+            *within, (facet, group) = score.segment.items()
+            if within:  # a group within a segment: in the window scores
+                return
+            self.meter.set("bias", {"model": score.model, "facet": facet, "group": group, "metric": score.detector}, score.score)
+        else:
+            segment = segment_label(score.version, tuple(score.segment.items()))
+            self.meter.set("quality", {"model": score.model, "segment": segment, "metric": score.detector}, score.score)
+
     def _state(self, state: State, firing: Counter[tuple[str, str, str]]) -> None:
         for (stream, _), unit in state.units.items():
-            firing.update((stream.model, alert.kind.value, alert.severity.value) for alert in unit.book.firing())
+            firing.update((stream.model, alert.kind.value, alert.severity.value) for alert in unit.firing())
 
 
 def _duplicates(profile: Profile) -> int:

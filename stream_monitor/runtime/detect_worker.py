@@ -9,6 +9,8 @@ from stream_monitor.alert.alert import AlertStatus
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.config import Config
 from stream_monitor.errors import Abortable, CodecError, Retriable, RunError
+from stream_monitor.pipeline.join import record as join_record
+from stream_monitor.pipeline.join.record import JoinRecord
 from stream_monitor.pipeline.step import Outputs, State, step
 from stream_monitor.profile import codec
 from stream_monitor.profile.codec import Sealed
@@ -201,10 +203,13 @@ class DetectWorker:
         self._restore(partitions)
 
 
-def read_record(message: Message) -> Sealed | Progress:
+def read_record(message: Message) -> Sealed | Progress | JoinRecord:
     """A record of the profiles topic. Errors: CodecError, VersionError."""
     value = message.value() or b""
-    return progress.decode(value) if kind_of(value) is FrameKind.PROGRESS else codec.decode(value)
+    kind = kind_of(value)
+    if kind is FrameKind.PROGRESS:
+        return progress.decode(value)
+    return join_record.decode(value) if kind is FrameKind.JOIN else codec.decode(value)
 
 
 def _streams_on(partition: TopicPartition, state: State) -> list[StreamKey]:

@@ -1,7 +1,7 @@
 """Phase 2's state on `prefix.state`: written in the transaction that commits the offset it stands for, read back after a crash.
 
-Per profiles partition (the topics have the same number): one record `manifest` and, per unit, chunks `unit/I` of its bytes.
-Only units that changed are written again; a unit that is gone is tombstoned. All of it is as of the manifest's `next_offset`.
+Per profiles partition (the topics have the same number): one record `manifest` and, per part (a unit, a page of a join), chunks `part/I`
+of its bytes. Only parts that changed are written again; one that is gone is tombstoned. All of it is as of the manifest's `next_offset`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from stream_monitor.errors import Fatal
-from stream_monitor.pipeline.saved import Manifest, decode_manifest, encode_manifest, load_unit, save_unit, unit_name
+from stream_monitor.pipeline.saved import Manifest, changed_parts, decode_manifest, encode_manifest, load_parts, parts_of, was_saved
 from stream_monitor.pipeline.step import Plans, State
 from stream_monitor.runtime.broker import Broker, Record, TopicPartition
 from stream_monitor.runtime.completeness import Reading
@@ -26,16 +26,16 @@ class Snapshots:
     partition: TopicPartition
     """On the state topic."""
     chunks: dict[str, int] = field(default_factory=dict)
-    """Unit -> how many chunks of it are on the topic."""
+    """Part -> how many chunks of it are on the topic."""
 
     def records(self, state: State, next_offset: int, unannounced: Mapping[str, Sequence[int]]) -> Iterator[Record]:
         """What to write so that the topic holds `state` as of `next_offset`; the state counts as saved from then on.
 
         unannounced: see `completeness.Reading`.
         """
-        alive = {unit_name(key): key for key in state.units}
-        for name in sorted({unit_name(key) for key in state.changed} | (self.chunks.keys() - alive.keys())):
-            content = save_unit(state, alive[name]) if name in alive else b""
+        alive = parts_of(state)
+        for name in sorted(changed_parts(state) | (self.chunks.keys() - alive.keys())):
+            content = alive[name]() if name in alive else b""
             pieces = [content[start : start + CHUNK_BYTES_MAX] for start in range(0, len(content), CHUNK_BYTES_MAX)]
             for index, piece in enumerate(pieces):
                 yield self._record(f"{name}/{index}".encode(), piece)
@@ -44,7 +44,7 @@ class Snapshots:
             self.chunks[name] = len(pieces)
         self.chunks = {name: count for name, count in self.chunks.items() if count}
         yield self._record(_MANIFEST, encode_manifest(Manifest.of(state, next_offset, self.chunks, unannounced)))
-        state.changed.clear()
+        was_saved(state)
 
     def _record(self, key: bytes, value: bytes | None) -> Record:
         return Record(self.partition.topic, value, key, self.partition.partition)
@@ -58,12 +58,14 @@ def restore_snapshot(broker: Broker, partition: TopicPartition, plans: Plans) ->
         return None
     manifest = decode_manifest(content)
     state = manifest.state(plans(manifest.revision))
+    contents = dict[str, bytes]()
     for name, count in manifest.chunks.items():
         pieces = [values.get(f"{name}/{index}".encode()) for index in range(count)]
         if None in pieces:
             raise Fatal(
                 f"{partition.topic} [{partition.partition}] misses a part of the state of {name}; was it compacted by hand or emptied?"
             )
-        load_unit(state, b"".join(piece for piece in pieces if piece is not None))
+        contents[name] = b"".join(piece for piece in pieces if piece is not None)
+    load_parts(state, contents)
     reading = Reading({writer: list(offsets) for writer, offsets in manifest.unannounced.items()})
     return state, Snapshots(partition, dict(manifest.chunks)), reading, manifest.next_offset

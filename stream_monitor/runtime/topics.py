@@ -51,18 +51,23 @@ def prepare_topics(broker: Broker, config: Config) -> None:
 def wanted_rights(config: Config, existing: Set[str]) -> dict[str, set[str]]:
     """What we must be allowed to do with the topics that exist: names of Kafka's ACL operations."""
     ours = {spec.name: {"READ", "WRITE"} for spec in topic_specs(config) if spec.name in existing}
-    return {topic: {"READ"} for topic in config.topics.captures if topic in existing} | ours
+    return {topic: {"READ"} for topic in (*config.topics.captures, *_labels(config)) if topic in existing} | ours
+
+
+def _labels(config: Config) -> tuple[str, ...]:
+    """The label topics, where a model reads labels."""
+    return config.topics.labels if any(model.task is not None for model in config.models.values()) else ()
 
 
 def inspect_topics(broker: Broker, config: Config) -> dict[str, str]:
     """What `prepare_topics` would find and do, without doing it. Errors: UserError, Fatal."""
-    wanted = dict.fromkeys(config.topics.captures) | {spec.name: spec.partitions for spec in topic_specs(config)}
+    wanted = dict.fromkeys((*config.topics.captures, *_labels(config))) | {spec.name: spec.partitions for spec in topic_specs(config)}
     found = {}
     for topic, partitions in wanted.items():
         count = broker.partition_count(topic)
         if count is None:
             found[topic] = (
-                "absent: inference services must create it"
+                "absent: whoever publishes to it must create it"
                 if partitions is None
                 else f"absent: will be created with {partitions} partitions"
             )

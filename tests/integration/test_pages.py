@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from stream_monitor.cli.demo import Stage
+from stream_monitor.cli.demo_stage import Stage
 from stream_monitor.export.board import Site
 from stream_monitor.export.http import MetricsServer
 from stream_monitor.export.report import Story, write_report

@@ -18,7 +18,18 @@ from scipy import stats
 
 from stream_monitor.detect.sequential import watch as watch_module
 from stream_monitor.detect.sequential.cut import NONE, no_cuts
-from stream_monitor.detect.sequential.dispersion import BLOCK, NEUMANN, SAFETY, SLICES_MIN, Clustering, Dispersion
+from stream_monitor.detect.sequential.dispersion import (
+    BLOCK,
+    BLOCKS,
+    LONG,
+    LONG_MIN,
+    NEUMANN,
+    RECORD,
+    SAFETY,
+    SLICES_MIN,
+    Clustering,
+    Dispersion,
+)
 from stream_monitor.detect.sequential.latch import CUTS, SETTLE, SIDE_MIN, Latch, p_value
 from stream_monitor.detect.sequential.shift import Series, Shift
 from stream_monitor.detect.sequential.watch import Sequential, SequentialSpec, compile_sequential
@@ -599,6 +610,34 @@ def test_what_wanders_for_minutes_shows_between_blocks_alone() -> None:
             level = rng.normal(0.5, 0.03)
         phi = float(dispersion.feed(number, moments([rng.normal(level, 0.1, 4)]))[0])
     assert phi == pytest.approx((1 + 4 * BLOCK * 0.09) / 1.09, rel=0.3)
+
+
+def test_what_changes_by_the_minute_shows_whole_once_two_hours_are_known() -> None:
+    """Each minute has a level of its own, and blocks are a little longer: neighbours share one, and differ by half of what they might."""
+    rng, dispersion = np.random.default_rng(23), Dispersion(Clustering(np.ones(1)))
+    phi = np.zeros(400 * BLOCK)
+    for number in range(len(phi)):
+        if number % 60 == 0:
+            level = rng.normal(0.5, 0.03)
+        phi[number] = dispersion.feed(number, moments([rng.normal(level, 0.1, 4)]))[0]
+    known, whole = LONG * BLOCK * (LONG_MIN + 1), (1 + 4 * 60 * 0.09) / 1.09
+    assert phi[known - 1] < 0.65 * whole
+    assert phi[-1] == pytest.approx(whole, rel=0.2)
+    assert dispersion.freedom[0] == pytest.approx(NEUMANN * (400 // LONG - 2))
+
+
+def test_a_dispersion_of_version_2_is_read_without_long_blocks() -> None:
+    """Then a series was one record: what is known of it, then its blocks."""
+    rng, one, other = np.random.default_rng(24), Dispersion(Clustering(np.ones(2))), Dispersion(Clustering(np.ones(2)))
+    for number in range(300):
+        phi = one.feed(number, moments([rng.random(3), rng.random(3)])).copy()
+    content, size = one.encode(), RECORD.itemsize
+    records = [content[series * size : (series + 1) * size] for series in range(2)]
+    blocks = content[2 * size :]
+    other.load(
+        b"".join(record + blocks[series * BLOCKS.itemsize : (series + 1) * BLOCKS.itemsize] for series, record in enumerate(records))
+    )
+    assert other.feed(299, np.zeros((3, 2))).tolist() == phi.tolist()
 
 
 def test_a_step_hardly_hides_itself() -> None:

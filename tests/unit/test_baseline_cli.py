@@ -152,3 +152,52 @@ def test_too_few_runs_and_no_times_are_said(data: Path) -> None:
     text = run(data, "--out", data.parent / "b.json")
     assert "note: no times: the order of the rows was taken for time; --time COL says better what varies" in text
     assert "note: the data make 1 runs of 200 rows or more only: how much it varies by itself is hardly known" in text
+
+
+@pytest.fixture
+def labelled(tmp_path: Path) -> Path:
+    """200 rows of which 150 have a target; a classifier that is right in two of three, and a regression that is 1 too high."""
+    path, n = tmp_path / "labelled.parquet", 200
+    truth = [["no", "yes"][i % 2] if i < 150 else None for i in range(n)]
+    columns = {
+        "amount": np.arange(n) / 7,
+        "sex": ["f", "m", "m", "f"] * 50,
+        "class": [["no", "yes"][(i + (i % 3 == 0)) % 2] for i in range(n)],
+        "truth": truth,
+        "value": np.arange(n) + 1.0,
+        "amount_then": np.arange(n),
+    }
+    pq.write_table(pa.table(columns), path)
+    return path
+
+
+def test_the_quality_in_training_is_said(labelled: Path) -> None:
+    out = labelled.parent / "b.json"
+    text = run(labelled, "--out", out, "--prediction", "class", "--target", "truth", "--drop", "value,amount_then")
+    assert "binary: 150 of 200 rows have a target, accuracy 0.6667\n" in text
+    assert "note: target: compared as binary, of the classes yes, no; `task` in the config says otherwise\n" in text
+    assert "note: target: the positive class is yes; `positive_class` in the config says otherwise\n" in text
+    regression = run(labelled, "--out", out, "--prediction", "value", "--target", "amount_then", "--drop", "truth,class")
+    assert "regression: 200 of 200 rows have a target, RMSE" in regression
+    report = orjson.loads(run(labelled, "--out", out, "--prediction", "class", "--target", "truth", "--json"))
+    assert report["truth"] == {"task": "binary", "positive_class": "yes", "labelled": 150, "accuracy": 100 / 150}
+    assert orjson.loads(run(labelled, "--out", out, "--json"))["truth"] is None
+
+
+def test_an_error_too_small_to_be_told_from_none_is_said_so(labelled: Path) -> None:
+    """Squares are kept in 1/1024 of the predictions' variance."""
+    text = run(labelled, "--out", labelled.parent / "b.json", "--prediction", "value", "--target", "amount_then", "--drop", "truth,class")
+    assert "RMSE below 2.2" in text
+    other = run(labelled, "--out", labelled.parent / "b.json", "--prediction", "amount", "--target", "amount_then", "--drop", "truth,class")
+    assert f"RMSE {np.sqrt(np.mean((np.arange(200) / 7 - np.arange(200)) ** 2)):.4g}\n" in other
+
+
+def test_the_config_says_task_positive_class_and_facets(labelled: Path) -> None:
+    config, out = labelled.parent / "monitor.yaml", labelled.parent / "b.json"
+    config.write_text("models: {loan: {baseline: b, task: binary, positive_class: 'no', facets: {sex: {}}, features: {exclude: [sex]}}}")
+    text = run(labelled, "--out", out, "--config", config, "--prediction", "class", "--target", "truth", "--drop", "value,amount_then")
+    truth = load_baseline(out).truth
+    assert truth is not None
+    assert truth.positive_class == "no"
+    assert {group.facet for group in truth.layout.groups} == {"sex"}
+    assert "note: target" not in text

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from stream_monitor.alert.alert import AlertStatus
 from stream_monitor.capture.schema import StreamKey
-from stream_monitor.cli.demo import Stage
+from stream_monitor.cli.demo_stage import Stage
 from stream_monitor.cli.demo_traffic import Traffic
 from stream_monitor.detect.report import Span, WindowScore, utc
 from stream_monitor.export.board import Board, Site

@@ -11,9 +11,11 @@ from typer.testing import CliRunner
 
 from stream_monitor.baseline.baseline import Baseline, Natural, Runs
 from stream_monitor.baseline.store import dump, load_baseline, sign
+from stream_monitor.baseline.truth import Truth
 from stream_monitor.cli import main
 from stream_monitor.cli.app import app
 from stream_monitor.errors import ConfigError
+from stream_monitor.profile.outcome import OutcomeLayout
 from tests.property.pipeline_world import baselines, config_tree
 
 
@@ -47,10 +49,10 @@ def test_segments_that_the_baseline_does_not_hold_are_said_with_the_remedy(confi
     config.write_bytes(orjson.dumps(tree))
     said = check(config)
     assert (
-        "warning: models.loan: segments: loan holds none by planet, so they are not judged; "
+        "warning: models.loan: segments: loan holds no segments by planet, so they are not judged; "
         "build it again with `stream-monitor baseline … --segment planet`" in said
     )
-    assert "warning: models.loan.versions.2: segments: loan2 holds none by planet" in said
+    assert "warning: models.loan.versions.2: segments: loan2 holds no segments by planet" in said
     assert "region," not in said
 
 
@@ -58,6 +60,61 @@ def replaced(config: Path, change: Callable[[Baseline], Baseline]) -> None:
     """Another baseline of fraud."""
     path = config.parent / "fraud"
     path.write_bytes(dump(sign(change(load_baseline(path)))))
+
+
+def changed(config: Path, **settings: object) -> None:
+    """Other settings of fraud."""
+    tree = orjson.loads(config.read_bytes())
+    tree["models"]["fraud"] |= settings
+    config.write_bytes(orjson.dumps(tree))
+
+
+def test_facets_that_the_baseline_does_not_hold_are_said_with_the_remedy(config: Path) -> None:
+    changed(config, facets={"gender": {"privileged": "m"}, "region": {}})
+    said = check(config)
+    assert "warning: models.fraud: facets: fraud holds no segments by gender, so they are not judged; build it again" in said
+    assert "--segment gender`" in said
+    assert "in this release" not in said
+
+
+def with_truth(baseline: Baseline) -> Baseline:
+    layout = OutcomeLayout("binary", ("a", "b"), 1)
+    vector = layout.empty()
+    layout.part(vector, "joint")[0, 1] = baseline.rows
+    return replace(baseline, segments=(), truth=Truth(layout, vector))
+
+
+def test_a_task_without_labels_of_training_is_said(config: Path) -> None:
+    changed(config, task="binary", positive_class="a")
+    assert "warning: models.fraud: task: fraud holds no labels of training rows, so quality is judged against absolute thresholds" in check(
+        config
+    )
+    replaced(config, with_truth)
+    assert "holds no labels" not in check(config)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"task": "multiclass"}, "task: is multiclass, but fraud was compared with its labels as binary; build it again"),
+        ({"task": "binary", "positive_class": "a"}, "positive_class: is 'a', but 'b' in the labels of fraud; build it again"),
+        ({"task": "binary", "positive_class": "b"}, None),
+        ({"positive_class": "a"}, None),
+        ({}, None),
+    ],
+)
+def test_a_task_that_differs_from_the_one_of_training_is_said(config: Path, settings: dict[str, object], sentence: str | None) -> None:
+    replaced(config, with_truth)
+    changed(config, **settings)
+    said = check(config)
+    assert f"warning: models.fraud: {sentence}" in said if sentence else "task: " not in said and "positive_class" not in said
+
+
+def test_a_positive_class_that_is_none_is_an_error(config: Path) -> None:
+    replaced(config, with_truth)
+    changed(config, task="binary", positive_class="c")
+    with pytest.raises(ConfigError, match=r"models\.fraud\.positive_class: 'c' is no class of the baseline: a, b"):
+        check(config)
 
 
 def test_natural_ranges_that_blind_a_detector_are_said(config: Path) -> None:

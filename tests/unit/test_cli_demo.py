@@ -1,5 +1,6 @@
 """`stream-monitor demo`: ends by itself, finds the shift, tells the same story for the same seed."""
 
+import socket
 from pathlib import Path
 
 import orjson
@@ -7,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from stream_monitor.cli.app import app
+from stream_monitor.errors import InputError
 
 
 def demo(out: Path, *more: str) -> str:
@@ -51,3 +53,24 @@ def test_the_report_is_written_where_it_is_asked_for(tmp_path: Path) -> None:
     report = tmp_path / "demo.html"
     demo(tmp_path / "out", "--report", str(report), "--events", "8000")
     assert "What moved" in report.read_text(encoding="utf-8")
+
+
+def test_a_taken_port_is_told_and_another_one_is_used() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        result = CliRunner().invoke(app, ["demo", "--events", "400", "--port", str(port)], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    first, second, *_ = result.stdout.splitlines()
+    assert f"Port {port} is taken" in first
+    assert second.startswith("Pages at http://127.0.0.1:")
+    assert str(port) not in second
+
+
+def test_headless_there_are_no_pages_unless_a_port_is_given(told: tuple[str, Path], tmp_path: Path) -> None:
+    assert "Pages" not in told[0]
+    assert "Pages at http" in demo(tmp_path, "--port", "0", "--events", "400")
+
+
+def test_a_port_that_there_is_not_names_the_flag() -> None:
+    with pytest.raises(InputError, match="--port is 70000"):
+        CliRunner().invoke(app, ["demo", "--headless", "--port", "70000"], catch_exceptions=False)

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_monitor.detect.sequential.adwin import Adwin
-from stream_monitor.detect.sequential.dispersion import RECORD, Clustering, Dispersion
+from stream_monitor.detect.sequential.dispersion import Clustering, Dispersion
 from stream_monitor.detect.sequential.entries import SERIES, entries_of
+from stream_monitor.detect.sequential.error_rate import ErrorRate, ddm, eddm
 from stream_monitor.detect.sequential.latch import Latch
 from stream_monitor.detect.sequential.page_hinkley import PageHinkley
 from stream_monitor.detect.sequential.plugin import PlugIn, PlugInWatch
@@ -36,6 +37,8 @@ class SequentialSpec:
     alpha: float
     every_ms: int
     plugins: tuple[PlugIn, ...] = ()
+    errors: bool = False
+    """Whether values are 0 or 1, a wrong answer: then DDM and EDDM watch them, too."""
 
 
 class _State(msgspec.Struct, array_like=True, frozen=True):
@@ -45,6 +48,9 @@ class _State(msgspec.Struct, array_like=True, frozen=True):
     pending: list[tuple[int, bytes]]
     dispersion: bytes
     detectors: list[tuple[bytes, bytes]]
+
+
+ERROR_RATES: Final = {"ddm": ddm, "eddm": eddm}
 
 
 class Sequential:
@@ -64,10 +70,12 @@ class Sequential:
         self._pending: dict[int, NDArray[np.int64]] = {}
         self._read_until_ms: int | None = None
         self._dispersion = Dispersion(spec.clustering)
-        self._detectors: dict[str, tuple[Adwin | PageHinkley, Latch]] = {
+        self._detectors: dict[str, tuple[Adwin | PageHinkley | ErrorRate, Latch]] = {
             "adwin": (Adwin(series), Latch(min_shift, spec.alpha, looks)),
             "page_hinkley": (PageHinkley(series), Latch(min_shift, spec.alpha, looks)),
         }
+        if spec.errors:
+            self._detectors |= {name: (make(series), Latch(min_shift, spec.alpha, looks)) for name, make in ERROR_RATES.items()}
         self._plugins = [PlugInWatch(plugin, spec.columns) for plugin in spec.plugins]
 
     @property
@@ -127,7 +135,7 @@ class Sequential:
         """All state but that of plug-ins: msgpack around little-endian records, the same bytes for the same state."""
         pending = [(start, cells.astype("<i8").tobytes()) for start, cells in sorted(self._pending.items())]
         detectors = [(detector.encode(), latch.encode()) for detector, latch in self._detectors.values()]
-        records = self._dispersion.records.tobytes()
+        records = self._dispersion.encode()
         return _encoder.encode(_State(self.spec.columns, self._read_until_ms, self.refused, pending, records, detectors))
 
     @classmethod
@@ -140,11 +148,9 @@ class Sequential:
         found = cls(spec)
         if state.columns != spec.columns or len(state.detectors) != len(found._detectors):
             raise CodecError(f"saved detectors of {state.columns} columns where the baseline has {spec.columns}")
-        if len(state.dispersion) != found._dispersion.records.nbytes:
-            raise CodecError("saved dispersion of another number of series")
         found._read_until_ms, found.refused = state.read_until_ms, state.refused
         found._pending = {start: _cells(cells, spec.columns) for start, cells in state.pending}
-        found._dispersion.records = np.frombuffer(state.dispersion, dtype=RECORD).copy()
+        found._dispersion.load(state.dispersion)
         for (detector, latch), (saved, level) in zip(found._detectors.values(), state.detectors, strict=True):
             detector.load(saved)
             latch.load(level)

@@ -1,0 +1,30 @@
+"""What happened, where labels or scores tell it: to a figure of the model, or to the relation of inputs and labels."""
+
+from stream_monitor.alert.wording import chance, moment, what, when
+from stream_monitor.detect.finding import Finding, FindingKind
+from stream_monitor.detect.report import WindowRef
+
+
+def told_by_labels(finding: Finding, window: WindowRef, change_point: str | None) -> str:
+    """`accuracy fell to 0.71 in the 10 minutes from … (0.68 to 0.74, limit 0.81, in training 0.86), of 1,200 labelled events`."""
+    if finding.interval is None:
+        return _relation(finding, window, change_point)
+    value, before = finding.value, finding.shown[0].baseline
+    low, high = finding.interval
+    way = "fell" if finding.score.falls else "rose"
+    training = "" if before is None else f", in training {before:.2f}"
+    sizes = f"{low:.2f} to {high:.2f}, limit {finding.score.threshold:.2f}{training}{chance(finding.score)}"
+    if finding.key.kind is FindingKind.ESTIMATED_QUALITY:
+        events = f"of {finding.events:,} events, by their scores, labels are not known yet; it sees harder events, not a changed relation"
+        return f"{what(finding.key)} {way} to {value:.2f} {when(window)} ({sizes}), {events}"
+    if finding.key.kind is FindingKind.BIAS:
+        return f"{what(finding.key)} is {value:.2f} {when(window)} ({sizes}), of {finding.events:,} events of the smaller side"
+    return f"{what(finding.key)} {way} to {value:.2f} {when(window)} ({sizes}), of {finding.events:,} labelled events"
+
+
+def _relation(finding: Finding, window: WindowRef, change_point: str | None) -> str:
+    shown = finding.shown[0]
+    before, after = shown.baseline or 0.0, shown.window or 0.0
+    way = "rose" if after > before else "fell"
+    since = when(window) if change_point is None else f"at {moment(change_point)}, found {when(window)}"
+    return f"{what(finding.key)} changed {since} (mean loss {way} from {before:.2f} to {after:.2f}{chance(finding.score)}); {finding.note}"

@@ -1,0 +1,200 @@
+"""From a window's outcome to scores: how good the model was, probably is, and whether it treats groups alike.
+
+What needs no label is judged when the window closes; what needs labels once `coverage_min` of its events have one and no kind of event has
+them more than twice as often as another. A figure counts only when its whole interval, at the level of the false-alert budget, is on the
+bad side of its threshold.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final, NamedTuple
+
+from scipy.stats import norm
+
+from stream_monitor.detect.finding import Finding, FindingKind, Key, Score, ScoreStatus, Severity, Shown
+from stream_monitor.detect.outcomes.bias import BIAS, Allowed, bias, outside
+from stream_monitor.detect.outcomes.coverage import Coverage, coverage
+from stream_monitor.detect.outcomes.estimated import Floats, estimated
+from stream_monitor.detect.outcomes.measure import Measure, Segment
+from stream_monitor.detect.outcomes.metrics import DROP, METRICS
+from stream_monitor.detect.outcomes.quality import quality
+from stream_monitor.detect.outcomes.verdict import judge
+from stream_monitor.profile.outcome import OutcomeLayout, Vector
+
+UNLABELLED_BIAS: Final = ("disparate_impact", "statistical_parity_difference")
+"""What predictions alone tell."""
+CRITICAL_FACTOR: Final = 2.0
+"""A figure that is twice as far from the baseline's as its threshold is critical."""
+
+
+class OutcomeScore(NamedTuple):
+    """One figure of one window. segment: the facet's group or the class that it is about, beside the unit.
+
+    finding: what is wrong, if anything is.
+    """
+
+    score: Score
+    segment: Segment = ()
+    finding: Finding | None = None
+
+
+@dataclass(frozen=True)
+class OutcomeJudge:
+    """Built once per baseline, segment and settings; a pure function of a window's outcome.
+
+    baseline: the training data's outcome, None where it has no target; calibration: of its scores, None: not estimated; fitted_on: by how
+    many events; limits: by metric's name, `NAME` a limit or `NAME_drop` the drop allowed; alpha: level of one test; detectors: names of
+    those that are on, None: all.
+    """
+
+    layout: OutcomeLayout
+    alpha: float
+    events_min: int
+    coverage_min: float
+    baseline: Vector | None = None
+    calibration: Floats | None = None
+    fitted_on: float = 0.0
+    limits: Mapping[str, float] = field(default_factory=dict)
+    privileged: Mapping[str, str] = field(default_factory=dict)
+    detectors: frozenset[str] | None = None
+
+    def at_close(self, vector: Vector, weight: float) -> list[OutcomeScore]:
+        """What predictions alone tell, and how many labels there are so far. weight: see `OutcomeWindow`."""
+        events = self.layout.events(vector)
+        status = ScoreStatus.JUDGED if events >= self.events_min else ScoreStatus.TOO_FEW
+        found = [self._estimate(each, status) for each in self._estimated(vector, weight)]
+        found += [self._bias(each, status) for each in self._bias_of(vector, weight) if each.name in UNLABELLED_BIAS]
+        return [*found, *self._coverage(coverage(self.layout, vector))]
+
+    def labelled(self, vector: Vector, weight: float) -> list[OutcomeScore]:
+        """What labels tell."""
+        status = self._status(coverage(self.layout, vector))
+        found = [self._quality(each, status) for each in quality(self.layout, vector, 1 - self.alpha, weight) if self._is_on(each.name)]
+        return found + [self._bias(each, status) for each in self._bias_of(vector, weight) if each.name not in UNLABELLED_BIAS]
+
+    def is_ready(self, vector: Vector) -> bool:
+        """Whether what labels tell may be judged."""
+        return self._status(coverage(self.layout, vector)) is ScoreStatus.JUDGED
+
+    def tests(self) -> int:
+        """How many tests decide on one window."""
+        nothing = self.layout.empty()
+        return len(self.at_close(nothing, 1.0)) + len(self.labelled(nothing, 1.0))
+
+    @cached_property
+    def _before(self) -> Mapping[tuple[str, Segment], Measure]:
+        """The baseline's own figures."""
+        if self.baseline is None:
+            return {}
+        found = [*quality(self.layout, self.baseline, 1 - self.alpha), *bias(self.layout, self.baseline, self.privileged, 1 - self.alpha)]
+        found += self._estimated(self.baseline, 1.0)
+        return {(each.name, each.segment): each for each in found}
+
+    def _estimated(self, vector: Vector, weight: float) -> list[Measure]:
+        if self.calibration is None:
+            return []
+        found = estimated(self.layout, vector, self.calibration, 1 - self.alpha, self.fitted_on, weight)
+        return [each for each in found if self._is_on(each.name)]
+
+    def _bias_of(self, vector: Vector, weight: float) -> list[Measure]:
+        found = bias(self.layout, vector, self.privileged, 1 - self.alpha, inflation=weight) if self.layout.groups else []
+        return [each for each in found if self._is_on(each.name)]
+
+    def _is_on(self, name: str) -> bool:
+        return self.detectors is None or name in self.detectors
+
+    def _status(self, found: Coverage) -> ScoreStatus:
+        if found.labelled < self.events_min:
+            return ScoreStatus.TOO_FEW
+        is_enough = found.label_coverage is not None and found.label_coverage >= self.coverage_min and found.is_balanced
+        return ScoreStatus.JUDGED if is_enough else ScoreStatus.INCOMPLETE
+
+    def _quality(self, measure: Measure, status: ScoreStatus) -> OutcomeScore:
+        kind = FindingKind.CONCEPT_DRIFT if measure.name == "conditional_entropy" else FindingKind.MODEL_QUALITY
+        return self._scored(kind, measure, status)
+
+    def _estimate(self, measure: Measure, status: ScoreStatus) -> OutcomeScore:
+        return self._scored(FindingKind.ESTIMATED_QUALITY, measure, status)
+
+    def _scored(self, kind: FindingKind, measure: Measure, status: ScoreStatus) -> OutcomeScore:
+        metric, before = METRICS[measure.name], self._before.get((measure.name, measure.segment))
+        verdict = judge(measure, self.limits.get(measure.name), before, self.limits.get(measure.name + DROP))
+        base = None if before is None else before.value
+        falls = metric.higher_is_better is True
+        return self._outcome(kind, measure, status, verdict.threshold, falls, base, verdict.is_bad, base)
+
+    def _bias(self, measure: Measure, status: ScoreStatus) -> OutcomeScore:
+        """Held against the nearer end of the allowed range; how the training data was is told, and excuses nothing."""
+        row, before = BIAS[measure.name], self._before.get((measure.name, measure.segment))
+        low, high = self._allowed(row.allowed, measure.name)
+        fair = 1.0 if row.allowed[0] > 0 else 0.0
+        falls = measure.value is not None and measure.value < fair
+        threshold, bad = low if falls else high, outside(measure, (low, high))
+        return self._outcome(FindingKind.BIAS, measure, status, threshold, falls, fair, bad, None if before is None else before.value)
+
+    def _allowed(self, default: Allowed, name: str) -> Allowed:
+        limit = self.limits.get(name)
+        if limit is None:
+            return default
+        return (min(limit, 1 / limit), max(limit, 1 / limit)) if default[0] > 0 else (-abs(limit), abs(limit))
+
+    def _outcome(
+        self,
+        kind: FindingKind,
+        measure: Measure,
+        status: ScoreStatus,
+        threshold: float | None,
+        falls: bool,
+        base: float | None,
+        bad: bool,
+        before: float | None,
+    ) -> OutcomeScore:
+        """base: what counts as good; before: what was in training."""
+        key = Key(kind, None, measure.name)
+        if measure.value is None and status is ScoreStatus.JUDGED:
+            status = ScoreStatus.TOO_FEW
+        p_value = None if threshold is None else _chance(measure, threshold, falls, self.alpha)
+        limit = threshold if threshold is not None else (float("-inf") if falls else float("inf"))
+        origin = limit if base is None else max(base, limit) if falls else min(base, limit)
+        score = Score(key, -1, measure.value, limit, p_value, status, origin, bad, falls=falls)
+        return OutcomeScore(score, measure.segment, _finding(score, measure, before))
+
+    def _coverage(self, found: Coverage) -> Iterator[OutcomeScore]:
+        """Told, not judged: by when labels come is known to nobody but those who label."""
+        for name, value in (("label_coverage", found.label_coverage), ("label_delay_p50_s", found.label_delay_p50_s)):
+            if self._is_on(name):
+                score = Score(Key(FindingKind.CAPTURE_HEALTH, None, name), -1, value, float("inf"), None, ScoreStatus.TOO_FEW)
+                yield OutcomeScore(score)
+
+
+def by_segment(scores: Sequence[OutcomeScore]) -> dict[Segment, list[OutcomeScore]]:
+    """Those of the whole first: each has alerts of its own."""
+    found: dict[Segment, list[OutcomeScore]] = {(): []}
+    for each in scores:
+        found.setdefault(each.segment, []).append(each)
+    return found
+
+
+def _finding(score: Score, measure: Measure, before: float | None) -> Finding | None:
+    if not (score.real and score.status is ScoreStatus.JUDGED) or measure.low is None or measure.high is None or measure.value is None:
+        return None
+    shown = (Shown(measure.name, before, measure.value),)
+    interval = (measure.low, measure.high)
+    return Finding(score, measure.value, score.base, _severity(score), (), shown=shown, interval=interval, events=measure.events)
+
+
+def _severity(score: Score) -> Severity:
+    is_critical = score.allowance > 0 and score.excess >= CRITICAL_FACTOR * score.allowance
+    return Severity.CRITICAL if is_critical else Severity.WARNING
+
+
+def _chance(measure: Measure, threshold: float, falls: bool, alpha: float) -> float | None:
+    """Two-sided p of "as good as the threshold", the interval read as a normal one's on the side of the threshold; 1 where it is good."""
+    if measure.value is None or measure.low is None or measure.high is None:
+        return None
+    distance = threshold - measure.value if falls else measure.value - threshold
+    half = (measure.high - measure.value) if falls else (measure.value - measure.low)
+    if distance <= 0 or half <= 0:
+        return 1.0 if distance <= 0 else 0.0
+    return float(2 * norm.sf(norm.isf(alpha / 2) * distance / half))

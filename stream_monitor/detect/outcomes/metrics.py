@@ -1,0 +1,182 @@
+"""Every metric of quality: which way is good, how far it may fall below the baseline's, and where it comes from. The docs are made from
+this.
+"""
+
+from collections.abc import Mapping
+from math import inf
+from typing import Final, NamedTuple
+
+from stream_monitor.detect.outcomes.estimated import ESTIMATED
+
+DROP: Final = "_drop"
+"""After a metric's name in the config: how much worse than the baseline's value it may be, instead of a limit."""
+
+
+class Drop(NamedTuple):
+    """How much worse than the baseline's value is still allowed: in the metric's own unit, or as a share of the baseline's value."""
+
+    size: float
+    is_share: bool
+    reason: str
+
+
+class Metric(NamedTuple):
+    """One row. higher_is_better None: nearest to 0 is best. drop None: not judged until the config gives a limit."""
+
+    name: str
+    title: str
+    higher_is_better: bool | None
+    drop: Drop | None
+    low: float
+    high: float
+    formula: str
+    interval: str
+    source: str
+
+
+_OF_ALL: Final = Drop(0.05, False, "one event in twenty that was right and now is not")
+_OF_SOME: Final = Drop(0.1, False, "one class alone: it moves with the mix of events while the whole stays")
+_F: Final = Drop(0.07, False, "between its parts, precision and recall, and the whole")
+_AREA: Final = Drop(0.05, False, "half of what usually lies between a good model and a mediocre one")
+_LOSS: Final = Drop(0.2, True, "has no fixed scale: a fifth more than in training")
+_SQUARE: Final = Drop(0.44, True, "the square of a fifth more")
+_CALIBRATION: Final = Drop(0.05, False, "probabilities wrong by 5 points more on average")
+
+_WILSON: Final = "Wilson 1927"
+_DELTA: Final = "delta method on the multinomial counts (Takahashi et al. 2022), as Wilson's with the n that has this variance"
+_SKLEARN: Final = "Sokolova & Lapalme 2009, A Systematic Analysis of Performance Measures for Classification Tasks"
+_F_SOURCE: Final = "van Rijsbergen 1979, Information Retrieval, ch. 7"
+
+_ROWS: Final = (
+    Metric("accuracy", "accuracy", True, _OF_ALL, 0, 1, "right / n", _WILSON, _SKLEARN),
+    Metric("precision", "precision", True, _OF_SOME, 0, 1, "tp / (tp + fp)", _WILSON, _SKLEARN),
+    Metric("recall", "recall", True, _OF_SOME, 0, 1, "tp / (tp + fn)", _WILSON, _SKLEARN),
+    Metric("specificity", "specificity", True, _OF_SOME, 0, 1, "tn / (tn + fp)", _WILSON, _SKLEARN),
+    Metric("f1", "F1 score", True, _F, 0, 1, "2 tp / (2 tp + fn + fp)", _DELTA, _F_SOURCE),
+    Metric("f0_5", "F0.5 score", True, _F, 0, 1, "1.25 tp / (1.25 tp + 0.25 fn + fp)", _DELTA, _F_SOURCE),
+    Metric("f2", "F2 score", True, _F, 0, 1, "5 tp / (5 tp + 4 fn + fp)", _DELTA, _F_SOURCE),
+    Metric("macro_precision", "mean precision of the classes", True, _F, 0, 1, "mean over classes that occur", _DELTA, _SKLEARN),
+    Metric("macro_recall", "mean recall of the classes", True, _F, 0, 1, "mean over classes that occur", _DELTA, _SKLEARN),
+    Metric("macro_f1", "mean F1 score of the classes", True, _F, 0, 1, "mean over classes that occur", _DELTA, _SKLEARN),
+    Metric("weighted_precision", "precision, weighted by labels", True, _OF_ALL, 0, 1, "mean, weighted by labels", _DELTA, _SKLEARN),
+    Metric("weighted_f1", "F1 score, weighted by labels", True, _OF_ALL, 0, 1, "mean, weighted by labels", _DELTA, _SKLEARN),
+    Metric(
+        "roc_auc",
+        "ROC AUC",
+        True,
+        _AREA,
+        0,
+        1,
+        "P(score of a positive > that of a negative) + P(equal) / 2, on 256 bins",
+        "the larger of DeLong et al. 1988 and Hanley & McNeil 1982, and half of the pairs that share a bin",
+        "Hanley & McNeil 1982, The Meaning and Use of the Area under a ROC Curve",
+    ),
+    Metric(
+        "pr_auc",
+        "average precision",
+        True,
+        _OF_SOME,
+        0,
+        1,
+        "sum of (recall step) x precision, on 256 bins",
+        "delta method on the multinomial counts, and what the order within bins may change",
+        "Boyd, Eng & Page 2013, Area Under the Precision-Recall Curve",
+    ),
+    Metric(
+        "log_loss",
+        "log loss",
+        False,
+        _LOSS,
+        0,
+        11.8,
+        "mean of -ln(score of the label), at most 17 ln 2 each",
+        "log method, second moment from the bins' far ends",
+        "Good 1952, Rational Decisions",
+    ),
+    Metric(
+        "brier",
+        "Brier score",
+        False,
+        _LOSS,
+        0,
+        1,
+        "mean of (score - label)^2",
+        "Wilson's with the n that has this variance, second moment from the bins' far ends",
+        "Brier 1950, Verification of Forecasts Expressed in Terms of Probability",
+    ),
+    Metric(
+        "ece",
+        "calibration error",
+        False,
+        _CALIBRATION,
+        0,
+        1,
+        "sum over 16 bins of equal width of |sum of labels - sum of scores| / n",
+        "triangle inequality with half-normal errors of the bins",
+        "Naeini, Cooper & Hauskrecht 2015; Guo et al. 2017",
+    ),
+    Metric(
+        "mae",
+        "mean absolute error",
+        False,
+        _LOSS,
+        0,
+        inf,
+        "mean of |prediction - label|",
+        "normal, with the second moment",
+        "by definition",
+    ),
+    Metric(
+        "mse",
+        "mean squared error",
+        False,
+        _SQUARE,
+        0,
+        inf,
+        "mean of (prediction - label)^2",
+        "log method; kurtosis from mae / rmse, Mallat 1989",
+        "by definition",
+    ),
+    Metric("rmse", "root mean squared error", False, _LOSS, 0, inf, "sqrt(mse)", "the root of that of mse", "by definition"),
+    Metric(
+        "r2",
+        "R squared",
+        True,
+        _OF_SOME,
+        -inf,
+        1,
+        "1 - mse / variance of the labels",
+        "log method on 1 - r2, labels as normal",
+        "Wright 1921, Correlation and Causation",
+    ),
+    Metric(
+        "mape",
+        "mean absolute percentage error",
+        False,
+        _LOSS,
+        0,
+        1024,
+        "mean of |(prediction - label) / label| over labels other than 0",
+        "none: there is no second moment of it, so that it is told and never judged",
+        "de Myttenaere et al. 2016, Mean Absolute Percentage Error for Regression Models",
+    ),
+    Metric(
+        "mean_error", "mean error", None, None, -inf, inf, "mean of prediction - label", "normal, with the second moment", "by definition"
+    ),
+)
+_ESTIMATES: Final = ("accuracy", "precision", "recall", "specificity", "f1", "roc_auc")
+_MEASURED: Final[Mapping[str, Metric]] = {row.name: row for row in _ROWS}
+METRICS: Final[Mapping[str, Metric]] = {
+    **_MEASURED,
+    **{
+        ESTIMATED + name: _MEASURED[name]._replace(
+            name=ESTIMATED + name,
+            title=f"estimated {_MEASURED[name].title}",
+            formula=f"{_MEASURED[name].formula}, of counts expected from calibrated scores",
+            interval="Poisson-binomial labels, delta method",
+            source="Garg et al. 2022; CBPE in NannyML's documentation",
+        )
+        for name in _ESTIMATES
+    },
+}
+"""By name, those of `quality` and of `estimated`. Those of bias are in `bias.BIAS`."""

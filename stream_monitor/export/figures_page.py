@@ -1,0 +1,60 @@
+"""The figures that labels and predictions tell, as tables of `docs/metrics.md`: from the registries that the code itself reads."""
+
+from collections.abc import Iterator
+from math import inf
+
+from stream_monitor.detect.outcomes.bias import ALIASES, BIAS
+from stream_monitor.detect.outcomes.metrics import METRICS, Metric
+
+
+def figures_page() -> str:
+    """The second part of the page."""
+    return "\n".join([*_quality(), "", *_bias(), ""])
+
+
+def _quality() -> Iterator[str]:
+    yield "## Figures of a model's quality"
+    yield ""
+    yield "One row each on `stream-monitor.windows`, by the name in the first column; as `stream_monitor_quality` the newest. With a"
+    yield "baseline that has a target (`baseline --target`) a figure is bad where it is worse than there by more than *allowed*;"
+    yield "`thresholds: {accuracy: 0.8}` sets a limit instead, `{accuracy_drop: 0.03}` another allowance. Either way its whole interval,"
+    yield "at the level of the false-alert budget, must be on the bad side."
+    yield ""
+    yield "| name | formula | range | allowed | interval | source |"
+    yield "|---|---|---|---|---|---|"
+    for row in METRICS.values():
+        cells = (f"`{row.name}`", row.formula, _range(row.low, row.high), _allowed(row), row.interval, row.source)
+        yield f"| {' | '.join(_cell(cell) for cell in cells)} |"
+
+
+def _bias() -> Iterator[str]:
+    yield "## Bias"
+    yield ""
+    yield "For each group d of a facet against the privileged one, a (or all others together, where none is named); `segment` names"
+    yield "facet and group. An alert needs the whole interval outside of *fair*; `thresholds: {disparate_impact: 0.7}` sets another"
+    yield "range (for a ratio up to its inverse, for a difference to both sides)."
+    yield ""
+    yield "| name | formula | fair | interval | source |"
+    yield "|---|---|---|---|---|"
+    for row in BIAS.values():
+        cells = (f"`{row.name}`", row.formula, _range(*row.allowed), row.interval, row.source)
+        yield f"| {' | '.join(_cell(cell) for cell in cells)} |"
+    yield ""
+    yield f"Other names of the same numbers: {', '.join(f'`{name}` is `{same}`' for name, same in ALIASES.items())}."
+
+
+def _allowed(row: Metric) -> str:
+    if row.drop is None:
+        return "told only, until the config gives a limit"
+    size = f"{100 * row.drop.size:g} %" if row.drop.is_share else f"{row.drop.size:g}"
+    return f"{size}: {row.drop.reason}"
+
+
+def _range(low: float, high: float) -> str:
+    if (low, high) == (-inf, inf):
+        return "any"
+    return f"{low:g} to {high:g}" if high < inf else f"from {low:g} on" if low > -inf else f"up to {high:g}"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")

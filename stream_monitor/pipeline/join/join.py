@@ -1,0 +1,371 @@
+"""Labels meet their events, in any order, seconds to weeks apart: a pure state, advanced by records and by the watermark.
+
+Every row is one event id: its capture, its label, or both. Whatever changes a row takes back what the row said of its pane and says it
+anew, so a correction, a withdrawal and a label that came first are one case. Of two captures (or labels) of one event the one with the
+later time counts, of equal times the later in the log. Nothing but the rows is kept: outcomes follow from them.
+
+Rows are held until no window may hold them within `label_lateness`, and never more than `rows_max`: beyond, the join narrows to the ids
+whose hash begins with one more zero bit, on both sides alike, and takes back what it drops. An event then stands for 2^k, k being its
+pane's rate.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_monitor.capture.schema import StreamKey
+from stream_monitor.errors import CodecError
+from stream_monitor.pipeline.join.plan import JoinPlan
+from stream_monitor.pipeline.join.record import CaptureRows, JoinRecord, LabelRows
+from stream_monitor.pipeline.join.table import Table
+from stream_monitor.profile.codec import Segment
+from stream_monitor.profile.outcome import NO_CLASS, OutcomeRows, Vector, add_outcomes, delay_bin
+from stream_monitor.profile.slices import POSITION_SCALE, SLICE_MS, Slices
+
+UNSEEN: Final = -1
+"""Stands for the time of a capture or label that did not come yet."""
+DEAD_PART: Final = 8
+"""Expired rows are swept out when they are this part of all: each then costs a constant."""
+
+Rows = NDArray[Any]
+"""One record per event id, see `row_type`."""
+
+
+def row_type(facets: int, segmentations: int) -> "np.dtype[np.void]":
+    """What is kept of an event. fed: its loss was told to the sequential detectors, which take nothing back."""
+    return np.dtype(
+        [
+            ("id", "<u8"),
+            ("time_ms", "<i8"),
+            ("label_ms", "<i8"),
+            ("first_label_ms", "<i8"),
+            ("value", "<f8"),
+            ("truth", "<f8"),
+            ("stream", "<u2"),
+            ("predicted", "<u2"),
+            ("score", "<u2"),
+            ("label", "<u2"),
+            ("fed", "<u1"),
+            ("groups", "<u2", (facets,)),
+            ("segments", "<u2", (segmentations,)),
+        ]
+    )
+
+
+class Change(NamedTuple):
+    """What rows changed in one pane of one unit: add `vector`, int64[N]; touched: rows that changed; losses: newly known ones."""
+
+    stream: StreamKey
+    segment: Segment
+    pane_ms: int
+    vector: Vector
+    touched: int
+
+
+class Losses(NamedTuple):
+    """Losses that became known, of one unit, as slices of one column in the order of the time at which they could be known."""
+
+    stream: StreamKey
+    segment: Segment
+    slices: Slices
+
+
+@dataclass(slots=True)
+class Answer:
+    """What a record or the passing of time did. orphans: labels whose event never came; late: events that came too late to be joined;
+    duplicates: captures of an event that was known; narrowed: rows dropped because there were too many.
+    """
+
+    changes: list[Change] = field(default_factory=list)
+    losses: list[Losses] = field(default_factory=list)
+    labels: int = 0
+    orphans: int = 0
+    late: int = 0
+    duplicates: int = 0
+    narrowed: int = 0
+
+
+class Join:
+    """The join of one model."""
+
+    def __init__(self, plan: JoinPlan, rate: int = 0, rates: Mapping[int, int] | None = None) -> None:
+        self.plan = plan
+        self.rate = rate
+        """k: of 2^k ids one is taken, in panes that begin now."""
+        self.rates = dict(rates or {})
+        """Pane -> its own k; those that are not here have 0."""
+        self.changed: set[int] = set()
+        """Panes whose rows changed since the last snapshot."""
+        self._rows: Rows = np.zeros(0, dtype=row_type(len(plan.facets), plan.segment_columns))
+        self._table = Table()
+        self._watermark_ms: int | None = None
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    def apply(self, record: JoinRecord, watermark_ms: int | None) -> Answer:
+        """Take in one record; its captures come before its labels."""
+        self._watermark_ms = watermark_ms
+        answer = Answer()
+        for stream, captures in record.captures:
+            if stream in self.plan.streams:
+                self._captured(self.plan.streams.index(stream), captures, answer)
+        if record.labels is not None:
+            self._labelled(record.labels, answer)
+        if len(self) > self.plan.rows_max:
+            self._narrow(answer)
+        return answer
+
+    def advance(self, watermark_ms: int) -> Answer:
+        """Let time pass: what no window can ask for any more is forgotten."""
+        self._watermark_ms = watermark_ms
+        answer = Answer()
+        rows = self._live
+        dead = self._is_dead(rows)
+        if dead.sum() * DEAD_PART > len(rows):
+            answer.orphans = int((dead & (rows["time_ms"] == UNSEEN)).sum())
+            self.changed.update(np.unique(self._pages(rows[dead])).tolist())
+            self._keep(rows[~dead])
+            self.rates = {pane: rate for pane, rate in self.rates.items() if not self._is_past(pane)}
+            if self.rate and len(self) * 4 < self.plan.rows_max:
+                self.rate -= 1
+        return answer
+
+    def outcomes(self, watermark_ms: int | None) -> list[Change]:
+        """What all rows say, as if nothing had been said before."""
+        self._watermark_ms = watermark_ms
+        return list(self._differences(self._live[:0], self._live))
+
+    # Snapshots: the rows of each pane are a page of their own, so that only what changed is written again.
+
+    def pages(self) -> set[int]:
+        """The panes that have rows."""
+        return set(np.unique(self._pages(self._live)).tolist())
+
+    def save(self, page: int) -> bytes:
+        """The rows of a page, by rising id."""
+        rows = self._live
+        return np.sort(rows[self._pages(rows) == page], order="id").tobytes()
+
+    def load(self, content: bytes) -> None:
+        """Put a page back. Errors: CodecError where it does not fit the plan."""
+        if len(content) % max(self._rows.dtype.itemsize, 1):
+            raise CodecError(f"saved rows of {self.plan.model} that have another shape")
+        self._keep(np.concatenate([self._live, np.frombuffer(content, dtype=self._rows.dtype)]))
+
+    @property
+    def _live(self) -> Rows:
+        return self._rows[: len(self._table)]
+
+    def _keep(self, rows: Rows) -> None:
+        self._rows, self._table = rows, Table(np.ascontiguousarray(rows["id"]))
+
+    def _captured(self, stream: int, captures: CaptureRows, answer: Answer) -> None:
+        panes = self._pane_of(captures.time_ms)
+        wanted = self._is_sampled(captures.ids, panes)
+        late = self._is_past_each(panes) & wanted
+        answer.late += int(late.sum())
+        taken = np.flatnonzero(wanted & ~late)
+        places = self._places(captures.ids[taken])
+        winners = _last(places, captures.time_ms[taken])
+        place, new = places[winners], taken[winners]
+        known = self._rows["time_ms"][place]
+        answer.duplicates += len(taken) - int((known == UNSEEN).sum())
+        wins = captures.time_ms[new] >= known
+        place, new = place[wins], new[wins]
+        before = self._rows[place]
+        after = before.copy()
+        after["stream"] = stream
+        for name in ("time_ms", "predicted", "score", "value"):
+            after[name] = getattr(captures, name)[new]
+        after["groups"], after["segments"] = captures.groups[:, new].T, captures.segments[:, new].T
+        self._replace(place, before, after, answer)
+
+    def _labelled(self, labels: LabelRows, answer: Answer) -> None:
+        answer.labels += len(labels.ids)
+        known = self._table.find(labels.ids)
+        taken = np.flatnonzero((known >= 0) | self._may_come(labels))
+        places = self._places(labels.ids[taken])
+        firsts = np.full(len(self._table), np.iinfo(np.int64).max)
+        np.minimum.at(firsts, places, labels.time_ms[taken])
+        winners = _last(places, labels.time_ms[taken])
+        place, new = places[winners], taken[winners]
+        before = self._rows[place]
+        after = before.copy()
+        first = before["first_label_ms"]
+        after["first_label_ms"] = np.where(first == UNSEEN, firsts[place], np.minimum(first, firsts[place]))
+        wins = labels.time_ms[new] >= before["label_ms"]
+        after["label_ms"] = np.where(wins, labels.time_ms[new], before["label_ms"])
+        after["label"] = np.where(wins, labels.label[new], before["label"])
+        after["truth"] = np.where(wins, labels.truth[new], before["truth"])
+        self._replace(place, before, after, answer)
+
+    def _places(self, ids: NDArray[np.uint64]) -> NDArray[np.int64]:
+        """Where the rows of these ids are; new ones are blank."""
+        known = len(self._table)
+        places = self._table.put(np.ascontiguousarray(ids))
+        count = len(self._table)
+        if count > len(self._rows):
+            grown = np.zeros(max(2 * len(self._rows), count, 1_024), dtype=self._rows.dtype)
+            grown[:known] = self._rows[:known]
+            self._rows = grown
+        blank = self._rows[known:count]
+        blank["time_ms"] = blank["label_ms"] = blank["first_label_ms"] = UNSEEN
+        blank["value"] = blank["truth"] = np.nan
+        blank["fed"] = 0
+        blank["label"] = blank["predicted"] = blank["score"] = NO_CLASS
+        self._rows["id"][places] = ids
+        return places
+
+    def _replace(self, place: NDArray[np.int64], before: Rows, after: Rows, answer: Answer) -> None:
+        fresh = _is_labelled(after, self.plan) & (after["fed"] == 0)
+        after["fed"] |= fresh
+        self._rows[place] = after
+        self.changed.update(np.unique(np.concatenate([self._pages(before), self._pages(after)])).tolist())
+        answer.changes += self._differences(before, after)
+        answer.losses += self._losses(after[fresh])
+
+    def _narrow(self, answer: Answer) -> None:
+        rows = self._live
+        while len(rows) > self.plan.rows_max:
+            self.rate += 1
+            rows = rows[(rows["id"] >> np.uint64(64 - self.rate)) == 0]
+        dropped = self._live[(self._live["id"] >> np.uint64(64 - self.rate)) != 0]
+        answer.narrowed += len(dropped)
+        answer.changes += self._differences(dropped, dropped[:0])
+        captured = self._live["time_ms"][self._live["time_ms"] != UNSEEN]
+        for pane in np.unique(self._pane_of(captured)).tolist():
+            self.rates[pane] = max(self.rate, self.rates.get(pane, 0))
+        self.changed.update(np.unique(self._pages(dropped)).tolist())
+        self._keep(rows)
+
+    def _differences(self, before: Rows, after: Rows) -> Iterator[Change]:
+        """What units and panes must add so that they stand as `after` says and no longer as `before` does."""
+        rows = np.concatenate([before, after])
+        for stream_place, stream in enumerate(self.plan.streams):
+            of_stream = (rows["stream"] == stream_place) & (rows["time_ms"] != UNSEEN)
+            of_stream[of_stream] = ~self._is_past_each(self._pane_of(rows["time_ms"][of_stream]))
+            if of_stream.any():
+                mine = rows[of_stream]
+                signs = np.where(np.flatnonzero(of_stream) < len(before), -1, 1)
+                yield from self._by_unit(stream, mine, signs)
+
+    def _by_unit(self, stream: StreamKey, rows: Rows, signs: NDArray[np.int64]) -> Iterator[Change]:
+        layout, panes = self.plan.layout, self._pane_of(rows["time_ms"])
+        outcome = _outcome_rows(rows)
+        for segments, places in self._cuts(stream, rows):
+            keys, place = np.unique(np.stack([panes, places]), axis=1, return_inverse=True)
+            place = place.reshape(-1)
+            out = np.zeros((keys.shape[1], layout.size), dtype=np.int64)
+            for sign in (-1, 1):
+                add_outcomes(layout, outcome, np.where(signs == sign, place, -1), sign, out)
+            touched = np.bincount(place, minlength=keys.shape[1])
+            for number, (pane, segment) in enumerate(keys.T.tolist()):
+                if segment < len(segments):
+                    yield Change(stream, segments[segment], pane, out[number], int(touched[number]))
+
+    def _losses(self, rows: Rows) -> Iterator[Losses]:
+        """Slices of the losses of rows that are labelled for the first time; seconds that were read already are moved to the present."""
+        known_ms = np.maximum(rows["time_ms"], rows["first_label_ms"])
+        if self._watermark_ms is not None:
+            known_ms = np.maximum(known_ms, self._watermark_ms)
+        seconds, loss = -(-known_ms // SLICE_MS), np.rint(_loss(rows, self.plan) * POSITION_SCALE).astype(np.int64)
+        for place, stream in enumerate(self.plan.streams):
+            mine = np.flatnonzero(rows["stream"] == place)
+            for segments, places in self._cuts(stream, rows[mine]):
+                for segment in np.unique(places).tolist():
+                    if segment < len(segments):
+                        chosen = mine[places == segment]
+                        yield Losses(stream, segments[segment], _slices(seconds[chosen], loss[chosen]))
+
+    def _cuts(self, stream: StreamKey, rows: Rows) -> Iterator[tuple[list[Segment], NDArray[np.int64]]]:
+        """The whole, then each segmentation: its segments, and the place of each row among them."""
+        yield [()], np.zeros(len(rows), dtype=np.int64)
+        for number, segments in enumerate(self.plan.units(stream)):
+            yield segments, rows["segments"][:, number].astype(np.int64)
+
+    def _pane_of(self, time_ms: NDArray[np.int64]) -> NDArray[np.int64]:
+        pane_ms = self.plan.spec.pane_ms
+        panes: NDArray[np.int64] = time_ms // pane_ms * pane_ms
+        return panes
+
+    def _pages(self, rows: Rows) -> NDArray[np.int64]:
+        """The pane of each capture; of a label that waits for one, the pane of its own time."""
+        return self._pane_of(np.where(rows["time_ms"] == UNSEEN, np.maximum(rows["label_ms"], 0), rows["time_ms"]))
+
+    def _is_past(self, pane_ms: int) -> bool:
+        if self._watermark_ms is None:
+            return False
+        return self.plan.spec.window_ends(pane_ms)[-1] + self.plan.label_lateness_ms <= self._watermark_ms
+
+    def _is_past_each(self, panes: NDArray[np.int64]) -> NDArray[np.bool_]:
+        found, place = np.unique(panes, return_inverse=True)
+        return np.array([self._is_past(pane) for pane in found.tolist()], dtype=np.bool_)[place.reshape(-1)]
+
+    def _is_dead(self, rows: Rows) -> NDArray[np.bool_]:
+        return self._is_past_each(self._pages(rows)) if len(rows) else np.zeros(0, dtype=np.bool_)
+
+    def _is_sampled(self, ids: NDArray[np.uint64], panes: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether each capture belongs to its pane's sample; a pane that begins now has the rate of now."""
+        if not self.rate and not self.rates:
+            return np.ones(len(ids), dtype=np.bool_)
+        found, place = np.unique(panes, return_inverse=True)
+        for pane in found.tolist():
+            self.rates.setdefault(pane, self.rate)
+        rates = np.array([self.rates[pane] for pane in found.tolist()], dtype=np.uint64)[place.reshape(-1)]
+        return _begins_with_zeros(ids, rates)
+
+    def _may_come(self, labels: LabelRows) -> NDArray[np.bool_]:
+        """Whether a label's event may still come and be in the sample: not if it was given too long ago."""
+        least = min([self.rate, *self.rates.values()])
+        sampled = _begins_with_zeros(labels.ids, np.full(len(labels.ids), least, dtype=np.uint64))
+        return sampled & ~self._is_past_each(self._pane_of(labels.time_ms))
+
+
+def _begins_with_zeros(ids: NDArray[np.uint64], bits: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    found: NDArray[np.bool_] = (bits == 0) | ((ids >> (np.uint64(64) - np.maximum(bits, np.uint64(1)))) == 0)
+    return found
+
+
+def _last(places: NDArray[np.int64], time_ms: NDArray[np.int64]) -> NDArray[np.int64]:
+    """For each place that occurs the position of its latest time, of equal ones the last."""
+    order = np.lexsort((np.arange(len(places)), time_ms, places))
+    ends = np.flatnonzero(np.diff(places[order], append=UNSEEN - 1) != 0)
+    return order[ends]
+
+
+def _is_labelled(rows: Rows, plan: JoinPlan) -> NDArray[np.bool_]:
+    """Captured, predicted and labelled."""
+    if plan.layout.task == "regression":
+        paired = np.isfinite(rows["truth"]) & np.isfinite(rows["value"])
+    else:
+        paired = (rows["label"] != NO_CLASS) & (rows["predicted"] != NO_CLASS)
+    return np.asarray(paired & (rows["time_ms"] != UNSEEN), dtype=np.bool_)
+
+
+def _loss(rows: Rows, plan: JoinPlan) -> NDArray[np.float64]:
+    """float64[n] in [0, 1]: 1 for a wrong class; for a number |e| / (|e| + s), s being the baseline's standard deviation."""
+    if plan.layout.task == "regression":
+        error = np.abs(rows["value"] - rows["truth"])
+        return np.asarray(error / (error + plan.layout.scale), dtype=np.float64)
+    return np.asarray(rows["label"] != rows["predicted"], dtype=np.float64)
+
+
+def _slices(seconds: NDArray[np.int64], loss: NDArray[np.int64]) -> Slices:
+    starts, place = np.unique(seconds, return_inverse=True)
+    n, sums = np.zeros((len(starts), 1), dtype=np.int64), np.zeros((len(starts), 3, 1), dtype=np.int64)
+    np.add.at(n[:, 0], place, 1)
+    for row, values in enumerate((loss, loss * loss, np.abs(2 * loss - POSITION_SCALE))):
+        np.add.at(sums[:, row, 0], place, values)
+    return Slices(starts, n, sums)
+
+
+def _outcome_rows(rows: Rows) -> OutcomeRows:
+    delay = delay_bin(rows["first_label_ms"] - rows["time_ms"])
+    groups = np.ascontiguousarray(rows["groups"].T)
+    plain = (np.ascontiguousarray(rows[name]) for name in ("predicted", "score", "value"))
+    predicted, score, value = plain
+    return OutcomeRows(predicted, score, value, groups, np.ascontiguousarray(rows["label"]), np.ascontiguousarray(rows["truth"]), delay)

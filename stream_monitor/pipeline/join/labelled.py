@@ -1,0 +1,172 @@
+"""What labels add to a unit: its outcomes by pane, the loss as a series of its own, and the alerts on both."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+import msgspec
+
+from stream_monitor.alert.alert import Alert
+from stream_monitor.alert.evidence import gather_whole
+from stream_monitor.alert.life import AlertBook, BookState
+from stream_monitor.alert.publication import Raised, Reason, Stamp
+from stream_monitor.capture.schema import StreamKey
+from stream_monitor.detect.finding import Finding, FindingKind, Key, Score, ScoreStatus, Severity, Shown
+from stream_monitor.detect.outcomes.judge import OutcomeJudge, OutcomeScore, by_segment
+from stream_monitor.detect.registry import LOSS, SEQUENTIAL
+from stream_monitor.detect.report import WindowRef, WindowScore, window_scores
+from stream_monitor.detect.sequential.shift import Shift
+from stream_monitor.detect.sequential.watch import Sequential, SequentialSpec
+from stream_monitor.pipeline.join.join import Change, Losses
+from stream_monitor.pipeline.join.outcomes import Outcomes, OutcomeWindow, Told
+from stream_monitor.profile.codec import Segment
+
+AT_CLOSE: Final = "at_close"
+LABELLED: Final = "labelled"
+"""The two clocks of alerts: what needs no label is judged when its window closes, what needs some once they came."""
+
+
+@dataclass(frozen=True)
+class LabelPlan:
+    """How one unit's outcomes are judged. judge: its figures; concept: how the loss is watched; label_lateness_ms: see the config."""
+
+    judge: OutcomeJudge
+    concept: SequentialSpec
+    label_lateness_ms: int
+
+
+class LabelledState(msgspec.Struct, array_like=True, frozen=True):
+    """What a snapshot keeps; the outcomes themselves follow from the join's rows."""
+
+    told: dict[int, Told]
+    looked_ms: int | None
+    concept: bytes
+    shifts: list[Shift]
+    known_ms: int | None
+    books: list[tuple[str, Segment, BookState]]
+
+
+class Said(NamedTuple):
+    """What one window's outcome says to the world."""
+
+    scores: list[WindowScore]
+    alerts: list[Alert]
+
+
+@dataclass(slots=True)
+class Labelled:
+    """The state of one unit. books: by clock and by what the figures are about beside the unit (a facet's group, a class)."""
+
+    plan: LabelPlan
+    stream: StreamKey
+    segment: Segment
+    baseline_id: str
+    outcomes: Outcomes
+    concept: Sequential
+    shifts: list[Shift] = field(default_factory=list)
+    known_ms: int | None = None
+    """When the last change of the loss was found; another detector that finds it later tells nothing new."""
+    books: dict[tuple[str, Segment], AlertBook] = field(default_factory=dict)
+
+    @classmethod
+    def new(cls, plan: LabelPlan, stream: StreamKey, segment: Segment, baseline_id: str, outcomes: Outcomes) -> "Labelled":
+        """A unit of which nothing was heard."""
+        return cls(plan, stream, segment, baseline_id, outcomes, Sequential(plan.concept))
+
+    def add(self, change: Change) -> None:
+        """Take in what rows changed."""
+        self.outcomes.add(change)
+
+    def lose(self, losses: Losses, watermark_ms: int | None) -> None:
+        """Take in losses that became known."""
+        self.concept.add(losses.slices, watermark_ms)
+
+    def advance(self, watermark_ms: int, rates: Mapping[int, int], stamp: Stamp, drifting: Sequence[str]) -> Iterator[Said]:
+        """Let time pass: what each window that is due says. drifting: features of the unit on which a drift alert fires now."""
+        for shift in self.concept.advance(watermark_ms):
+            self._hear(shift)
+        for window in self.outcomes.advance(watermark_ms, rates):
+            yield self._report(window, stamp, drifting)
+        horizon_ms = watermark_ms - 2 * self.outcomes.spec.size_ms
+        self.shifts = [shift for shift in self.shifts if shift.detected_ms > horizon_ms]
+
+    def _hear(self, shift: Shift) -> None:
+        is_new = self.known_ms is None or shift.changed_ms >= self.known_ms
+        if is_new:
+            self.known_ms = shift.detected_ms
+        if is_new or (self.known_ms is not None and shift.detected_ms < self.known_ms + self.outcomes.spec.size_ms):
+            self.shifts.append(shift)
+
+    def firing(self) -> tuple[Alert, ...]:
+        """The last publication of every alert that fires."""
+        return tuple(alert for book in self.books.values() for alert in book.firing())
+
+    def resolve(self, reason: Reason, at_ms: int, stamp: Stamp) -> list[Alert]:
+        """End all alerts for another reason than recovery."""
+        return [alert for book in self.books.values() for alert in book.resolve(reason, at_ms, stamp)]
+
+    def adopt(self, plan: LabelPlan) -> None:
+        """Go on under other thresholds."""
+        self.concept = Sequential.decode(plan.concept, self.concept.encode())
+        self.plan, self.outcomes.label_lateness_ms = plan, plan.label_lateness_ms
+
+    def to_state(self) -> LabelledState:
+        """What a later one goes on from."""
+        books = [(clock, about, book.to_state()) for (clock, about), book in sorted(self.books.items())]
+        return LabelledState(dict(self.outcomes.told), self.outcomes.looked_ms, self.concept.encode(), self.shifts, self.known_ms, books)
+
+    def load(self, state: LabelledState) -> None:
+        """Back from `to_state`; outcomes come with `add`, before this. Errors: CodecError."""
+        self.outcomes.told, self.outcomes.looked_ms = dict(state.told), state.looked_ms
+        self.concept, self.shifts = Sequential.decode(self.plan.concept, state.concept), list(state.shifts)
+        self.known_ms = state.known_ms
+        self.books = {(clock, about): self._new_book(about, book) for clock, about, book in state.books}
+
+    def _report(self, window: OutcomeWindow, stamp: Stamp, drifting: Sequence[str]) -> Said:
+        judge, layout = self.plan.judge, self.outcomes.layout
+        events, labels = layout.events(window.vector), layout.labelled(window.vector)
+        said = Said([], [])
+        at_close = judge.at_close(window.vector, window.weight)
+        concept = self._concept(window.end_ms, drifting)
+        whole = WindowRef(window.judged_from_ms, window.end_ms, events)
+        self._say(said, AT_CLOSE, whole, window, [*at_close, *concept], stamp, is_first=window.revision == 1)
+        labelled = judge.labelled(window.vector, window.weight)
+        if labels:
+            self._say(said, LABELLED, whole._replace(events=labels), window, labelled, stamp, is_first=judge.is_ready(window.vector))
+        return said
+
+    def _say(
+        self, said: Said, clock: str, ref: WindowRef, window: OutcomeWindow, found: Sequence[OutcomeScore], stamp: Stamp, *, is_first: bool
+    ) -> None:
+        """is_first: the window may advance the life of alerts, if no later one did."""
+        for about, scores in by_segment(found).items():
+            plain = [each.score for each in scores]
+            raised = [Raised(each.finding, gather_whole(each.finding)) for each in scores if each.finding is not None]
+            book = self.books.get((clock, about))
+            if book is None and raised:
+                book = self.books[clock, about] = self._new_book(about)
+            if book is not None:
+                advances = is_first and book.goes_on_to(ref.end_ms)
+                said.alerts.extend((book.advance if advances else book.correct)(ref, plain, raised, stamp))
+            said.scores.extend(window_scores(self.stream, dict((*self.segment, *about)), ref, window.revision, plain))
+
+    def _concept(self, end_ms: int, drifting: Sequence[str]) -> Iterator[OutcomeScore]:
+        """What the loss did in the part of the window that no earlier one held."""
+        start_ms = end_ms - self.outcomes.spec.every_ms
+        for name in (*SEQUENTIAL, *(LOSS if self.plan.concept.errors else ())):
+            mine = [shift for shift in self.shifts if shift.detector == name and start_ms < shift.detected_ms <= end_ms]
+            yield _concept_score(name, max(mine, key=lambda shift: shift.size, default=None), self.plan.concept, drifting)
+
+    def _new_book(self, about: Segment, state: BookState | None = None) -> AlertBook:
+        return AlertBook(self.stream, dict((*self.segment, *about)), self.baseline_id, state)
+
+
+def _concept_score(name: str, shift: Shift | None, spec: SequentialSpec, drifting: Sequence[str]) -> OutcomeScore:
+    key, least = Key(FindingKind.CONCEPT_DRIFT, None, name), float(spec.min_shift[0])
+    if shift is None:
+        return OutcomeScore(Score(key, -1, 0.0, least, 1.0, ScoreStatus.JUDGED))
+    score = Score(key, -1, shift.size, least, shift.p_value, ScoreStatus.JUDGED, 0.0, True)
+    severity = Severity.WARNING if shift.after > shift.before else Severity.INFO
+    inputs = f"inputs drifted as well: {', '.join(drifting[:3])}" if drifting else "no input drifted, so what they mean changed"
+    shown = (Shown("loss", shift.before, shift.after),)
+    return OutcomeScore(score, (), Finding(score, shift.size, 0.0, severity, (), shift.changed_ms, shown, note=inputs))

@@ -1,0 +1,92 @@
+"""What a model's join must know: how classes, scores and groups are coded, how long labels are waited for, how many rows there may be."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_monitor.baseline.baseline import Baseline
+from stream_monitor.baseline.segments import Segmentation, places_in
+from stream_monitor.capture.columns import Columns
+from stream_monitor.capture.convert import category, number
+from stream_monitor.capture.labels import Labels
+from stream_monitor.capture.schema import PREDICTION, SCORE, Role, StreamKey
+from stream_monitor.pipeline.join.record import OTHER_SEGMENT, CaptureRows, LabelRows
+from stream_monitor.profile.codec import Segment
+from stream_monitor.profile.outcome import OutcomeLayout, score_codes
+from stream_monitor.window.spec import WindowSpec
+
+
+@dataclass(frozen=True)
+class JoinPlan:
+    """One model's. facets: one segmentation for each facet, whose segments are `layout.groups`, in order; streams: the model's, in order.
+
+    segmentations: by stream; all streams have the outcomes' one layout. rows_max: rows held before the join narrows to a sample.
+    """
+
+    model: str
+    layout: OutcomeLayout
+    layout_id: str
+    facets: tuple[Segmentation, ...]
+    streams: tuple[StreamKey, ...]
+    segmentations: Mapping[StreamKey, tuple[Segmentation, ...]]
+    spec: WindowSpec
+    label_lateness_ms: int
+    rows_max: int
+
+    @property
+    def segment_columns(self) -> int:
+        """S: how many segmentations the stream with the most of them has."""
+        return max((len(each) for each in self.segmentations.values()), default=0)
+
+    def units(self, stream: StreamKey) -> list[list[Segment]]:
+        """For each of the stream's segmentations its segments, by place."""
+        return [each.keys for each in self.segmentations[stream]]
+
+    def capture_rows(self, columns: Columns, ids: NDArray[np.uint64], taken: NDArray[np.int64]) -> CaptureRows:
+        """The events at the places `taken`, int64[n]."""
+        by_name = {column.name: place for place, column in enumerate(columns.schema.columns) if column.role is not Role.FEATURE}
+        n, time_ms = len(taken), columns.time_ms[taken]
+        predicted, value = np.zeros(n, dtype=np.uint16), np.full(n, np.nan)
+        if PREDICTION in by_name:
+            values = columns.values[by_name[PREDICTION]]
+            if isinstance(values, np.ndarray):
+                value = np.where(np.isfinite(values[taken]), values[taken], np.nan)
+            else:
+                predicted = self.layout.class_codes([values[place] for place in taken.tolist()])
+        score = np.zeros(n, dtype=np.uint16)
+        if SCORE in by_name and self.layout.scored:
+            scores = columns.values[by_name[SCORE]]
+            assert isinstance(scores, np.ndarray)
+            score = score_codes(scores[taken])
+        return CaptureRows(ids[taken], time_ms, predicted, score, value, self._groups(columns, taken), self._segments(columns, taken))
+
+    def label_rows(self, labels: Labels, ids: NDArray[np.uint64]) -> LabelRows:
+        """The labels as codes and numbers."""
+        time_ms = np.array(labels.time_ms, dtype=np.int64)
+        if self.layout.task == "regression":
+            truth = np.array([number(value) for value in labels.values], dtype=np.float64)
+            return LabelRows(ids, time_ms, np.zeros(len(ids), dtype=np.uint16), truth)
+        return LabelRows(ids, time_ms, self.layout.class_codes([category(value) for value in labels.values]), np.full(len(ids), np.nan))
+
+    def _groups(self, columns: Columns, taken: NDArray[np.int64]) -> NDArray[np.uint16]:
+        found = np.zeros((len(self.facets), len(taken)), dtype=np.uint16)
+        start = 0
+        for row, facet in enumerate(self.facets):
+            found[row] = start + places_in(facet, columns)[taken]
+            start += len(facet.keys)
+        return found
+
+    def _segments(self, columns: Columns, taken: NDArray[np.int64]) -> NDArray[np.uint16]:
+        found = np.full((self.segment_columns, len(taken)), OTHER_SEGMENT, dtype=np.uint16)
+        for row, each in enumerate(self.segmentations[columns.stream]):
+            found[row] = places_in(each, columns)[taken]
+        return found
+
+
+def layout_id(layout: OutcomeLayout, baselines: Sequence[Baseline], segments: Sequence[str], spec: WindowSpec) -> str:
+    """16 hex digits that differ where rows mean something else."""
+    parts = repr((layout, [baseline.id for baseline in baselines], list(segments), spec))
+    return hashlib.sha256(parts.encode()).hexdigest()[:16]

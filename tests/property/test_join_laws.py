@@ -1,0 +1,230 @@
+"""The join against a dictionary: events and labels shuffled, late, corrected, withdrawn, in any cut of records."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Final
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stream_monitor.capture.schema import StreamKey
+from stream_monitor.pipeline.join.join import Answer, Join
+from stream_monitor.pipeline.join.plan import JoinPlan
+from stream_monitor.pipeline.join.record import CaptureRows, JoinRecord, LabelRows, decode, encode
+from stream_monitor.profile.outcome import Group, OutcomeLayout, OutcomeRows, add_outcomes, delay_bin
+from stream_monitor.window.spec import WindowSpec
+
+KEY: Final = StreamKey("loan", None)
+PANE_MS: Final = 10_000
+BINARY: Final = OutcomeLayout("binary", ("no", "yes"), 1, scored=True, groups=(Group("gender", "f"), Group("gender", "m")))
+REGRESSION: Final = OutcomeLayout("regression", center=3.0, scale=2.0)
+
+
+@dataclass(frozen=True)
+class Capture:
+    """One event."""
+
+    id: int
+    time_ms: int
+    predicted: int
+    score: int
+    value: float
+    group: int
+
+
+@dataclass(frozen=True)
+class Label:
+    """One label; 0 and NaN withdraw."""
+
+    id: int
+    time_ms: int
+    label: int
+    truth: float
+
+
+def plan_of(layout: OutcomeLayout, rows_max: int = 1_000_000, label_lateness_ms: int = 10**9) -> JoinPlan:
+    spec = WindowSpec(PANE_MS, PANE_MS, 0, 0, 1, PANE_MS)
+    facet = [None] if layout.groups else []  # only their number is asked for
+    return JoinPlan("loan", layout, "layout", tuple(facet), (KEY,), {KEY: ()}, spec, label_lateness_ms, rows_max)  # type: ignore[arg-type]
+
+
+def spread(number: int) -> int:
+    """An id whose bits look random."""
+    return (number * 0x9E3779B97F4A7C15) % 2**64
+
+
+def record_of(items: Sequence[Capture | Label], layout: OutcomeLayout) -> JoinRecord:
+    captures = [item for item in items if isinstance(item, Capture)]
+    labels = [item for item in items if isinstance(item, Label)]
+    groups = np.array([item.group for item in captures if layout.groups], dtype=np.uint16)
+    rows = CaptureRows(
+        np.array([item.id for item in captures], dtype=np.uint64),
+        np.array([item.time_ms for item in captures], dtype=np.int64),
+        np.array([item.predicted for item in captures], dtype=np.uint16),
+        np.array([item.score for item in captures], dtype=np.uint16),
+        np.array([item.value for item in captures], dtype=np.float64),
+        groups.reshape(int(bool(layout.groups)), len(captures)),
+        np.zeros((0, len(captures)), dtype=np.uint16),
+    )
+    told = LabelRows(
+        np.array([item.id for item in labels], dtype=np.uint64),
+        np.array([item.time_ms for item in labels], dtype=np.int64),
+        np.array([item.label for item in labels], dtype=np.uint16),
+        np.array([item.truth for item in labels], dtype=np.float64),
+    )
+    return decode(encode(JoinRecord("loan", 1, "layout", ((KEY, rows),), told)))
+
+
+def naive(items: Sequence[Capture | Label], layout: OutcomeLayout) -> dict[int, list[int]]:
+    """The outcome of every pane, from two dictionaries."""
+    captures: dict[int, Capture] = {}
+    labels: dict[int, Label] = {}
+    firsts: dict[int, int] = {}
+    for item in items:
+        if isinstance(item, Capture):
+            if item.id not in captures or item.time_ms >= captures[item.id].time_ms:
+                captures[item.id] = item
+        else:
+            firsts[item.id] = min(item.time_ms, firsts.get(item.id, item.time_ms))
+            if item.id not in labels or item.time_ms >= labels[item.id].time_ms:
+                labels[item.id] = item
+    out: dict[int, list[int]] = {}
+    for one in captures.values():
+        label = labels.get(one.id)
+        rows = OutcomeRows(
+            predicted=np.array([one.predicted], dtype=np.uint16),
+            score=np.array([one.score], dtype=np.uint16),
+            value=np.array([one.value]),
+            groups=np.array([[one.group]] if layout.groups else [], dtype=np.uint16).reshape(int(bool(layout.groups)), 1),
+            label=np.array([label.label if label else 0], dtype=np.uint16),
+            truth=np.array([label.truth if label else math.nan]),
+            delay=delay_bin(np.array([firsts.get(one.id, 0) - one.time_ms])),
+        )
+        pane = one.time_ms // PANE_MS * PANE_MS
+        vector = np.array([out.get(pane, [0] * layout.size)], dtype=np.int64)
+        add_outcomes(layout, rows, np.zeros(1, dtype=np.int64), 1, vector)
+        out[pane] = vector[0].tolist()
+    return out
+
+
+def summed(answers: Sequence[Answer], layout: OutcomeLayout) -> dict[int, list[int]]:
+    """What the panes stand at; those that stand at nothing are left out."""
+    panes: dict[int, np.ndarray] = {}
+    for change in (change for answer in answers for change in answer.changes):
+        panes[change.pane_ms] = panes.get(change.pane_ms, layout.empty()) + change.vector
+    return {pane: vector.tolist() for pane, vector in panes.items() if vector.any()}
+
+
+def cut(items: Sequence[Capture | Label], random: Random) -> list[list[Capture | Label]]:
+    parts: list[list[Capture | Label]] = [[]]
+    for item in items:
+        if random.random() < 0.2:
+            parts.append([])
+        parts[-1].append(item)
+    return parts
+
+
+def some_items(random: Random, layout: OutcomeLayout, events: int) -> list[Capture | Label]:
+    """Events, one in ten sent twice; labels, some of them corrected, withdrawn, or of no event; shuffled. No two times are equal."""
+    clock = iter(range(1_000_000, 10**9, 7))
+    items: list[Capture | Label] = []
+    is_binary = layout.task == "binary"
+    for number in range(1, events + 1):
+        for _ in range(1 + (random.random() < 0.1)):
+            value = math.nan if is_binary or random.random() < 0.1 else random.gauss(3, 2)
+            predicted = random.choice([0, 1, 2, 2, 3]) if is_binary else 0
+            items.append(Capture(spread(number), next(clock), predicted, random.choice([0, 1, 30_000, 65_535]), value, random.randrange(2)))
+        for _ in range(random.choice([0, 0, 1, 1, 1, 2, 3])):
+            is_withdrawn = random.random() < 0.2
+            truth = math.nan if is_binary or is_withdrawn else random.gauss(3, 2)
+            items.append(
+                Label(
+                    spread(number + 10**6 * (random.random() < 0.1)),
+                    next(clock),
+                    0 if is_withdrawn or not is_binary else random.randint(1, 3),
+                    truth,
+                )
+            )
+    random.shuffle(items)
+    return items
+
+
+@pytest.mark.parametrize("layout", [BINARY, REGRESSION], ids=lambda layout: layout.task)
+@given(seed=st.integers(0, 2**32), events=st.integers(0, 60))
+def test_any_cut_and_order_of_records_gives_what_a_dictionary_gives(layout: OutcomeLayout, seed: int, events: int) -> None:
+    random = Random(seed)
+    items = some_items(random, layout, events)
+    join = Join(plan_of(layout))
+    answers = [join.apply(record_of(part, layout), None) for part in cut(items, random)]
+    expected = naive([item for part in [items] for item in part], layout)
+    assert summed(answers, layout) == expected
+    assert summed([Answer(join.outcomes(None))], layout) == expected
+    assert len(join) == len({item.id for item in items})
+
+
+@given(seed=st.integers(0, 2**32))
+def test_a_loss_is_told_once_however_often_its_label_is_corrected(seed: int) -> None:
+    random = Random(seed)
+    items = some_items(random, BINARY, 40)
+    join = Join(plan_of(BINARY))
+    losses = Counter[int]()
+    for part in cut(items, random):
+        for told in join.apply(record_of(part, BINARY), None).losses:
+            losses.update(dict(zip(told.slices.starts.tolist(), told.slices.n[:, 0].tolist(), strict=True)))
+    labelled = {item.id for item in items if isinstance(item, Label) and item.label}
+    captured = {item.id for item in items if isinstance(item, Capture)}
+    assert sum(losses.values()) <= len(labelled & captured)
+
+
+@given(seed=st.integers(0, 2**32))
+def test_a_restored_join_goes_on_as_the_one_it_was_saved_from(seed: int) -> None:
+    """Pages are written when they changed; the newest of each make the whole."""
+    random = Random(seed)
+    items = some_items(random, BINARY, 40)
+    parts = cut(items, random)
+    one, saved = Join(plan_of(BINARY)), dict[int, bytes]()
+    for part in parts[: len(parts) // 2]:
+        one.apply(record_of(part, BINARY), None)
+        if random.random() < 0.5:
+            saved |= {page: one.save(page) for page in one.changed}
+            one.changed.clear()
+    saved |= {page: one.save(page) for page in one.changed}
+    other = Join(plan_of(BINARY))
+    for page in one.pages():
+        other.load(saved[page])
+    assert summed([Answer(other.outcomes(None))], BINARY) == summed([Answer(one.outcomes(None))], BINARY)
+    for part in parts[len(parts) // 2 :]:
+        record = record_of(part, BINARY)
+        assert summed([one.apply(record, None)], BINARY) == summed([other.apply(record, None)], BINARY)
+
+
+@given(seed=st.integers(0, 2**32), rows_max=st.integers(5, 60))
+def test_beyond_its_bound_it_holds_a_sample_of_ids_and_says_what_they_say(seed: int, rows_max: int) -> None:
+    """What panes stand at is what a dictionary gives for the ids of the pane's sample; both sides narrow alike."""
+    random = Random(seed)
+    items = some_items(random, BINARY, 100)
+    join, answers = Join(plan_of(BINARY, rows_max)), []
+    for part in cut(items, random):
+        answers.append(join.apply(record_of(part, BINARY), None))
+        assert len(join) <= rows_max
+    sampled = [item for item in items if item.id >> (64 - join.rate) == 0] if join.rate else items
+    assert set(join.rates.values()) <= {join.rate}
+    assert summed(answers, BINARY) == naive(sampled, BINARY)
+    assert join.rate > 0 or not any(answer.narrowed for answer in answers)
+
+
+def test_what_no_window_can_ask_for_is_forgotten_and_orphans_are_told() -> None:
+    join = Join(plan_of(BINARY, label_lateness_ms=60_000))
+    captures = [Capture(spread(number), number * 1_000, 2, 9, math.nan, 0) for number in range(1, 101)]
+    orphan = Label(spread(5_000), 12_000, 1, math.nan)
+    join.apply(record_of([*captures, orphan], BINARY), 5_000)
+    assert join.advance(60_000) == Answer()
+    gone = join.advance(1_000_000)
+    assert (len(join), gone.orphans, join.pages()) == (0, 1, set())
+    late = join.apply(record_of([Capture(spread(7), 7_000, 2, 9, math.nan, 0), Label(spread(8), 8_000, 1, math.nan)], BINARY), 1_000_000)
+    assert (late.late, late.labels, len(join)) == (1, 1, 0)
