@@ -30,6 +30,7 @@ def check(
     report["warnings"] = [*_unused(loaded), *baseline_warnings(loaded)]
     if connect:
         report["cluster"] = _connect(loaded)
+        report["warnings"] += _not_there(loaded, report["cluster"]["topics"])
     _print(report, config, json)
 
 
@@ -49,6 +50,12 @@ def _unused(loaded: Loaded) -> list[str]:
     for name, model in loaded.config.models.items():
         found += [f"models.{name}.facets is accepted but not judged in this release"] if model.facets else []
     return found
+
+
+def _not_there(loaded: Loaded, topics: dict[str, str]) -> list[str]:
+    """Capture topics without which `run` will not start."""
+    absent = [topic for topic in loaded.config.topics.captures if topics[topic].startswith("absent")]
+    return [f"topics.captures: there is no topic {topic!r} yet; create it before `run`" for topic in absent]
 
 
 def _connect(loaded: Loaded) -> dict[str, Any]:
