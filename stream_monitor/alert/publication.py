@@ -18,13 +18,19 @@ class Reason(StrEnum):
     """Why an alert was resolved."""
 
     RECOVERED = "recovered"
+    """Judged windows in a row were clearly quiet; of an `info` alert: none brought a further change."""
     SUPERSEDED = "superseded"
     """A detector that pages tells the same."""
     BASELINE_REPLACED = "baseline_replaced"
+    """The config names another baseline."""
     WINDOW_CHANGED = "window_changed"
+    """The config has other windows."""
     MODEL_REMOVED = "model_removed"
+    """The config no longer has the model, or the version."""
     FEATURE_REMOVED = "feature_removed"
+    """The config no longer judges the feature."""
     SEGMENT_REMOVED = "segment_removed"
+    """The config no longer names the segment."""
 
 
 class Stamp(NamedTuple):

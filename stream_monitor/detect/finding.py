@@ -9,25 +9,35 @@ class FindingKind(StrEnum):
     """What sort of trouble; the values are those of the alert contract."""
 
     DATA_DRIFT = "data_drift"
+    """A feature is distributed otherwise than in the training data."""
     PREDICTION_DRIFT = "prediction_drift"
+    """So is what the model answers."""
     DATA_QUALITY = "data_quality"
+    """Values are missing, of a wrong type, unknown, out of range, stuck or repeated; features came or went."""
     OPERATIONAL = "operational"
+    """More or fewer events come than usual, or none."""
 
 
 class Severity(StrEnum):
     """How much it asks for attention."""
 
     INFO = "info"
+    """Pages nobody: a sequential detector alone has found a change."""
     WARNING = "warning"
+    """Over its threshold, and more than chance."""
     CRITICAL = "critical"
+    """Twice as far as its threshold from what traffic like the baseline scores."""
 
 
 class ScoreStatus(StrEnum):
-    """Whether a score was judged. `too_few`: not enough events, or no values; `incomplete`: some of its events are known to be lacking."""
+    """Whether a score was judged."""
 
     JUDGED = "judged"
+    """It was, and is a finding where it is large and real."""
     TOO_FEW = "too_few"
+    """There are not enough events, or no values."""
     INCOMPLETE = "incomplete"
+    """Some of the window's events are known to be lacking."""
 
 
 class Key(NamedTuple):
