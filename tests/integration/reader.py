@@ -29,6 +29,7 @@ SHELL: Final = {"cd", "export", "mkdir"}
 ELSEWHERE: Final = {"make", "docker", "kubectl"}
 """What is not run: targets must be there, and `tests/unit/test_deploy.py` and `test_kubernetes.py` hold their files."""
 TARGETS: Final = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+SERVICES: Final = set(yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"])
 PARTITIONS: Final = 6
 SAID_S: Final = 40.0
 RUN_S: Final = 60.0
@@ -40,6 +41,11 @@ def programs(command: str) -> set[str]:
     """The program of each part of a command line, behind the variables that are set for it."""
     parts = re.split(r"\||&&|;", re.sub(r"'[^']*'|\"[^\"]*\"", "QUOTED", command))
     return {next(word for word in shlex.split(part) if not re.match(r"\w+=", word)) for part in parts}
+
+
+def unknown(command: str) -> set[str]:
+    """Programs of a command line of which no test knows what becomes of them."""
+    return programs(command) - RUN - SHELL - ELSEWHERE
 
 
 class Reader:
@@ -94,8 +100,7 @@ class Reader:
 
     def _is_run(self, block: Block, command: str) -> bool:
         named = programs(command)
-        unknown = named - RUN - SHELL - ELSEWHERE
-        assert not unknown, f"{block}: no test runs {', '.join(unknown)}"
+        assert not unknown(command), f"{block}: no test runs {command}"
         if named & ELSEWHERE:
             self._take_as_done(block, command)
         return not named & (SHELL | ELSEWHERE)
@@ -104,7 +109,9 @@ class Reader:
         """What another program would have left is there."""
         name, *words = command.split()
         assert name != "make" or words[0] in TARGETS, f"{block}: there is no `make {words[0]}`"
-        if name == "docker" and "topics" in words:
+        named = {word for word in words if name == "docker" and not word.startswith("-")} - {"compose", "up"}
+        assert named <= SERVICES, f"{block}: docker-compose.yml has no such service"
+        if "topics" in named:
             broker = KafkaBroker(KafkaSettings(self._bootstrap_servers))
             broker.ensure_topics([TopicSpec("captures", PARTITIONS)])
             broker.close()

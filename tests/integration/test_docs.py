@@ -17,7 +17,7 @@ from stream_monitor.cli.sources import Row
 from stream_monitor.config import parse_config
 from stream_monitor.pipeline.plan import compile_plan
 from tests.integration.page import blocks, pattern, spans
-from tests.integration.reader import ROOT, TARGETS, Reader, as_config, programs
+from tests.integration.reader import ROOT, TARGETS, Reader, as_config, programs, unknown
 from tests.integration.waiting import wait_until
 from tests.kafka.fixtures import own_server
 
@@ -83,6 +83,8 @@ def clear(bootstrap_servers: str) -> None:
 def test_no_command_stands_where_no_test_runs_it(page: Path) -> None:
     for block in blocks(page):
         assert block.language in {"sh", "text", "json", "yaml", "python", "said by", "Ctrl-C"}, f"{block}: of what language is this?"
+        if block.language == "sh":
+            assert not [command for command in block.commands if unknown(command)], f"{block}: is not run"
         if block.language == "sh" and page not in FOLLOWED:
             assert {name for command in block.commands for name in programs(command)} <= {"make"}, f"{block}: is not run"
             assert all(command.split()[1] in TARGETS for command in block.commands), block
@@ -94,6 +96,8 @@ def test_no_command_stands_where_no_test_runs_it(page: Path) -> None:
 def test_what_is_named_in_passing_is_there(page: Path) -> None:
     for span in spans(page):
         name, *words = span.split()
+        for path in re.findall(r"(?<!\S)(?:benchmarks|deploy|docs|stream_monitor|tests)/[\w./-]*\w", span):
+            assert (ROOT / path).exists(), span
         if name == "make" and words:
             assert words[0] in TARGETS, span
         if name == "stream-monitor" and words and words[0].isalpha() and words[0].islower():
