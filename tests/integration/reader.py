@@ -31,7 +31,7 @@ ELSEWHERE: Final = {"make", "docker", "kubectl"}
 TARGETS: Final = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 SERVICES: Final = set(yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"])
 PARTITIONS: Final = 6
-SAID_S: Final = 40.0
+SAID_S: Final = 90.0
 RUN_S: Final = 60.0
 
 Shown = Callable[[], str]

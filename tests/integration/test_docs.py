@@ -1,13 +1,10 @@
 """The documentation is true: every command is run and prints what stands beneath it, every file in it is read by what reads it."""
 
 import re
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
 import pytest
-from confluent_kafka.admin import AdminClient
 from typer.main import get_command
 
 from stream_monitor.alert.alert import Alert
@@ -18,65 +15,28 @@ from stream_monitor.config import parse_config
 from stream_monitor.pipeline.plan import compile_plan
 from tests.integration.page import blocks, pattern, spans
 from tests.integration.reader import ROOT, TARGETS, Reader, as_config, programs, unknown
-from tests.integration.waiting import wait_until
-from tests.kafka.fixtures import own_server
+from tests.kafka.server import KafkaServer
 
-pytestmark = pytest.mark.xdist_group("docs")
 README = ROOT / "README.md"
-HOW_TO = ROOT / "docs/how-to"
-FIRST = HOW_TO / "first-model.md"
-NEXT = sorted(set(HOW_TO.glob("*.md")) - {FIRST})
+HOW_TO = sorted((ROOT / "docs/how-to").glob("*.md"), key=lambda page: (page.stem != "first-model", page.stem))
 PAGES = sorted([README, ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("*.md")])
-FOLLOWED = {README, *HOW_TO.glob("*.md")}
+FOLLOWED = {README, *HOW_TO}
 COMMANDS = get_command(app).commands  # type: ignore[attr-defined]  # a group
 
 
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A Kafka on which topics may have the names that the pages give them."""
-    with own_server(tmp_path_factory) as node:
-        yield node.bootstrap_servers
-
-
-@pytest.fixture(scope="module")
-def first(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of somebody who has followed the first page; the others go on from there, on the same Kafka."""
-    folder = tmp_path_factory.mktemp("first")
-    Reader(folder, broker).follow(FIRST)
-    return folder
+@pytest.mark.kafka
+@pytest.mark.slow
+def test_the_readme_can_be_followed(kafka_server: KafkaServer, tmp_path: Path) -> None:
+    """On a Kafka of its own, as the next: topics have the names that the pages give them."""
+    Reader(tmp_path, kafka_server.bootstrap_servers).follow(README)
 
 
 @pytest.mark.kafka
 @pytest.mark.slow
-def test_the_first_page_can_be_followed(first: Path) -> None:
-    assert (first / "replay.html").stat().st_size > 10_000
-
-
-@pytest.mark.kafka
-@pytest.mark.slow
-@pytest.mark.parametrize("page", NEXT, ids=lambda page: page.stem)
-def test_the_next_pages_can_be_followed(page: Path, first: Path, broker: str, tmp_path: Path) -> None:
-    Reader(shutil.copytree(first, tmp_path / "first"), broker).follow(page)
-
-
-@pytest.mark.kafka
-@pytest.mark.slow
-def test_the_readme_can_be_followed(broker: str, tmp_path: Path) -> None:
-    clear(broker)
-    Reader(tmp_path, broker).follow(README)
-
-
-def clear(bootstrap_servers: str) -> None:
-    """A Kafka as it was when it was new."""
-    admin = AdminClient({"bootstrap.servers": bootstrap_servers})
-
-    def ours() -> list[str]:
-        return [name for name in admin.list_topics(timeout=10).topics if not name.startswith("__")]
-
-    if names := ours():
-        for gone in admin.delete_topics(names).values():
-            gone.result()
-    wait_until(lambda: not ours(), "the topics to be gone")
+def test_the_how_to_pages_can_be_followed(kafka_server: KafkaServer, tmp_path: Path) -> None:
+    """The others go on from the first, in its folder and on its Kafka."""
+    for page in HOW_TO:
+        Reader(tmp_path, kafka_server.bootstrap_servers).follow(page)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
