@@ -36,9 +36,11 @@ format: $(READY) ## rewrite the sources as lint wants them
 bench: $(READY) ## the quick benchmarks, held to benchmarks/bounds.toml; ARGS=--all runs those on a real Kafka too
 	$(BIN)/python benchmarks/check.py $(ARGS)
 
-docs: $(READY) ## docs/metrics.md and docs/configuration.md, from the code
+docs: $(READY) ## docs/metrics.md, docs/configuration.md and docs/reference, from the code
 	$(BIN)/python -c "from stream_monitor.export.config_page import config_page; print(config_page(), end='')" > docs/configuration.md
 	$(BIN)/python -c "from stream_monitor.export import metrics_page; print(metrics_page(), end='')" > docs/metrics.md
+	$(BIN)/python -c "from stream_monitor.export.reference import events_page; print(events_page(), end='')" > docs/reference/events.md
+	$(BIN)/python -c "from stream_monitor.export.reference import alerts_page; print(alerts_page(), end='')" > docs/reference/alerts.md
 
 COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock'
 

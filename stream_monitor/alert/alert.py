@@ -21,101 +21,147 @@ class AlertStatus(StrEnum):
     """Where an alert is in its life."""
 
     FIRING = "firing"
+    """Its first publication."""
     UPDATED = "updated"
+    """It goes on: another severity, a score that moved by half, a change point, or late events that change the last window."""
     RESOLVED = "resolved"
+    """Its last publication."""
 
 
 class Moved(msgspec.Struct, frozen=True):
-    """A bin, category or field whose share changed: its share in the baseline and in the window, in [0, 1], None where there is none."""
+    """A bin, category or field whose share changed, or a number of the traffic as a whole; None where there is none."""
 
     bin: str
+    """The bin, category or field."""
     baseline: float | None
+    """Its share in the baseline, 0 to 1."""
     window: float | None
+    """Its share in the window, 0 to 1."""
 
 
 class SampleEvent(msgspec.Struct, frozen=True):
     """Where a sample event's message is."""
 
     topic: str
+    """In a replay: the file."""
     partition: int
+    """In a replay: 0."""
     offset: int
+    """In a replay: the line, from 0."""
 
 
 class Mean(msgspec.Struct, frozen=True):
-    """A numeric column's mean before and after; window None where it holds no value."""
+    """A numeric column's mean before and after."""
 
     baseline: float
+    """In the training data."""
     window: float | None
+    """In the window; null where it holds no value."""
 
 
 class Agreeing(msgspec.Struct, frozen=True):
-    """One of the detectors that found the same cause in the window. p_value: None where it gives none."""
+    """One of the detectors that found the same cause in the window."""
 
     detector: str
+    """Its name."""
     score: float
+    """What it found."""
     threshold: float
+    """As it was applied."""
     p_value: float | None
+    """Null where it gives none."""
 
 
 class Affected(msgspec.Struct, frozen=True):
-    """A segment, or ({}) the whole of a version, by the score that the alert's detector has there; None where it cannot be computed."""
+    """A segment, or ({}) the whole of a version, by the score that the alert's detector has there."""
 
     segment: dict[str, str]
+    """The segment; {}: the whole."""
     version: str | None
+    """The model's version; null: all that are judged together."""
     score: float | None
+    """The score there; null where it cannot be computed."""
     events: int
+    """Its events in the window."""
 
 
 class Evidence(msgspec.Struct, frozen=True):
-    """What a person looks at first. mean: None for categories; affected: by falling score."""
+    """What a person looks at first."""
 
     moved: tuple[Moved, ...]
+    """What moved, the most first; at most 5."""
     samples: tuple[SampleEvent, ...]
+    """Events to look at; at most 5."""
     mean: Mean | None = None
+    """The mean before and after; null for categories."""
     detectors: tuple[Agreeing, ...] = ()
+    """All that found it."""
     affected: tuple[Affected, ...] = ()
+    """Where it is strongest, by falling score; at most 5."""
 
 
 class Annotations(msgspec.Struct, frozen=True):
     """Text for people."""
 
     summary: str
+    """One sentence: what moved, since when, how sure."""
     runbook: str | None
+    """Where to read on; null in this release."""
 
 
 class Alert(msgspec.Struct, frozen=True):
-    """One publication of one alert. Times are RFC 3339 in UTC; floats are rounded to 6 significant digits.
-
-    `alert_id` and `detector` stay through its life, `revision` counts its publications from 1. `window`, `score` and `p_value` are of the
-    window that this publication is about, the latter two None where its detector could not be judged there; `evidence` is that of the
-    last finding. `feature` is None for the traffic as a whole; `change_point`: since when, where a sequential detector says it.
-    """
+    """One publication of one alert. Times are RFC 3339 in UTC; floats are rounded to 6 significant digits."""
 
     alert_id: str
+    """The same through an alert's life, and for the same input and config."""
     fingerprint: str
+    """The same for every recurrence; the message's key."""
     revision: int
+    """Counts its publications from 1."""
     status: AlertStatus
+    """Where it is in its life."""
     severity: Severity
+    """How much it asks for attention."""
     kind: FindingKind
+    """What sort of trouble."""
     model: str
+    """The model."""
     version: str | None
+    """Its version; null: all that are judged together."""
     segment: dict[str, str]
+    """Name -> value of the segment; {}: the whole."""
     feature: str | None
+    """A feature, `prediction` or `prediction.score`; null: the traffic as a whole."""
     detector: str
+    """Which leads it, through its life."""
     score: float | None
+    """Its detector's, in `window`; null where it could not be judged there."""
     threshold: float | None
+    """As it was applied."""
     p_value: float | None
+    """The chance of such a score without a change; null where the detector has no test, or no score."""
     window: Span
+    """What this publication is about."""
     started_at: str
+    """Start of the first window that fired."""
     detected_at: str
+    """When it was said: the worker's clock, or in a replay the event time that was reached."""
     resolved_at: str | None
+    """When it ended; null while it fires."""
     reason: str | None
+    """Why it ended; null while it fires."""
     change_point: str | None
+    """Since when, where a sequential detector says it."""
     baseline_id: str
+    """What it was compared with."""
     config_id: str
+    """The config in force."""
     labels: dict[str, str]
+    """What the config attaches; {} in this release."""
     annotations: Annotations
+    """Text for people."""
     evidence: Evidence
+    """What the last finding rests on."""
 
     def to_json(self) -> bytes:
         """One line of JSON without its end; the same bytes for equal alerts."""

@@ -38,6 +38,19 @@ class Reason(StrEnum):
     """The event time is before `time_min_ms`, after the year 9999, or later than the clock by more than `future_max_ms`."""
 
 
+HEADERS: Final = {
+    "reason": "One of the reasons.",
+    "detail": f"The field's path and what is wrong with it, at most {DETAIL_CHARS_MAX} characters.",
+    "topic": "Where the message was.",
+    "partition": "Its partition.",
+    "offset": "Its offset.",
+    "timestamp_ms": "Its Kafka timestamp, where it has one.",
+    "value_bytes": "How long its value was, where it is cut here.",
+    "source.NAME": "Its own header NAME.",
+}
+"""What a dead letter's headers say, all UTF-8 text."""
+
+
 class Problem(NamedTuple):
     """Why one message is refused, before its row is known. `detail` may be of any length."""
 
@@ -71,8 +84,7 @@ class DeadLetter:
 def dead_letter(message: Raw, reject: Reject, value_bytes_max: int | None = None) -> DeadLetter:
     """The dead letter of a refused message.
 
-    Headers: `reason`, `detail`, `topic`, `partition`, `offset`, `timestamp_ms` (only where the message has one), all as UTF-8 text;
-    then the message's own headers, each name with `source.` before it.
+    Its headers are `HEADERS`.
     A value longer than `value_bytes_max` (None: no limit) is cut to it, and `value_bytes` says how long it was;
     the coordinates lead to the whole.
     """

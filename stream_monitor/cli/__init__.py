@@ -11,10 +11,11 @@ MANY = ("--captures", "--labels")
 
 def main() -> None:
     """Run the command line; exits 0 done, 1 failed while running, 2 wrong usage, config or input, 130 interrupted."""
-    from stream_monitor.cli.app import app
     from stream_monitor.errors import StreamMonitorError, UserError
 
     try:
+        from stream_monitor.cli.app import app  # inside: it takes a second, in which people press Ctrl-C too
+
         app(spread(sys.argv[1:]))
     except StreamMonitorError as error:
         print(f"stream-monitor: {error}", file=sys.stderr)

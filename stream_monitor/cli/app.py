@@ -9,6 +9,7 @@ from stream_monitor.cli.check import check
 from stream_monitor.cli.demo import demo
 from stream_monitor.cli.replay import replay
 from stream_monitor.cli.run import run
+from stream_monitor.cli.sample import sample
 
 app = typer.Typer(
     name="stream-monitor",
@@ -34,5 +35,5 @@ def _root(
     pass
 
 
-for command in (demo, baseline, check, run, replay):
+for command in (demo, sample, baseline, check, run, replay):
     app.command()(command)

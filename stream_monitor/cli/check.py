@@ -30,6 +30,7 @@ def check(
     report["warnings"] = baseline_warnings(loaded)
     if connect:
         report["cluster"] = _connect(loaded)
+        report["warnings"] += _not_there(loaded, report["cluster"]["topics"])
     _print(report, config, json)
 
 
@@ -41,6 +42,12 @@ def _describe(stream: StreamPlan) -> dict[str, Any]:
         "judged": len(judged),
         "alpha": float(f"{stream.judge.alpha:.3g}"),
     }
+
+
+def _not_there(loaded: Loaded, topics: dict[str, str]) -> list[str]:
+    """Capture topics without which `run` will not start."""
+    absent = [topic for topic in loaded.config.topics.captures if topics[topic].startswith("absent")]
+    return [f"topics.captures: there is no topic {topic!r} yet; create it before `run`" for topic in absent]
 
 
 def _connect(loaded: Loaded) -> dict[str, Any]:

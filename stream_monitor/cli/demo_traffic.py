@@ -53,10 +53,18 @@ class Service:
             model.learn_one(row, is_repaid(row, random))
         return cls(model)
 
+    def score(self, features: Features) -> float:
+        """The probability of `repaid`."""
+        return round(float(self.model.predict_proba_one(features).get(True, 0.0)), 6)
+
+    def label(self, score: float) -> str:
+        """What is answered."""
+        return "repaid" if score >= 0.5 else "default"
+
     def event(self, number: int, features: Features, time_ms: int) -> bytes:
         """The capture event of one prediction."""
-        score = float(self.model.predict_proba_one(features).get(True, 0.0))
-        prediction = {"label": "repaid" if score >= 0.5 else "default", "score": round(score, 6)}
+        score = self.score(features)
+        prediction = {"label": self.label(score), "score": score}
         event = {"event_id": f"loan-{number}", "model": "loan", "time": time_ms, "features": features, "prediction": prediction}
         return orjson.dumps(event)
 

@@ -20,6 +20,7 @@ from stream_monitor.runtime.config_log import ConfigLog
 from stream_monitor.runtime.process import Process, Role, Worker
 
 ROLES = ("profile", "detect")
+PORT = "metrics.port (or --port)"
 _log = structlog.get_logger(__name__)
 
 
@@ -45,7 +46,7 @@ def run(
             signal.signal(number, lambda *_: process.stop())
         address = (loaded.config.metrics.host, loaded.config.metrics.port if port is None else port)
         site = Site(board, address[0], loaded.config.metrics.token)
-        with serve(store, *address, not_ready=process.not_ready, unhealthy=process.unhealthy, site=site) as server:
+        with serve(store, *address, not_ready=process.not_ready, unhealthy=process.unhealthy, site=site, setting=PORT) as server:
             _log.info("started", roles=chosen, instance=loaded.config.instance, metrics=server.url)
             process.run()
         _log.info("stopped")

@@ -77,11 +77,12 @@ class CaptureClient:
             "queue.buffering.max.messages": queue_events_max,
             "queue.buffering.max.kbytes": max(queue_bytes_max >> 10, 1),
             "message.timeout.ms": int(delivery_timeout_s * 1_000),
+            "log_level": 2,  # else each attempt to reach a broker that is away is a line, ten in a second; `_troubled` says it
             **(properties or {}),
         }
         self._lock = threading.Lock()
         self._counts = {field.name: 0 for field in fields(Stats)}
-        self._warned_s = -WARN_EVERY_S
+        self._warned_s: dict[str, float] = {}
         self._producer: Any = None
         self._inherited: Any = None
         """After a fork the parent's producer, whose threads are not there: to let go of it would wait for them."""
@@ -209,7 +210,7 @@ class CaptureClient:
     def _start(self) -> None:
         from confluent_kafka import Producer  # here, so that a service that only imports us pays nothing
 
-        self._producer, self._pid = Producer(self._settings, logger=_log), os.getpid()
+        self._producer, self._pid = Producer({**self._settings, "error_cb": self._troubled}, logger=_log), os.getpid()
         threading.Thread(target=self._take_answers, args=(self._producer,), name="captures", daemon=True).start()
         atexit.register(self.close)
 
@@ -222,10 +223,20 @@ class CaptureClient:
     def _count(self, what: str, warning: str | None = None) -> None:
         with self._lock:
             self._counts[what] += 1
+        if warning is not None:
+            self._warn(what, warning)
+
+    def _troubled(self, error: Any) -> None:
+        """What becomes of no single event, such as a broker that does not answer."""
+        self._warn("trouble", f"Kafka is not reached: {error.str()}")
+
+    def _warn(self, kind: str, warning: str) -> None:
+        """Once in `WARN_EVERY_S`, each kind by itself."""
+        with self._lock:
             now_s = time.monotonic()
-            speaks = warning is not None and now_s - self._warned_s >= WARN_EVERY_S
+            speaks = now_s - self._warned_s.get(kind, -WARN_EVERY_S) >= WARN_EVERY_S
             if speaks:
-                self._warned_s = now_s
+                self._warned_s[kind] = now_s
         if speaks:
             _log.warning("%s (%s)", warning, self.stats)
 

@@ -9,30 +9,45 @@ class FindingKind(StrEnum):
     """What sort of trouble; the values are those of the alert contract."""
 
     DATA_DRIFT = "data_drift"
+    """A feature is distributed otherwise than in the training data."""
     PREDICTION_DRIFT = "prediction_drift"
+    """So is what the model answers."""
     DATA_QUALITY = "data_quality"
+    """Values are missing, of a wrong type, unknown, out of range, stuck or repeated; features came or went."""
     OPERATIONAL = "operational"
+    """More or fewer events come than usual, or none; calls are slow, fail or use more than usual."""
     MODEL_QUALITY = "model_quality"
+    """Predictions are worse than in training, or than a limit, by their labels."""
     ESTIMATED_QUALITY = "estimated_quality"
+    """They probably are, by their scores, before labels come."""
     CONCEPT_DRIFT = "concept_drift"
+    """The same inputs have other labels than before."""
     BIAS = "bias"
+    """A group of a facet is treated otherwise than the privileged one."""
     CAPTURE_HEALTH = "capture_health"
+    """What is needed to judge does not come: labels."""
 
 
 class Severity(StrEnum):
     """How much it asks for attention."""
 
     INFO = "info"
+    """Pages nobody: a sequential detector alone has found a change."""
     WARNING = "warning"
+    """Over its threshold, and more than chance."""
     CRITICAL = "critical"
+    """Twice as far as its threshold from what traffic like the baseline scores."""
 
 
 class ScoreStatus(StrEnum):
-    """Whether a score was judged. `too_few`: not enough events, or no values; `incomplete`: some of its events are known to be lacking."""
+    """Whether a score was judged."""
 
     JUDGED = "judged"
+    """It was, and is a finding where it is large and real."""
     TOO_FEW = "too_few"
+    """There are not enough events, or no values."""
     INCOMPLETE = "incomplete"
+    """Some of the window's events are known to be lacking."""
 
 
 class Key(NamedTuple):

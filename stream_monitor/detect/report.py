@@ -31,8 +31,11 @@ class Span(msgspec.Struct, frozen=True):
     """A window as it is published."""
 
     start: str
+    """Its first moment; earlier than usual where it had too few events and borrowed older ones."""
     end: str
+    """The first moment after it."""
     events: int
+    """How many it holds."""
 
     @classmethod
     def of(cls, window: WindowRef) -> "Span":
@@ -44,16 +47,27 @@ class WindowScore(msgspec.Struct, frozen=True):
     """One row of the windows topic and of `windows.jsonl`."""
 
     model: str
+    """The model."""
     version: str | None
+    """Its version; null: all that are judged together."""
     segment: dict[str, str]
+    """Name -> value of the segment; {}: the whole."""
     window: Span
+    """The window."""
     revision: int
+    """1 at its first close, one more each time late events revise it."""
     feature: str | None
+    """A feature, `prediction` or `prediction.score`; null: the traffic as a whole."""
     detector: str
+    """Whose score it is."""
     score: float | None
+    """Null where it could not be computed."""
     threshold: float | None
+    """As it was applied: the config's, or what the feature showed in training, if that is more."""
     p_value: float | None
+    """The chance of such a score without a change; null where there is no test, or no score."""
     status: str
+    """Whether it was judged."""
 
     def to_json(self) -> bytes:
         """One line of JSON without its end; the same bytes for equal rows."""

@@ -31,17 +31,22 @@ def _rows(section: type[BaseModel], prefix: str) -> Iterator[str]:
     for name, info in section.model_fields.items():
         inner = _section_of(info.annotation)
         if inner is None:
-            yield f"| `{prefix}{name}` | {_default(info)} | {info.description or ''} |\n"
+            yield f"| `{prefix}{name}` | {_default(info)} | {_meaning(info)} |\n"
             continue
         is_map = "dict" in str(info.annotation)
         if info.description:
-            yield f"| `{prefix}{name}` | {_default(info) if is_map else ''} | {info.description} |\n"
+            yield f"| `{prefix}{name}` | {_default(info) if is_map else ''} | {_meaning(info)} |\n"
         yield from _rows(inner, f"{prefix}{name}.NAME." if is_map else f"{prefix}{name}.")
 
 
 def _section_of(annotation: Any) -> type[BaseModel] | None:
     kinds = (annotation, *get_args(annotation))
     return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
+
+
+def _meaning(info: FieldInfo) -> str:
+    """On one line, as a row of a table has to be."""
+    return " ".join((info.description or "").split())
 
 
 def _default(info: FieldInfo) -> str:

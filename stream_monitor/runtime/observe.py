@@ -1,14 +1,23 @@
 """What workers tell the outside: numbers for metrics and readiness. Counters move after the commit."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+import structlog
+
+from stream_monitor.capture.reject import Reject
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.pipeline.step import Outputs, State
 
+_log = structlog.get_logger(__name__)
+
 ABORTS_MAX: Final = 10
 """So many aborted transactions in a row are no hiccup: the worker is made anew, after a pause, a bounded number of times."""
+
+
+REFUSALS_EVERY_MS: Final = 60_000
+"""A producer with a mistake makes it in every message: a line a minute says so, the metric how often."""
 
 
 class Meter(Protocol):
@@ -90,3 +99,18 @@ class Pending:
         self.counts.clear()
         self.values.clear()
         self.observations.clear()
+
+
+@dataclass(slots=True)
+class Refusals:
+    """Tells the log of refused messages whose dead letters were committed: how many since the last time, and one of them."""
+
+    count: int = 0
+    said_ms: int | None = None
+
+    def committed(self, rejects: Sequence[Reject], now_ms: int) -> None:
+        """What one transaction refused."""
+        self.count += len(rejects)
+        if rejects and (self.said_ms is None or now_ms - self.said_ms >= REFUSALS_EVERY_MS):
+            _log.warning("dead_letters", messages=self.count, reason=rejects[-1].reason.value, detail=rejects[-1].detail)
+            self.count, self.said_ms = 0, now_ms

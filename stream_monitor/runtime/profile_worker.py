@@ -22,7 +22,7 @@ from stream_monitor.profile import codec
 from stream_monitor.runtime.broker import Broker, Member, Message, Polled, Record, TopicPartition, partition_for
 from stream_monitor.runtime.completeness import signed
 from stream_monitor.runtime.config_log import ConfigLog
-from stream_monitor.runtime.observe import ABORTS_MAX, Meter, Pending
+from stream_monitor.runtime.observe import ABORTS_MAX, Meter, Pending, Refusals
 from stream_monitor.runtime.sources import Sources
 from stream_monitor.runtime.topics import DEAD_LETTER_BYTES_MAX, DEAD_LETTERS, PROFILES
 from stream_monitor.window import progress
@@ -45,7 +45,7 @@ class ProfileWorker:
 
     def __init__(self, broker: Broker, config: Config, config_log: ConfigLog, clock: Callable[[], int], meter: Meter) -> None:
         self._broker, self._config, self._config_log, self._clock = broker, config, config_log, clock
-        self._meter, self._pending = meter, Pending(meter)
+        self._meter, self._pending, self._refusals = meter, Pending(meter), Refusals()
         self._aborts = 0
         """In a row."""
         self._started_ms = clock()
@@ -135,6 +135,7 @@ class ProfileWorker:
         self._aborts = 0
         self._observe_lag()
         self._pending.committed()
+        self._refusals.committed(rejects, self._clock())
 
     def _split(self, messages: Sequence[Message]) -> tuple[Sequence[Message], Sequence[Message]]:
         """Captures and labels."""

@@ -167,7 +167,9 @@ def test_the_port_is_taken(stack: Stack) -> None:
         port = taken.getsockname()[1]
         status, said = run("run", "--config", stack.config_file("alone"), "--port", port)
     assert status == 2
-    assert said == f"stream-monitor: port {port} on 127.0.0.1 is taken: set metrics.port to another one, or to 0 for any free one"
+    assert (
+        said == f"stream-monitor: port {port} on 127.0.0.1 is taken: set metrics.port (or --port) to another one, or to 0 for any free one"
+    )
 
 
 @pytest.mark.kafka

@@ -51,14 +51,16 @@ def test_a_full_queue_drops_and_counts(warned: list[str]) -> None:
     assert client.close(timeout_s=0.1) == 0, "closing twice is harmless"
 
 
-@pytest.mark.usefixtures("warned")
-def test_what_kafka_does_not_take_in_time_is_counted_as_failed() -> None:
+def test_what_kafka_does_not_take_in_time_is_counted_as_failed_and_said_in_two_lines(warned: list[str]) -> None:
     client = CaptureClient(NOBODY, "loan", delivery_timeout_s=0.3)
     for _ in range(5):
         client.capture({"amount": 1.0}, 1)
     assert client.flush(timeout_s=30.0) == 0
     assert client.stats == Stats(accepted=5, failed=5)
     client.close()
+    reached, taken = sorted(warned, key=lambda message: "taken" in message)
+    assert "Kafka is not reached: " in reached
+    assert "a capture was not taken by Kafka" in taken
 
 
 def test_nothing_that_a_service_does_wrong_raises(warned: list[str]) -> None:

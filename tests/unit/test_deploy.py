@@ -1,5 +1,6 @@
 """What ships beside the package fits together: the composed services, the image, the locks."""
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
 from prometheus_client.parser import text_string_to_metric_families as parse
 
 from stream_monitor.config import Config, load_config
@@ -28,6 +30,13 @@ def config() -> Config:
 def pins(lock: str) -> dict[tuple[str, str], str]:
     text = (ROOT / lock).read_text(encoding="utf-8")
     return {(name, marker): version for name, version, marker in re.findall(r"^([a-z0-9-]+)==(\S+)( ; .*?)? \\$", text, re.MULTILINE)}
+
+
+def test_the_compose_file_is_what_its_specification_says() -> None:
+    schema = Draft202012Validator(json.loads((ROOT / "tests/compose/compose-spec.json").read_text(encoding="utf-8")))
+    assert [error.message for error in schema.iter_errors(COMPOSE)] == []
+    monitor = {**COMPOSE["services"]["monitor"], "port": []}
+    assert list(schema.iter_errors({**COMPOSE, "services": {"monitor": monitor}})), "a typo is an error"
 
 
 def test_ports_are_published_on_loopback_only() -> None:

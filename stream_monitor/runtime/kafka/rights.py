@@ -2,33 +2,32 @@
 
 from collections.abc import Mapping, Set
 
-from confluent_kafka import KafkaException, TopicCollection
+from confluent_kafka import TopicCollection
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._acl import AclOperation
 
 from .settings import LOGGER, KafkaSettings
-from .triage import error_of, triage
+from .triage import insist
 
 
 def missing_rights(settings: KafkaSettings, topics: Mapping[str, Set[str]], groups: Set[str]) -> list[str]:
     """Sentences, one per right that is missing. topics: existing ones -> names of `AclOperation`s; groups: those that we join.
 
+    Asks again for a while: a new cluster has no coordinator of groups yet, and makes one when it is first asked.
     Errors: as `triage`; Retriable where the cluster does not answer.
     """
     admin = AdminClient(settings.common(), logger=LOGGER)
-    try:
-        asked = admin.describe_topics(
-            TopicCollection(sorted(topics)), include_authorized_operations=True, request_timeout=settings.request_timeout_s
-        )
-        granted = {f"topic {name}": _names(done.result().authorized_operations) for name, done in asked.items()}
-        described = admin.describe_consumer_groups(
-            sorted(groups), include_authorized_operations=True, request_timeout=settings.request_timeout_s
-        )
-        granted |= {f"group {name}": _names(done.result().authorized_operations) for name, done in described.items()}
-    except KafkaException as exception:
-        raise triage(error_of(exception), "Ask for our rights") from exception
+    granted = insist(lambda: _granted(admin, settings, topics, groups), "Ask for our rights", settings.request_timeout_s)
     wanted = {f"topic {name}": operations for name, operations in topics.items()} | {f"group {name}": {"READ"} for name in groups}
     return [f"{what}: {right.lower()}" for what, rights in wanted.items() for right in sorted(rights) if right not in granted[what]]
+
+
+def _granted(admin: AdminClient, settings: KafkaSettings, topics: Mapping[str, Set[str]], groups: Set[str]) -> dict[str, set[str]]:
+    options = {"include_authorized_operations": True, "request_timeout": settings.request_timeout_s}
+    asked = admin.describe_topics(TopicCollection(sorted(topics)), **options)
+    described = admin.describe_consumer_groups(sorted(groups), **options)
+    parts = (("topic", asked), ("group", described))
+    return {f"{what} {name}": _names(done.result().authorized_operations) for what, part in parts for name, done in part.items()}
 
 
 def _names(operations: list[AclOperation] | None) -> set[str]:
