@@ -9,7 +9,8 @@ from typing import Annotated, Any, Final
 import typer
 
 from stream_monitor.cli.console import console
-from stream_monitor.cli.demo_traffic import START_MS, Features, Service, Traffic, applicant
+from stream_monitor.cli.demo_acts import AS_TRAINED, SHIFTED, START_MS
+from stream_monitor.cli.demo_traffic import Features, Service, Traffic, applicant, is_repaid
 from stream_monitor.detect.report import utc
 from stream_monitor.errors import InputError
 
@@ -30,7 +31,8 @@ def sample(
     try:
         out.mkdir(parents=True, exist_ok=True)
         service, random = Traffic.seeded(seed, 1).service, Random(seed)
-        rows = [_row(service, number, applicant(random, shifted=False)) for number in range(TRAINING_S)]
+        truths = Random(seed + 1)
+        rows = [_row(service, number, applicant(random, AS_TRAINED), truths) for number in range(TRAINING_S)]
         _write_training(out / "train.parquet", rows)
         with gzip.GzipFile(out / "captures.jsonl.gz", "wb", mtime=0) as file:
             file.writelines(_captures(service, random))
@@ -42,10 +44,11 @@ def sample(
     said.print(f"{out / 'captures.jsonl.gz'}: {CAPTURES_S:,} events from then on; other people apply from {shift} on")
 
 
-def _row(service: Service, number: int, features: Features) -> dict[str, Any]:
+def _row(service: Service, number: int, features: Features, truths: Random) -> dict[str, Any]:
     score = service.score(features)
     time_ms = START_MS - (TRAINING_S - number) * SECOND_MS
-    return {"id": f"past-{number}", "served_at": time_ms, **features, "predicted": service.label(score), "probability": score}
+    answer = {"predicted": service.label(score), "probability": score, "truth": "repaid" if is_repaid(features, truths) else "default"}
+    return {"id": f"past-{number}", "served_at": time_ms, **features, **answer}
 
 
 def _write_training(path: Path, rows: list[dict[str, Any]]) -> None:
@@ -59,4 +62,4 @@ def _write_training(path: Path, rows: list[dict[str, Any]]) -> None:
 
 def _captures(service: Service, random: Random) -> Iterator[bytes]:
     for number in range(CAPTURES_S):
-        yield service.event(number, applicant(random, shifted=number >= SHIFT_S), START_MS + number * SECOND_MS) + b"\n"
+        yield service.event(number, applicant(random, SHIFTED if number >= SHIFT_S else AS_TRAINED), START_MS + number * SECOND_MS) + b"\n"
