@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from http import HTTPStatus
+from http.client import HTTPConnection
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import quote
@@ -18,13 +19,14 @@ from stream_monitor.capture.schema import StreamKey
 from stream_monitor.cli.demo import Stage
 from stream_monitor.cli.demo_traffic import Traffic
 from stream_monitor.detect.report import Span, WindowScore, utc
-from stream_monitor.export.board import Board, Site
+from stream_monitor.export.board import Board, Crew, Site
 from stream_monitor.export.board import board as boards
 from stream_monitor.export.board import history as histories
 from stream_monitor.export.board.history import History, Seen
 from stream_monitor.export.board.views import FEATURES_MAX
 from stream_monitor.export.http import MetricsServer
 from stream_monitor.pipeline.step import Outputs
+from stream_monitor.runtime.roster import Roster
 from tests.demo_stage import played
 
 LOAN = StreamKey("loan", None)
@@ -82,9 +84,16 @@ def test_the_api_is_what_its_description_says() -> None:
     described = tree("/api/v1/openapi.json")
     schemas = described["components"]["schemas"]
     for path in described["paths"]:
-        found = tree(path.replace("{model}", "loan").replace("{feature}", "income"))
+        status, body = get(path.replace("{model}", "loan").replace("{feature}", "income"), Site(played().board, crew=crew()))
+        assert status == HTTPStatus.OK
+        found = json.loads(body)
         schema = described["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
         hold(found, schema, schemas)
+
+
+def crew() -> Crew:
+    stage = played()
+    return Crew(Roster(stage.broker, stage.config.topics.prefix, stage.clock), "demo")
 
 
 def hold(value: Any, schema: dict[str, Any], schemas: dict[str, Any]) -> None:
@@ -95,7 +104,7 @@ def hold(value: Any, schema: dict[str, Any], schemas: dict[str, Any]) -> None:
     if "enum" in schema:
         assert value in schema["enum"]
         return
-    kinds = {"object": dict, "array": list, "string": str, "integer": int, "number": int | float, "null": type(None)}
+    kinds = {"object": dict, "array": list, "string": str, "integer": int, "boolean": bool, "number": int | float, "null": type(None)}
     wanted = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     assert any(isinstance(value, kinds[kind]) for kind in wanted), (value, schema)
     if isinstance(value, dict):
@@ -124,6 +133,38 @@ def test_others_need_the_token(host: str) -> None:
     closed = Site(played().board, host, "secret")
     assert [get("/api/v1/models", closed, token)[0] for token in (None, "", "wrong", "sécret", "secret")] == [401, 401, 401, 401, 200]
     assert get("/", Site(played().board, "127.0.0.1", "secret"))[0] == HTTPStatus.UNAUTHORIZED, "a token that is set is asked for"
+
+
+@pytest.mark.parametrize("named", ["localhost", "LOCALHOST:9108", "127.0.0.1", "127.0.0.1:9108", "[::1]", "[::1]:9108"])
+def test_on_loopback_one_looks_by_an_address_of_the_machine(named: str) -> None:
+    with MetricsServer(played().store.registry(), port=0, site=Site(played().board)) as server:
+        assert status_of(server.port, "/", named) == status_of(server.port, "/api/v1/models", named) == HTTPStatus.OK
+
+
+@pytest.mark.parametrize(
+    "named", ["evil.example", "evil.example:9108", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.7", "[::1", "::1", "", "a b"]
+)
+def test_a_page_from_elsewhere_that_bound_its_name_to_this_machine_reads_nothing(named: str) -> None:
+    """DNS rebinding: a browser sends the name that it asked for. Probes and Prometheus may use any name."""
+    with MetricsServer(played().store.registry(), port=0, site=Site(played().board)) as server:
+        for path in ("/", "/models/loan", "/api/v1/models", "/api/v1/openapi.json", "/workers"):
+            assert status_of(server.port, path, named) == HTTPStatus.FORBIDDEN
+        assert [status_of(server.port, path, named) for path in ("/metrics", "/healthz", "/readyz")] == [200, 200, 200]
+
+
+def test_with_a_token_any_name_will_do() -> None:
+    """It is no cookie that a browser would send by itself; a proxy before it may pass its own name on."""
+    answer = Site(played().board, "127.0.0.1", "secret").answer("/", "Bearer secret", "monitor.example")
+    assert answer is not None
+    assert answer.status == HTTPStatus.OK
+
+
+def status_of(port: int, path: str, named: str) -> int:
+    connection = HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", path, headers={"Host": named})
+    status = connection.getresponse().status
+    connection.close()
+    return status
 
 
 def test_no_page_loads_anything_or_runs_a_script() -> None:

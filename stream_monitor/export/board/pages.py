@@ -1,7 +1,7 @@
-"""The pages: overview, model, feature; HTML without a script, readable by eye, by ear and by keyboard."""
+"""The pages: overview, model, feature, alerts, workers; HTML without a script, readable by eye, by ear and by keyboard."""
 
 from functools import cache
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from jinja2 import Environment
@@ -11,6 +11,8 @@ from stream_monitor.export.board.views import Tree
 from stream_monitor.export.pictures import Point, Share, score_over_time, shares
 from stream_monitor.export.report.story import millis, segment_text
 from stream_monitor.export.templating import number, templates
+
+_UNITS: Final = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
 
 def overview(tree: Tree, **more: Any) -> str:
@@ -29,6 +31,16 @@ def feature(tree: Tree, **more: Any) -> str:
     return _environment().get_template("feature.html.j2").render(**tree, **more, here=here, tree=tree)
 
 
+def alerts(tree: Tree, **more: Any) -> str:
+    """All alerts that are known, of one model or of all."""
+    return _environment().get_template("all_alerts.html.j2").render(**tree, **more, here=link("alerts", model=tree["model"]))
+
+
+def workers(tree: Tree, **more: Any) -> str:
+    """Everybody who works on this deployment."""
+    return _environment().get_template("workers.html.j2").render(**tree, **more, here=link("workers"))
+
+
 def link(*steps: str, **query: object) -> str:
     """A path of this site; names may hold anything."""
     given = {name: value for name, value in query.items() if value}
@@ -38,9 +50,22 @@ def link(*steps: str, **query: object) -> str:
 @cache
 def _environment() -> Environment:
     environment = templates()
-    environment.filters |= {"number": number}
+    environment.filters |= {"number": number, "moment": _moment, "duration": _duration}
     environment.globals |= {"link": link, "segment_text": segment_text, "score_over_time": _score_over_time, "shares": _shares}
     return environment
+
+
+def _moment(text: str | None) -> str:
+    """A time in UTC, to the second; a dash for none."""
+    return "-" if text is None else text[:19].replace("T", " ")
+
+
+def _duration(seconds: float | None) -> str:
+    """In the largest unit that it fills twice; a dash for none."""
+    if seconds is None:
+        return "-"
+    count, unit = next((seconds / size, unit) for unit, size in _UNITS if seconds >= 2 * size or size == 1)
+    return f"{count:.1f} {unit}" if count < 10 else f"{count:,.0f} {unit}"
 
 
 def _score_over_time(feature_tree: Tree, detector: str) -> Markup:

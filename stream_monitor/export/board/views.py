@@ -11,7 +11,7 @@ from stream_monitor.capture.schema import StreamKey
 from stream_monitor.detect.finding import Severity
 from stream_monitor.detect.registry import VOLUME
 from stream_monitor.detect.report import utc
-from stream_monitor.export.board.board import Board, StreamBoard
+from stream_monitor.export.board.board import Board, StreamBoard, Whole
 from stream_monitor.export.board.history import Seen, SeriesKey
 from stream_monitor.pipeline.plan import StreamPlan
 from stream_monitor.profile.layout import FIRST_VALUE
@@ -20,6 +20,8 @@ from stream_monitor.window.windows import Window
 Tree = dict[str, Any]
 FEATURES_MAX: Final = 100
 """Columns on one page; the others by search, or by the next page."""
+ALERTS_SHOWN: Final = 50
+"""Alerts on the page of a model, or of all; the others by `alerts`."""
 BINS_MAX: Final = 60
 """Bins or categories of a picture, those with most events."""
 _RANK: Final = list(Severity)
@@ -27,24 +29,45 @@ _RANK: Final = list(Severity)
 
 def models(board: Board) -> list[Tree]:
     """Every stream of this worker, the worst first."""
+    whole = board.whole()
     with board.reading() as (streams, alerts):
-        found = [_model(stream, each, [a for a in alerts if _is_of(a, stream)]) for stream, each in streams.items()]
+        found = [_model(whole, stream, each, [a for a in alerts if _is_of(a, stream)]) for stream, each in streams.items()]
     return sorted(found, key=lambda tree: (-len(tree["firing"]), -_severity(tree["state"]), tree["model"], tree["version"] or ""))
 
 
-def model(board: Board, stream: StreamKey, search: str = "", page: int = 1) -> Tree | None:
-    """One stream: its columns, those that moved furthest first, and its alerts; None where this worker does not own it."""
+def others(board: Board) -> list[Tree]:
+    """The streams that are to be watched and that this worker does not own."""
+    whole = board.whole()
+    return [{"model": stream.model, "version": stream.version} for stream in sorted(whole.streams().keys() - whole.own, key=stream_order)]
+
+
+def stream_order(stream: StreamKey) -> tuple[str, str]:
+    """By name, then by version."""
+    return stream.model, stream.version or ""
+
+
+def model(board: Board, stream: StreamKey, search: str = "", offset: int = 0, limit: int = FEATURES_MAX) -> Tree | None:
+    """One stream: its columns, those that moved furthest first, and its newest alerts; None where this worker does not own it.
+
+    offset, limit: which of the columns that were found are shown; limit >= 1.
+    """
+    whole = board.whole()
     with board.reading() as (streams, alerts):
         each = streams.get(stream)
         if each is None:
             return None
         mine = [alert for alert in alerts if _is_of(alert, stream)]
-        tree, newest, plan = _model(stream, each, mine), each.history.newest(), each.plan
+        tree, newest, plan = _model(whole, stream, each, mine), each.history.newest(), each.plan
     chosen = [feature for feature in _features(plan, newest, mine) if search.lower() in feature["feature"].lower()]
-    start = FEATURES_MAX * (max(page, 1) - 1)
-    shown = chosen[start : start + FEATURES_MAX]
-    pages = max(-(-len(chosen) // FEATURES_MAX), 1)
-    return {**tree, "features": shown, "found": len(chosen), "page": page, "pages": pages, "alerts": [alert_tree(a) for a in mine]}
+    return {
+        **tree,
+        "features": chosen[offset : offset + limit],
+        "found": len(chosen),
+        "page": offset // limit + 1,
+        "pages": max(-(-len(chosen) // limit), 1),
+        "alerts": [alert_tree(alert) for alert in mine[:ALERTS_SHOWN]],
+        "alerts_found": len(mine),
+    }
 
 
 def feature(board: Board, stream: StreamKey, name: str) -> Tree | None:
@@ -69,10 +92,11 @@ def feature(board: Board, stream: StreamKey, name: str) -> Tree | None:
     }
 
 
-def alerts(board: Board) -> list[Tree]:
-    """All that are known, newest publication first."""
-    with board.reading() as (_, found):
-        return [alert_tree(alert) for alert in found]
+def alerts(board: Board, model: str | None = None) -> list[Tree]:
+    """All that are known, of one model or of all, newest publication first."""
+    with board.reading() as (_, known):
+        found = [alert for alert in known if model in (None, alert.model)]
+    return [alert_tree(alert) for alert in found]
 
 
 def alert_tree(alert: Alert) -> Tree:
@@ -81,7 +105,7 @@ def alert_tree(alert: Alert) -> Tree:
     return tree
 
 
-def _model(stream: StreamKey, each: StreamBoard, mine: Sequence[Alert]) -> Tree:
+def _model(whole: Whole, stream: StreamKey, each: StreamBoard, mine: Sequence[Alert]) -> Tree:
     firing = [alert for alert in mine if alert.status is not AlertStatus.RESOLVED]
     worst = max((alert.severity for alert in firing), key=_RANK.index, default=None)
     window = each.window
@@ -93,6 +117,7 @@ def _model(stream: StreamKey, each: StreamBoard, mine: Sequence[Alert]) -> Tree:
         "columns": len(each.plan.baseline.columns),
         "window": None if window is None else _span(window.judged_from_ms, window.end_ms, window.profile.events),
         "watermark": None if each.watermark_ms is None else utc(each.watermark_ms),
+        "watermark_delay_s": whole.behind_s(each.watermark_ms),
         "baseline_id": each.plan.baseline.id,
     }
 
