@@ -39,10 +39,13 @@ def watched(monitor: Monitor) -> dict[str, float | None]:
 def test_every_worker_shows_all_of_them(stack: Stack) -> None:
     first, second = stack.monitor("first"), stack.monitor("second", "detect")
     wait_until(lambda: first.is_ready() and second.is_ready(), "both to be ready")
-    shared = {"first": {"profile": [0, 1, 2, 3], "detect": [0]}, "second": {"detect": [1]}}, {
-        "first": {"profile": [0, 1, 2, 3], "detect": [1]},
-        "second": {"detect": [0]},
-    }
+    shared = (
+        {"first": {"profile": [0, 1, 2, 3], "detect": [0]}, "second": {"detect": [1]}},
+        {
+            "first": {"profile": [0, 1, 2, 3], "detect": [1]},
+            "second": {"detect": [0]},
+        },
+    )
     wait_until(lambda: owned(first) in shared and owned(second) == owned(first), "each to show both with their partitions")
     with stack.traffic(rate=1_000, seed=4) as traffic:
         traffic.finish(CLOSING_MS)

@@ -1,5 +1,6 @@
 """The pages: overview, model, feature, alerts, workers; HTML without a script, readable by eye, by ear and by keyboard."""
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, Final
 from urllib.parse import quote, urlencode
@@ -50,7 +51,7 @@ def link(*steps: str, **query: object) -> str:
 @cache
 def _environment() -> Environment:
     environment = templates()
-    environment.filters |= {"number": number, "moment": _moment, "duration": _duration}
+    environment.filters |= {"number": number, "moment": _moment, "duration": _duration, "runs": _runs}
     environment.globals |= {"link": link, "segment_text": segment_text, "score_over_time": _score_over_time, "shares": _shares}
     return environment
 
@@ -66,6 +67,13 @@ def _duration(seconds: float | None) -> str:
         return "-"
     count, unit = next((seconds / size, unit) for unit, size in _UNITS if seconds >= 2 * size or size == 1)
     return f"{count:.1f} {unit}" if count < 10 else f"{count:,.0f} {unit}"
+
+
+def _runs(numbers: Sequence[int]) -> str:
+    """Rising numbers, those in a row as `first-last`, with a hyphen that no line breaks at."""
+    known = set(numbers)
+    starts, ends = ([number for number in numbers if number + step not in known] for step in (-1, 1))
+    return ", ".join(f"{start}" if start == end else f"{start}\u2011{end}" for start, end in zip(starts, ends, strict=True))
 
 
 def _score_over_time(feature_tree: Tree, detector: str) -> Markup:
