@@ -1,7 +1,9 @@
 """What the pages and the API show of a worker's models, to whom, and that it stays bounded."""
 
 import json
+import re
 from collections.abc import Iterator
+from html import unescape
 from http import HTTPStatus
 from http.client import HTTPConnection
 from typing import Any
@@ -15,17 +17,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_monitor.alert.alert import AlertStatus
+from stream_monitor.baseline.build import build
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.cli.demo import Stage
 from stream_monitor.cli.demo_traffic import Traffic
+from stream_monitor.config import parse_config
 from stream_monitor.detect.report import Span, WindowScore, utc
 from stream_monitor.export.board import Board, Crew, Site
 from stream_monitor.export.board import board as boards
 from stream_monitor.export.board import history as histories
+from stream_monitor.export.board.board import ALERTS_MAX
 from stream_monitor.export.board.history import History, Seen
-from stream_monitor.export.board.views import FEATURES_MAX
+from stream_monitor.export.board.views import ALERTS_SHOWN, FEATURES_MAX
 from stream_monitor.export.http import MetricsServer
-from stream_monitor.pipeline.step import Outputs
+from stream_monitor.pipeline.plan import compile_plan
+from stream_monitor.pipeline.step import Outputs, State
 from stream_monitor.runtime.roster import Roster
 from tests.demo_stage import played
 
@@ -242,8 +248,29 @@ def test_a_history_is_the_last_windows(said: list[tuple[int, dict[str, float | N
             points = [point for point in history.of((name, "psi")) if point.threshold is not None]
             told = {minute: scores[name] for minute, scores in wanted.items() if name in scores}
             assert points == [Seen(minute * 60_000, told[minute], 0.2) for minute in sorted(told)]
-        newest = history.newest()
-        assert {key[0] for key in newest} == {name for _, scores in said for name in scores}
+
+
+judged = st.tuples(st.sampled_from([*"abc", None]), st.sampled_from(["psi", "ks", "tvd"]))
+
+
+@given(st.lists(st.tuples(st.integers(1, 5), st.dictionaries(judged, st.none() | st.floats(0, 2)))))
+def test_a_column_is_ranked_by_the_detector_that_is_nearest_its_threshold(said: list[tuple[int, dict[Any, float | None]]]) -> None:
+    """Against every ratio of the newest window."""
+    history, last = History(), dict[int, dict[Any, float | None]]()
+    for minute, scores in said:
+        rows = [
+            msgspec.structs.replace(row, feature=column, detector=detector)
+            for (column, detector), score in scores.items()
+            for row in window(minute * 60_000, {"": score})
+        ]
+        history.add(rows)
+        if rows:
+            last[minute] = {**last.get(minute, {}), **scores}
+    found = history.furthest()
+    newest = last[max(last)] if last else {}
+    wanted = {name: [score for (column, _), score in newest.items() if column == name and score is not None] for name in "abc"}
+    assert {name: seen.score for name, (_, seen) in found.items()} == {name: max(scores) for name, scores in wanted.items() if scores}
+    assert all(newest[name, detector] == seen.score for name, (detector, seen) in found.items())
 
 
 def many(count: int) -> Iterator[Any]:
@@ -265,7 +292,72 @@ def test_many_columns_keep_fewer_windows_and_come_page_by_page() -> None:
     history = History()
     history.add(window(60_000, {f"f{number}": 0.1 for number in range(10_000)}))
     assert history.values.size <= max(histories.CELLS_MAX, 2 * 10_000 * histories.WINDOWS_MIN)
-    assert FEATURES_MAX == 100
+
+
+WIDE = StreamKey("wide", None)
+
+
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """A model of 10,000 columns, as many as a baseline may have, after one window in which a few of them moved, and 600 alerts."""
+    path = tmp_path_factory.mktemp("wide") / "training.jsonl"
+    features = [f"feature_{number:05}" for number in range(9_999)]
+    events = ({"model": "wide", "features": dict.fromkeys(features, row), "prediction": row / 20} for row in range(20))
+    path.write_bytes(b"\n".join(msgspec.json.encode(event) for event in events))
+    baseline = build([path]).baseline
+    config = parse_config({"models": {"wide": {"baseline": "wide"}}}, "test")
+    board, state = Board(config), State.empty(compile_plan(config, config.shared({"wide": baseline.id}), {"wide": baseline}))
+    board.follows(state, [WIDE])
+    rows = [
+        WindowScore("wide", None, {}, Span(utc(0), utc(60_000), 10), 1, name, detector, number / 1e5, 0.2, 0.5, "judged")
+        for number, name in enumerate([*features, "prediction"])
+        for detector in ("psi", "ks", "tvd")
+    ]
+    alerts = [msgspec.structs.replace(alert, model="wide", feature=features[7]) for alert in many(600)]
+    board.committed(Outputs(scores=rows, alerts=alerts), [])
+    return Site(board)
+
+
+def test_every_one_of_ten_thousand_columns_is_reached_page_by_page_and_by_its_name(wide: Site) -> None:
+    seen: list[str] = []
+    target: str | None = "/models/wide"
+    while target is not None:
+        status, page = get(target, wide)
+        assert status == HTTPStatus.OK
+        assert len(page) < 200_000, "100 columns and 50 alerts, however many there are"
+        seen += re.findall(r'<a href="/models/wide/features/([^"]+)">\1</a>', page)
+        following = re.search(r'<a href="([^"]+)">Next</a>', page)
+        target = following and unescape(following[1])
+    assert len(seen) == len(set(seen)) == 10_000
+    assert seen[:2] == ["feature_00007", "prediction"], "what fires, then what moved furthest"
+    assert get(f"/models/wide/features/{seen[-1]}", wide)[0] == HTTPStatus.OK
+    found = re.findall(r'<a href="/models/wide/features/([^"]+)">\1</a>', get("/models/wide?search=_0999", wide)[1])
+    assert found == [f"feature_0999{number}" for number in range(8, -1, -1)]
+
+
+def test_the_api_gives_ten_thousand_columns_in_bounded_parts(wide: Site) -> None:
+    seen: list[str] = []
+    for offset in range(0, 10_000, 999):
+        status, body = get(f"/api/v1/models/wide?offset={offset}&limit=999", wide)
+        assert status == HTTPStatus.OK
+        assert len(body) < 1_000_000
+        seen += [each["feature"] for each in json.loads(body)["features"]]
+    assert len(seen) == len(set(seen)) == 10_000
+    assert len(json.loads(get("/api/v1/models/wide", wide)[1])["features"]) == FEATURES_MAX
+    assert len(json.loads(get("/api/v1/models/wide?limit=99999", wide)[1])["features"]) == 1_000
+
+
+def test_many_alerts_are_on_a_page_of_their_own_and_given_in_parts(wide: Site) -> None:
+    page = get("/models/wide", wide)[1]
+    assert (
+        page.count('class="badge ok">resolved') + page.count('class="badge critical">critical</span></td>\n<td class="name">')
+        == ALERTS_SHOWN
+    )
+    assert 'href="/alerts?model=wide">All 500 alerts' in page
+    assert get("/alerts?model=wide", wide)[1].count("<tr>") == 1 + ALERTS_MAX
+    found = json.loads(get("/api/v1/alerts?model=wide&offset=490&limit=20", wide)[1])
+    assert (len(found["alerts"]), found["found"]) == (10, ALERTS_MAX)
+    assert json.loads(get("/api/v1/alerts?model=loan", wide)[1]) == {"alerts": [], "found": 0}
 
 
 def test_a_model_that_went_to_another_worker_is_shown_no_more() -> None:

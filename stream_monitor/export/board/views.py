@@ -1,6 +1,6 @@
 """What pages and the JSON API show: plain trees of what is on the board."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -9,11 +9,9 @@ from stream_monitor.alert.alert import Alert, AlertStatus
 from stream_monitor.baseline.baseline import Baseline
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.detect.finding import Severity
-from stream_monitor.detect.registry import VOLUME
 from stream_monitor.detect.report import utc
 from stream_monitor.export.board.board import Board, StreamBoard, Whole
-from stream_monitor.export.board.history import Seen, SeriesKey
-from stream_monitor.pipeline.plan import StreamPlan
+from stream_monitor.export.board.history import Seen
 from stream_monitor.profile.layout import FIRST_VALUE
 from stream_monitor.window.windows import Window
 
@@ -24,7 +22,7 @@ ALERTS_SHOWN: Final = 50
 """Alerts on the page of a model, or of all; the others by `alerts`."""
 BINS_MAX: Final = 60
 """Bins or categories of a picture, those with most events."""
-_RANK: Final = list(Severity)
+_RANKS: Final = {severity.value: rank for rank, severity in enumerate(Severity, 1)}
 
 
 def models(board: Board) -> list[Tree]:
@@ -57,14 +55,17 @@ def model(board: Board, stream: StreamKey, search: str = "", offset: int = 0, li
         if each is None:
             return None
         mine = [alert for alert in alerts if _is_of(alert, stream)]
-        tree, newest, plan = _model(whole, stream, each, mine), each.history.newest(), each.plan
-    chosen = [feature for feature in _features(plan, newest, mine) if search.lower() in feature["feature"].lower()]
+        tree, furthest, plan = _model(whole, stream, each, mine), each.history.furthest(), each.plan
+    firing = {alert.feature: alert.severity.value for alert in mine if alert.status is not AlertStatus.RESOLVED}
+    names = [entry.column.name for entry in plan.baseline.columns if search.lower() in entry.column.name.lower()]
+    ratios = {name: _ratio(seen) for name, (_, seen) in furthest.items()}
+    names.sort(key=lambda name: (-_severity(firing.get(name)), -ratios.get(name, 0.0), name))
     return {
         **tree,
-        "features": chosen[offset : offset + limit],
-        "found": len(chosen),
+        "features": [_feature(name, firing.get(name), furthest.get(name)) for name in names[offset : offset + limit]],
+        "found": len(names),
         "page": offset // limit + 1,
-        "pages": max(-(-len(chosen) // limit), 1),
+        "pages": max(-(-len(names) // limit), 1),
         "alerts": [alert_tree(alert) for alert in mine[:ALERTS_SHOWN]],
         "alerts_found": len(mine),
     }
@@ -107,12 +108,12 @@ def alert_tree(alert: Alert) -> Tree:
 
 def _model(whole: Whole, stream: StreamKey, each: StreamBoard, mine: Sequence[Alert]) -> Tree:
     firing = [alert for alert in mine if alert.status is not AlertStatus.RESOLVED]
-    worst = max((alert.severity for alert in firing), key=_RANK.index, default=None)
+    worst = max((alert.severity.value for alert in firing), key=_severity, default=None)
     window = each.window
     return {
         "model": stream.model,
         "version": stream.version,
-        "state": worst.value if worst else ("ok" if window else "waiting"),
+        "state": worst or ("ok" if window else "waiting"),
         "firing": [_brief(alert) for alert in firing],
         "columns": len(each.plan.baseline.columns),
         "window": None if window is None else _span(window.judged_from_ms, window.end_ms, window.profile.events),
@@ -126,23 +127,12 @@ def _brief(alert: Alert) -> Tree:
     return {"alert_id": alert.alert_id, "severity": alert.severity.value, "feature": alert.feature, "summary": alert.annotations.summary}
 
 
-def _features(plan: StreamPlan, newest: Mapping[SeriesKey, Seen], mine: Sequence[Alert]) -> list[Tree]:
-    firing = {alert.feature: alert.severity.value for alert in mine if alert.status is not AlertStatus.RESOLVED}
-    nearest: dict[str, tuple[float, str, Seen]] = {}
-    for (column, detector), seen in newest.items():
-        if column is not None and seen.score is not None and seen.threshold and detector not in VOLUME:
-            ratio = seen.score / seen.threshold
-            if column not in nearest or ratio > nearest[column][0]:
-                nearest[column] = (ratio, detector, seen)
-    found = []
-    for entry in plan.baseline.columns:
-        name = entry.column.name
-        tree: Tree = {"feature": name, "state": firing.get(name), **dict.fromkeys(("detector", "ratio", "score", "threshold"))}
-        if name in nearest:
-            ratio, detector, seen = nearest[name]
-            tree |= {"detector": detector, "ratio": ratio, "score": seen.score, "threshold": seen.threshold}
-        found.append(tree)
-    return sorted(found, key=lambda tree: (-_severity(tree["state"]), -(tree["ratio"] or 0.0), tree["feature"]))
+def _feature(name: str, state: str | None, furthest: tuple[str, Seen] | None) -> Tree:
+    tree: Tree = {"feature": name, "state": state, **dict.fromkeys(("detector", "ratio", "score", "threshold"))}
+    if furthest is not None:
+        detector, seen = furthest
+        tree |= {"detector": detector, "ratio": _ratio(seen), "score": seen.score, "threshold": seen.threshold}
+    return tree
 
 
 def _bins(baseline: Baseline, window: Window | None, column: int) -> list[Tree]:
@@ -174,4 +164,4 @@ def _is_of(alert: Alert, stream: StreamKey) -> bool:
 
 
 def _severity(state: str | None) -> int:
-    return _RANK.index(Severity(state)) + 1 if state in list(Severity) else 0
+    return 0 if state is None else _RANKS.get(state, 0)
