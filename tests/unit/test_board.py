@@ -27,9 +27,10 @@ from stream_monitor.export.board import Board, Crew, Site
 from stream_monitor.export.board import board as boards
 from stream_monitor.export.board import history as histories
 from stream_monitor.export.board.board import ALERTS_MAX
-from stream_monitor.export.board.history import History, Seen
+from stream_monitor.export.board.history import History
 from stream_monitor.export.board.views import ALERTS_SHOWN, FEATURES_MAX
 from stream_monitor.export.http import MetricsServer
+from stream_monitor.export.pictures import Point
 from stream_monitor.pipeline.plan import compile_plan
 from stream_monitor.pipeline.step import Outputs, State
 from stream_monitor.runtime.roster import Roster
@@ -247,7 +248,7 @@ def test_a_history_is_the_last_windows(said: list[tuple[int, dict[str, float | N
         for name in "abcd":
             points = [point for point in history.of((name, "psi")) if point.threshold is not None]
             told = {minute: scores[name] for minute, scores in wanted.items() if name in scores}
-            assert points == [Seen(minute * 60_000, told[minute], 0.2) for minute in sorted(told)]
+            assert points == [Point(minute * 60_000, told[minute], 0.2) for minute in sorted(told)]
 
 
 judged = st.tuples(st.sampled_from([*"abc", None]), st.sampled_from(["psi", "ks", "tvd"]))

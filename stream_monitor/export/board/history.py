@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stream_monitor.detect.report import WindowScore
+from stream_monitor.export.pictures import Point
 
 WINDOWS_MAX: Final = 288
 """A day of five-minute windows."""
@@ -17,14 +18,6 @@ WINDOWS_MIN: Final = 12
 
 SeriesKey = tuple[str | None, str]
 """Column (None: the whole) and detector."""
-
-
-class Seen(NamedTuple):
-    """One window of one series. score: None where it could not be judged."""
-
-    end_ms: int
-    score: float | None
-    threshold: float | None
 
 
 @dataclass(slots=True)
@@ -54,15 +47,15 @@ class History:
             judged = row.status == "judged" and row.score is not None
             cell[:] = (row.score if judged else np.nan, np.nan if row.threshold is None else row.threshold)
 
-    def of(self, key: SeriesKey) -> list[Seen]:
+    def of(self, key: SeriesKey) -> list[Point]:
         """One series in the order of time."""
         row = self.series.get(key)
         if row is None:
             return []
         found = zip(self.ends_ms, self.values[:, row].T.tolist(), strict=False)
-        return [Seen(end, *(None if value != value else value for value in pair)) for end, pair in sorted(found)]
+        return [Point(end, *(None if value != value else value for value in pair)) for end, pair in sorted(found)]
 
-    def furthest(self) -> dict[str, tuple[str, Seen]]:
+    def furthest(self) -> dict[str, tuple[str, Point]]:
         """By column, the detector of the newest window whose score is the most of its threshold, and what it saw; where there is one.
 
         In arrays: ten thousand columns of sixteen series each take 20 ms, in which a worker waits to tell what it committed.
@@ -77,7 +70,7 @@ class History:
         best[self._owners[rows]] = rows  # of several places that are one the last value stays: the highest
         best = best[best >= 0]
         found = zip((self._keys[row] for row in best.tolist()), scores[best].tolist(), thresholds[best].tolist(), strict=True)
-        return {str(column): (detector, Seen(self.ends_ms[place], *pair)) for (column, detector), *pair in found}
+        return {str(column): (detector, Point(self.ends_ms[place], *pair)) for (column, detector), *pair in found}
 
     def _make_room(self) -> None:
         """Series are known after the first window; later ones are rare."""

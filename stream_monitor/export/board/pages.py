@@ -77,7 +77,7 @@ def _runs(numbers: Sequence[int]) -> str:
 
 
 def _score_over_time(feature_tree: Tree, detector: str) -> Markup:
-    points = [Point(millis(each["end"]), each["score"], each["threshold"]) for each in feature_tree["detectors"][detector]]
+    points: list[Point] = feature_tree["detectors"][detector]
     axis = points[0].end_ms, max(points[-1].end_ms, points[0].end_ms + 1)
     mine = [alert for alert in feature_tree["alerts"] if alert["detector"] == detector]
     firing = (millis(mine[0]["started_at"]), millis(mine[0]["resolved_at"]) if mine[0]["resolved_at"] else axis[1]) if mine else None

@@ -94,7 +94,8 @@ class Site:
             case ("models", name):
                 tree = views.model(board, _stream(name, query), query.get("search", ""), offset, limit)
             case ("models", name, "features", feature):
-                tree = views.feature(board, _stream(name, query), feature)
+                known = views.feature(board, _stream(name, query), feature)
+                tree = None if known is None else views.feature_told(known)
         return None if tree is None else Answer(HTTPStatus.OK, JSON, orjson.dumps(tree, option=orjson.OPT_SERIALIZE_NUMPY), SAFE)
 
     def _pages(self, steps: tuple[str, ...], query: Mapping[str, str]) -> Answer | None:

@@ -11,7 +11,7 @@ from stream_monitor.capture.schema import StreamKey
 from stream_monitor.detect.finding import Severity
 from stream_monitor.detect.report import utc
 from stream_monitor.export.board.board import Board, StreamBoard, Whole
-from stream_monitor.export.board.history import Seen
+from stream_monitor.export.pictures import Point
 from stream_monitor.profile.layout import FIRST_VALUE
 from stream_monitor.window.windows import Window
 
@@ -72,7 +72,10 @@ def model(board: Board, stream: StreamKey, search: str = "", offset: int = 0, li
 
 
 def feature(board: Board, stream: StreamKey, name: str) -> Tree | None:
-    """One column: its distribution before and now, every detector's scores over the last windows, its alerts; None: not here."""
+    """One column: its distribution before and now, every detector's scores over the last windows, its alerts; None: not here.
+
+    The scores are `Point`s: a page draws thousands of them while the worker waits for the interpreter; see `feature_told`.
+    """
     with board.reading() as (streams, alerts):
         each = streams.get(stream)
         names = [entry.column.name for entry in each.plan.baseline.columns] if each else []
@@ -88,9 +91,19 @@ def feature(board: Board, stream: StreamKey, name: str) -> Tree | None:
         "feature": name,
         "window": None if window is None else _span(window.judged_from_ms, window.end_ms, window.profile.events),
         "bins": _bins(baseline, window, names.index(name)),
-        "detectors": {detector: [_point(seen) for seen in found] for detector, found in series.items()},
+        "detectors": series,
         "alerts": [alert_tree(alert) for alert in mine],
     }
+
+
+def feature_told(tree: Tree) -> Tree:
+    """The same for JSON."""
+    ends = {point.end_ms: utc(point.end_ms) for points in tree["detectors"].values() for point in points}
+    told = {
+        detector: [{"end": ends[point.end_ms], "score": point.score, "threshold": point.threshold} for point in points]
+        for detector, points in tree["detectors"].items()
+    }
+    return {**tree, "detectors": told}
 
 
 def alerts(board: Board, model: str | None = None) -> list[Tree]:
@@ -127,7 +140,7 @@ def _brief(alert: Alert) -> Tree:
     return {"alert_id": alert.alert_id, "severity": alert.severity.value, "feature": alert.feature, "summary": alert.annotations.summary}
 
 
-def _feature(name: str, state: str | None, furthest: tuple[str, Seen] | None) -> Tree:
+def _feature(name: str, state: str | None, furthest: tuple[str, Point] | None) -> Tree:
     tree: Tree = {"feature": name, "state": state, **dict.fromkeys(("detector", "ratio", "score", "threshold"))}
     if furthest is not None:
         detector, seen = furthest
@@ -147,12 +160,8 @@ def _bins(baseline: Baseline, window: Window | None, column: int) -> list[Tree]:
     return [{"bin": baseline.label(column, c), "baseline": before[c] / ofs[0], "window": now[c] / ofs[1]} for c in values]
 
 
-def _ratio(seen: Seen) -> float:
+def _ratio(seen: Point) -> float:
     return seen.score / seen.threshold if seen.score is not None and seen.threshold else 0.0
-
-
-def _point(seen: Seen) -> Tree:
-    return {"end": utc(seen.end_ms), "score": seen.score, "threshold": seen.threshold}
 
 
 def _span(start_ms: int, end_ms: int, events: int) -> Tree:
