@@ -60,6 +60,7 @@ def test_every_worker_shows_all_of_them(stack: Stack) -> None:
     (gone,) = [each for each in workers(first)["workers"] if not each["is_here"]]
     assert gone["instance"] == "second"
     assert "gone" in first.get("/workers")[1]
+    assert first.terminate() == 0, first.tail()
 
 
 def test_what_kafka_does_not_tell_is_said(make_stack: MakeStack, kafka_server: KafkaServer) -> None:

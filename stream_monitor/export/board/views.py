@@ -28,8 +28,11 @@ _RANKS: Final = {severity.value: rank for rank, severity in enumerate(Severity, 
 def models(board: Board) -> list[Tree]:
     """Every stream of this worker, the worst first."""
     whole = board.whole()
-    with board.reading() as (streams, alerts):
-        found = [_model(whole, stream, each, [a for a in alerts if _is_of(a, stream)]) for stream, each in streams.items()]
+    with board.reading() as (streams, known):
+        own, mine = dict(streams), {stream: list[Alert]() for stream in streams}
+    for alert in known:
+        mine.get(StreamKey(alert.model, alert.version), []).append(alert)
+    found = [_model(whole, stream, each, mine[stream]) for stream, each in own.items()]
     return sorted(found, key=lambda tree: (-len(tree["firing"]), -_severity(tree["state"]), tree["model"], tree["version"] or ""))
 
 
