@@ -23,7 +23,7 @@ from stream_monitor.cli.demo import Stage
 from stream_monitor.cli.demo_traffic import Traffic
 from stream_monitor.config import parse_config
 from stream_monitor.detect.report import Span, WindowScore, utc
-from stream_monitor.export.board import Board, Crew, Site
+from stream_monitor.export.board import Board, Crew, Site, views
 from stream_monitor.export.board import board as boards
 from stream_monitor.export.board import history as histories
 from stream_monitor.export.board.board import ALERTS_MAX
@@ -31,7 +31,7 @@ from stream_monitor.export.board.history import History
 from stream_monitor.export.board.views import ALERTS_SHOWN, FEATURES_MAX
 from stream_monitor.export.http import MetricsServer
 from stream_monitor.export.pictures import Point
-from stream_monitor.pipeline.plan import compile_plan
+from stream_monitor.pipeline.plan import Plan, compile_plan
 from stream_monitor.pipeline.step import Outputs, State
 from stream_monitor.runtime.roster import Roster
 from tests.demo_stage import played
@@ -73,6 +73,12 @@ def test_a_model_ranks_its_columns_by_what_moved() -> None:
     assert len(names) == found["columns"] == found["found"]
     assert [each["feature"] for each in tree("/api/v1/models/loan?search=INC")["features"]] == ["income"]
     assert "income" in get("/models/loan")[1]
+
+
+def test_a_page_that_refreshes_itself_stays_where_it_is() -> None:
+    for target in ("/?search=lo", "/models/loan?search=inc", "/models/loan?version=9&search=a", "/alerts?model=loan"):
+        status, page = get(target)
+        assert status == HTTPStatus.NOT_FOUND or f'href="{target.replace("&", "&amp;")}&amp;refresh=10"' in page
 
 
 def test_a_feature_has_its_distribution_and_every_published_score() -> None:
@@ -346,6 +352,21 @@ def test_the_api_gives_ten_thousand_columns_in_bounded_parts(wide: Site) -> None
     assert len(seen) == len(set(seen)) == 10_000
     assert len(json.loads(get("/api/v1/models/wide", wide)[1])["features"]) == FEATURES_MAX
     assert len(json.loads(get("/api/v1/models/wide?limit=99999", wide)[1])["features"]) == 1_000
+
+
+def test_of_many_models_the_worst_are_shown_and_the_others_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    config, stage = played().config, played()
+    monkeypatch.setattr(views, "MODELS_SHOWN", 30)
+    (loan,) = stage.board.whole().own
+    with stage.board.reading() as (streams, _):
+        plan = streams[loan].plan
+    state = State.empty(Plan(1, "", config, {StreamKey(f"model_{number:03}", None): plan for number in range(500)}))
+    board = Board(config)
+    board.follows(state, state.plan.streams)
+    page = get("/", Site(board))[1]
+    assert page.count('class="badge waiting"') == 30
+    assert "500 found, the worst 30 shown" in page
+    assert re.findall(r">(model_[^<]+)<", get("/?search=_49", Site(board))[1]) == [f"model_49{number}" for number in range(10)]
 
 
 def test_many_alerts_are_on_a_page_of_their_own_and_given_in_parts(wide: Site) -> None:

@@ -18,12 +18,14 @@ _UNITS: Final = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
 def overview(tree: Tree, **more: Any) -> str:
     """Every model at a glance, and the newest alerts."""
-    return _environment().get_template("overview.html.j2").render(**tree, **more, here=link())
+    return _environment().get_template("overview.html.j2").render(**tree, **more, here=link(search=more["search"]))
 
 
 def model(tree: Tree, **more: Any) -> str:
     """One model: its columns by what moved, its alerts."""
-    return _environment().get_template("model.html.j2").render(**tree, **more, here=link("models", tree["model"], version=tree["version"]))
+    page = tree["page"] if tree["page"] > 1 else None
+    here = link("models", tree["model"], version=tree["version"], search=more["search"], page=page)
+    return _environment().get_template("model.html.j2").render(**tree, **more, here=here)
 
 
 def feature(tree: Tree, **more: Any) -> str:

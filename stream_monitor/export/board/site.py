@@ -104,7 +104,8 @@ class Site:
         match steps:
             case ():
                 known = views.alerts(board)
-                tree = {"models": views.models(board), "others": views.others(board)}
+                found = views.models(board, query.get("search", ""))
+                tree = {"models": found[: views.MODELS_SHOWN], "found": len(found), "others": views.others(board)}
                 tree |= {"alerts": known[: views.ALERTS_SHOWN], "alerts_found": len(known)}
             case ("alerts",):
                 tree, page = {"alerts": views.alerts(board, query.get("model")), "model": query.get("model")}, pages.alerts

@@ -18,6 +18,8 @@ from stream_monitor.window.windows import Window
 Tree = dict[str, Any]
 FEATURES_MAX: Final = 100
 """Columns on one page; the others by search, or by the next page."""
+MODELS_SHOWN: Final = 200
+"""Models on the home page, the worst; the others by search."""
 ALERTS_SHOWN: Final = 50
 """Alerts on the page of a model, or of all; the others by `alerts`."""
 BINS_MAX: Final = 60
@@ -25,11 +27,12 @@ BINS_MAX: Final = 60
 _RANKS: Final = {severity.value: rank for rank, severity in enumerate(Severity, 1)}
 
 
-def models(board: Board) -> list[Tree]:
-    """Every stream of this worker, the worst first."""
+def models(board: Board, search: str = "") -> list[Tree]:
+    """Every stream of this worker whose name holds this, the worst first."""
     whole = board.whole()
     with board.reading() as (streams, known):
-        own, mine = dict(streams), {stream: list[Alert]() for stream in streams}
+        own = {stream: each for stream, each in streams.items() if search.lower() in stream.model.lower()}
+    mine = {stream: list[Alert]() for stream in own}
     for alert in known:
         mine.get(StreamKey(alert.model, alert.version), []).append(alert)
     found = [_model(whole, stream, each, mine[stream]) for stream, each in own.items()]
