@@ -50,6 +50,7 @@ def window(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 @pytest.fixture
 def browser(window: Browser, url: str) -> Iterator[Browser]:
     """At the home page; its console must be empty in the end, and nothing asked of anybody but the worker."""
+    window.open("about:blank")  # away from the browser's own first page, which loads a lot
     window.console(), window.requests()
     window.open(url + "/")
     yield window
