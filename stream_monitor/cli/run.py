@@ -11,13 +11,14 @@ import typer
 from stream_monitor.cli.load import load
 from stream_monitor.config import Config
 from stream_monitor.errors import InputError
-from stream_monitor.export.board import Board, Site
+from stream_monitor.export.board import Board, Crew, Site
 from stream_monitor.export.http import serve
 from stream_monitor.export.logs import configure_logs
 from stream_monitor.export.metrics import MetricStore
 from stream_monitor.runtime.broker import Broker
 from stream_monitor.runtime.config_log import ConfigLog
 from stream_monitor.runtime.process import Process, Role, Worker
+from stream_monitor.runtime.roster import Roster
 
 ROLES = ("profile", "detect")
 PORT = "metrics.port (or --port)"
@@ -40,12 +41,13 @@ def run(
     broker = KafkaBroker.of(loaded.config)
     try:
         _prepare(broker, loaded.config, loaded.baselines)
-        store, board = MetricStore(), Board()
+        store, board = MetricStore(), Board(loaded.config, _clock_ms)
         process = Process([_role(name, broker, loaded.config, store, board) for name in chosen])
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: process.stop())
         address = (loaded.config.metrics.host, loaded.config.metrics.port if port is None else port)
-        site = Site(board, address[0], loaded.config.metrics.token)
+        crew = Crew(Roster(broker, loaded.config.topics.prefix, _clock_ms), loaded.config.instance)
+        site = Site(board, address[0], loaded.config.metrics.token, crew)
         with serve(store, *address, not_ready=process.not_ready, unhealthy=process.unhealthy, site=site, setting=PORT) as server:
             _log.info("started", roles=chosen, instance=loaded.config.instance, metrics=server.url)
             process.run()
@@ -78,7 +80,9 @@ def _role(name: str, broker: Broker, config: Config, store: MetricStore, board: 
     def make() -> Worker:
         config_log = ConfigLog.of(broker, config)
         config_log.refresh()
-        parts = broker, config_log.in_force(config), config_log, _clock_ms, store
+        in_force = config_log.in_force(config)
+        board.told(in_force)
+        parts = broker, in_force, config_log, _clock_ms, store
         return ProfileWorker(*parts) if name == "profile" else DetectWorker(*parts, board)
 
     return Role(name, make, config.instance)

@@ -10,6 +10,7 @@ import socketserver
 import sys
 import time
 from collections.abc import Callable, Sequence
+from email.message import Message
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock, Thread
@@ -126,17 +127,17 @@ class _Pages:
         self._not_ready = not_ready
         self._unhealthy = unhealthy
 
-    def answer(self, path: str, accept: str, authorization: str | None) -> Answer:
+    def answer(self, path: str, headers: Message) -> Answer:
         match path.partition("?")[0]:
             case "/metrics":
-                encode, content_type = choose_encoder(accept)
+                encode, content_type = choose_encoder(headers.get("Accept", ""))
                 return Answer(HTTPStatus.OK, content_type, encode(self._registry))
             case "/healthz":
                 reason = self._unhealthy()
                 return _verdict([] if reason is None else [reason])
             case "/readyz":
                 return _verdict(self._not_ready())
-        found = None if self._site is None else self._site.answer(path, authorization)
+        found = None if self._site is None else self._site.answer(path, headers.get("Authorization"), headers.get("Host"))
         return found or _plain(HTTPStatus.NOT_FOUND, "not here; there are /, /metrics, /healthz and /readyz")
 
 
@@ -215,7 +216,7 @@ class _Handler(BaseHTTPRequestHandler):
     sys_version = ""
 
     def do_GET(self) -> None:
-        answer = self.server.pages.answer(self.path, self.headers.get("Accept", ""), self.headers.get("Authorization"))
+        answer = self.server.pages.answer(self.path, self.headers)
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.content_type)
         self.send_header("Content-Length", str(len(answer.body)))

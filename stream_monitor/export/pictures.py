@@ -96,11 +96,12 @@ def score_over_time(
         began, ended = axis.x(firing_ms[0]), axis.x(firing_ms[1])
         size = f'width="{max(ended - began, 1.5):.1f}" height="{floor - _TOP}"'
         parts.append(f'<rect class="firing" x="{began}" y="{_TOP}" {size}/>')
+    xs = [axis.x(point.end_ms) for point in points]
     parts += [
         *_time_axis(axis, floor),
         *_value_axis(top, y),
-        _line("threshold", axis, [(point.end_ms, point.threshold) for point in points], y),
-        _line("score", axis, [(point.end_ms, point.score) for point in points], y),
+        _line("threshold", xs, [point.threshold for point in points], y),
+        _line("score", xs, [point.score for point in points], y),
     ]
     if change_ms is not None:
         x = axis.x(change_ms)
@@ -149,21 +150,22 @@ def thinned(points: Sequence[Point]) -> list[Point]:
     return [max(stretch, key=lambda point: -1.0 if point.score is None else point.score) for stretch in stretches]
 
 
-def _line(kind: str, axis: Axis, values: Sequence[tuple[int, float | None]], y: Scale) -> str:
-    """A line with a gap where there is no value; a lone value is a dot."""
+def _line(kind: str, xs: Sequence[float], values: Sequence[float | None], y: Scale) -> str:
+    """A line with a gap where there is no value; a lone value is a dot. Of a level stretch the ends are drawn: thresholds seldom move."""
     pieces: list[list[str]] = [[]]
-    for time_ms, value in values:
+    last = len(values) - 1
+    for place, (x, value) in enumerate(zip(xs, values, strict=True)):
         if value is None:
             pieces.append([])
-        else:
-            pieces[-1].append(f"{axis.x(time_ms)},{y(value)}")
+        elif not (0 < place < last and values[place - 1] == value == values[place + 1]):
+            pieces[-1].append(f"{x},{y(value)}")
     drawn = []
     for piece in pieces:
         if len(piece) > 1:
             drawn.append(f'<polyline class="{kind}" points="{" ".join(piece)}"/>')
         elif piece:
-            x, height = piece[0].split(",")
-            drawn.append(f'<circle class="{kind} dot" cx="{x}" cy="{height}" r="2.5"/>')
+            left, height = piece[0].split(",")
+            drawn.append(f'<circle class="{kind} dot" cx="{left}" cy="{height}" r="2.5"/>')
     return "".join(drawn)
 
 

@@ -87,6 +87,24 @@ class Polled:
     revoked: frozenset[TopicPartition] = frozenset()
 
 
+class GroupMember(NamedTuple):
+    """Somebody in a group. name: the transactional id with which it joined."""
+
+    name: str
+    host: str
+    partitions: frozenset[TopicPartition]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupView:
+    """A consumer group from outside. is_settled: whether everybody has what is meant for them, or a rebalance is under way."""
+
+    members: tuple[GroupMember, ...]
+    is_settled: bool
+    lags: Mapping[TopicPartition, int]
+    """Offsets from what the group has committed (the first that is kept, where it has nothing) to the last stable one; markers count."""
+
+
 class Member(Protocol):
     """One member of one consumer group with one transactional producer; used by one thread.
 
@@ -166,6 +184,13 @@ class Broker(Protocol):
 
     def member(self, group: str, topics: Sequence[str], transactional_id: str) -> Member:
         """Join `group`; fences every earlier producer with this `transactional_id`. Errors: Retriable, Fatal."""
+        ...
+
+    def group(self, name: str, topics: Sequence[str], timeout_s: float) -> GroupView:
+        """Who is in a group, and how far behind it is on every partition of `topics` that exist; nobody where there is no such group.
+
+        Changes nothing; each request that it makes waits at most `timeout_s`. Errors: Retriable, Fatal.
+        """
         ...
 
     def read(self, partition: TopicPartition, start: int = 0, stop: int | None = None) -> Iterator[Message]:

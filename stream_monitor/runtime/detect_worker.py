@@ -89,7 +89,9 @@ class DetectWorker:
         except Abortable as error:
             self._start_over(error)
         for partition, owned in self._owned.items():
-            self._meter.tick(owned.state, _streams_on(partition, owned.state))
+            streams = _streams_on(partition, owned.state)
+            self._meter.tick(owned.state, streams)
+            self._audience.follows(owned.state, streams)
 
     def close(self) -> None:
         """Save the state and leave the group. Never raises: where saving fails, the next owner has a little more to replay."""

@@ -47,6 +47,10 @@ class Audience(Protocol):
         """What one transaction said, and how the owned models stand; the states may not be kept."""
         ...
 
+    def follows(self, state: State, streams: Iterable[StreamKey]) -> None:
+        """These are this member's, by this state, which may not be kept; said after every turn, whether or not anything came."""
+        ...
+
     def lost(self, streams: Iterable[StreamKey]) -> None:
         """These are another member's now."""
         ...
@@ -57,6 +61,9 @@ class Nobody:
 
     def committed(self, outputs: Outputs, states: Iterable[State]) -> None:
         """Nothing is kept."""
+
+    def follows(self, state: State, streams: Iterable[StreamKey]) -> None:
+        """Nothing is noted."""
 
     def lost(self, streams: Iterable[StreamKey]) -> None:
         """Nothing is forgotten."""

@@ -1,8 +1,11 @@
 """What the pages and the API show of a worker's models, to whom, and that it stays bounded."""
 
 import json
+import re
 from collections.abc import Iterator
+from html import unescape
 from http import HTTPStatus
+from http.client import HTTPConnection
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import quote
@@ -14,17 +17,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_monitor.alert.alert import AlertStatus
+from stream_monitor.baseline.build import build
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.cli.demo_stage import Stage
 from stream_monitor.cli.demo_traffic import Traffic
+from stream_monitor.config import parse_config
 from stream_monitor.detect.report import Span, WindowScore, utc
-from stream_monitor.export.board import Board, Site
+from stream_monitor.export.board import Board, Crew, Site, views
 from stream_monitor.export.board import board as boards
 from stream_monitor.export.board import history as histories
-from stream_monitor.export.board.history import History, Seen
-from stream_monitor.export.board.views import FEATURES_MAX
+from stream_monitor.export.board.board import ALERTS_MAX
+from stream_monitor.export.board.history import History
+from stream_monitor.export.board.views import ALERTS_SHOWN, FEATURES_MAX
 from stream_monitor.export.http import MetricsServer
-from stream_monitor.pipeline.step import Outputs
+from stream_monitor.export.pictures import Point
+from stream_monitor.pipeline.plan import Plan, compile_plan
+from stream_monitor.pipeline.step import Outputs, State
+from stream_monitor.runtime.roster import Roster
 from tests.demo_stage import played
 
 LOAN = StreamKey("loan", None)
@@ -66,6 +75,12 @@ def test_a_model_ranks_its_columns_by_what_moved() -> None:
     assert "income" in get("/models/loan")[1]
 
 
+def test_a_page_that_refreshes_itself_stays_where_it_is() -> None:
+    for target in ("/?search=lo", "/models/loan?search=inc", "/models/loan?version=9&search=a", "/alerts?model=loan"):
+        status, page = get(target)
+        assert status == HTTPStatus.NOT_FOUND or f'href="{target.replace("&", "&amp;")}&amp;refresh=10"' in page
+
+
 def test_a_feature_has_its_distribution_and_every_published_score() -> None:
     found = tree("/api/v1/models/loan/features/income")
     assert sum(each["baseline"] for each in found["bins"]) == pytest.approx(1.0)
@@ -82,9 +97,16 @@ def test_the_api_is_what_its_description_says() -> None:
     described = tree("/api/v1/openapi.json")
     schemas = described["components"]["schemas"]
     for path in described["paths"]:
-        found = tree(path.replace("{model}", "loan").replace("{feature}", "income"))
+        status, body = get(path.replace("{model}", "loan").replace("{feature}", "income"), Site(played().board, crew=crew()))
+        assert status == HTTPStatus.OK
+        found = json.loads(body)
         schema = described["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
         hold(found, schema, schemas)
+
+
+def crew() -> Crew:
+    stage = played()
+    return Crew(Roster(stage.broker, stage.config.topics.prefix, stage.clock), "demo")
 
 
 def hold(value: Any, schema: dict[str, Any], schemas: dict[str, Any]) -> None:
@@ -95,7 +117,7 @@ def hold(value: Any, schema: dict[str, Any], schemas: dict[str, Any]) -> None:
     if "enum" in schema:
         assert value in schema["enum"]
         return
-    kinds = {"object": dict, "array": list, "string": str, "integer": int, "number": int | float, "null": type(None)}
+    kinds = {"object": dict, "array": list, "string": str, "integer": int, "boolean": bool, "number": int | float, "null": type(None)}
     wanted = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     assert any(isinstance(value, kinds[kind]) for kind in wanted), (value, schema)
     if isinstance(value, dict):
@@ -124,6 +146,38 @@ def test_others_need_the_token(host: str) -> None:
     closed = Site(played().board, host, "secret")
     assert [get("/api/v1/models", closed, token)[0] for token in (None, "", "wrong", "sécret", "secret")] == [401, 401, 401, 401, 200]
     assert get("/", Site(played().board, "127.0.0.1", "secret"))[0] == HTTPStatus.UNAUTHORIZED, "a token that is set is asked for"
+
+
+@pytest.mark.parametrize("named", ["localhost", "LOCALHOST:9108", "127.0.0.1", "127.0.0.1:9108", "[::1]", "[::1]:9108"])
+def test_on_loopback_one_looks_by_an_address_of_the_machine(named: str) -> None:
+    with MetricsServer(played().store.registry(), port=0, site=Site(played().board)) as server:
+        assert status_of(server.port, "/", named) == status_of(server.port, "/api/v1/models", named) == HTTPStatus.OK
+
+
+@pytest.mark.parametrize(
+    "named", ["evil.example", "evil.example:9108", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.7", "[::1", "::1", "", "a b"]
+)
+def test_a_page_from_elsewhere_that_bound_its_name_to_this_machine_reads_nothing(named: str) -> None:
+    """DNS rebinding: a browser sends the name that it asked for. Probes and Prometheus may use any name."""
+    with MetricsServer(played().store.registry(), port=0, site=Site(played().board)) as server:
+        for path in ("/", "/models/loan", "/api/v1/models", "/api/v1/openapi.json", "/workers"):
+            assert status_of(server.port, path, named) == HTTPStatus.FORBIDDEN
+        assert [status_of(server.port, path, named) for path in ("/metrics", "/healthz", "/readyz")] == [200, 200, 200]
+
+
+def test_with_a_token_any_name_will_do() -> None:
+    """It is no cookie that a browser would send by itself; a proxy before it may pass its own name on."""
+    answer = Site(played().board, "127.0.0.1", "secret").answer("/", "Bearer secret", "monitor.example")
+    assert answer is not None
+    assert answer.status == HTTPStatus.OK
+
+
+def status_of(port: int, path: str, named: str) -> int:
+    connection = HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", path, headers={"Host": named})
+    status = connection.getresponse().status
+    connection.close()
+    return status
 
 
 def test_no_page_loads_anything_or_runs_a_script() -> None:
@@ -200,9 +254,30 @@ def test_a_history_is_the_last_windows(said: list[tuple[int, dict[str, float | N
         for name in "abcd":
             points = [point for point in history.of((name, "psi")) if point.threshold is not None]
             told = {minute: scores[name] for minute, scores in wanted.items() if name in scores}
-            assert points == [Seen(minute * 60_000, told[minute], 0.2) for minute in sorted(told)]
-        newest = history.newest()
-        assert {key[0] for key in newest} == {name for _, scores in said for name in scores}
+            assert points == [Point(minute * 60_000, told[minute], 0.2) for minute in sorted(told)]
+
+
+judged = st.tuples(st.sampled_from([*"abc", None]), st.sampled_from(["psi", "ks", "tvd"]))
+
+
+@given(st.lists(st.tuples(st.integers(1, 5), st.dictionaries(judged, st.none() | st.floats(0, 2)))))
+def test_a_column_is_ranked_by_the_detector_that_is_nearest_its_threshold(said: list[tuple[int, dict[Any, float | None]]]) -> None:
+    """Against every ratio of the newest window."""
+    history, last = History(), dict[int, dict[Any, float | None]]()
+    for minute, scores in said:
+        rows = [
+            msgspec.structs.replace(row, feature=column, detector=detector)
+            for (column, detector), score in scores.items()
+            for row in window(minute * 60_000, {"": score})
+        ]
+        history.add(rows)
+        if rows:
+            last[minute] = {**last.get(minute, {}), **scores}
+    found = history.furthest()
+    newest = last[max(last)] if last else {}
+    wanted = {name: [score for (column, _), score in newest.items() if column == name and score is not None] for name in "abc"}
+    assert {name: seen.score for name, (_, seen) in found.items()} == {name: max(scores) for name, scores in wanted.items() if scores}
+    assert all(newest[name, detector] == seen.score for name, (detector, seen) in found.items())
 
 
 def many(count: int) -> Iterator[Any]:
@@ -224,7 +299,87 @@ def test_many_columns_keep_fewer_windows_and_come_page_by_page() -> None:
     history = History()
     history.add(window(60_000, {f"f{number}": 0.1 for number in range(10_000)}))
     assert history.values.size <= max(histories.CELLS_MAX, 2 * 10_000 * histories.WINDOWS_MIN)
-    assert FEATURES_MAX == 100
+
+
+WIDE = StreamKey("wide", None)
+
+
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """A model of 10,000 columns, as many as a baseline may have, after one window in which a few of them moved, and 600 alerts."""
+    path = tmp_path_factory.mktemp("wide") / "training.jsonl"
+    features = [f"feature_{number:05}" for number in range(9_999)]
+    events = ({"model": "wide", "features": dict.fromkeys(features, row), "prediction": row / 20} for row in range(20))
+    path.write_bytes(b"\n".join(msgspec.json.encode(event) for event in events))
+    baseline = build([path]).baseline
+    config = parse_config({"models": {"wide": {"baseline": "wide"}}}, "test")
+    board, state = Board(config), State.empty(compile_plan(config, config.shared({"wide": baseline.id}), {"wide": baseline}))
+    board.follows(state, [WIDE])
+    rows = [
+        WindowScore("wide", None, {}, Span(utc(0), utc(60_000), 10), 1, name, detector, number / 1e5, 0.2, 0.5, "judged")
+        for number, name in enumerate([*features, "prediction"])
+        for detector in ("psi", "ks", "tvd")
+    ]
+    alerts = [msgspec.structs.replace(alert, model="wide", feature=features[7]) for alert in many(600)]
+    board.committed(Outputs(scores=rows, alerts=alerts), [])
+    return Site(board)
+
+
+def test_every_one_of_ten_thousand_columns_is_reached_page_by_page_and_by_its_name(wide: Site) -> None:
+    seen: list[str] = []
+    target: str | None = "/models/wide"
+    while target is not None:
+        status, page = get(target, wide)
+        assert status == HTTPStatus.OK
+        assert len(page) < 200_000, "100 columns and 50 alerts, however many there are"
+        seen += re.findall(r'<a href="/models/wide/features/([^"]+)">\1</a>', page)
+        following = re.search(r'<a href="([^"]+)">Next</a>', page)
+        target = following and unescape(following[1])
+    assert len(seen) == len(set(seen)) == 10_000
+    assert seen[:2] == ["feature_00007", "prediction"], "what fires, then what moved furthest"
+    assert get(f"/models/wide/features/{seen[-1]}", wide)[0] == HTTPStatus.OK
+    found = re.findall(r'<a href="/models/wide/features/([^"]+)">\1</a>', get("/models/wide?search=_0999", wide)[1])
+    assert found == [f"feature_0999{number}" for number in range(8, -1, -1)]
+
+
+def test_the_api_gives_ten_thousand_columns_in_bounded_parts(wide: Site) -> None:
+    seen: list[str] = []
+    for offset in range(0, 10_000, 999):
+        status, body = get(f"/api/v1/models/wide?offset={offset}&limit=999", wide)
+        assert status == HTTPStatus.OK
+        assert len(body) < 1_000_000
+        seen += [each["feature"] for each in json.loads(body)["features"]]
+    assert len(seen) == len(set(seen)) == 10_000
+    assert len(json.loads(get("/api/v1/models/wide", wide)[1])["features"]) == FEATURES_MAX
+    assert len(json.loads(get("/api/v1/models/wide?limit=99999", wide)[1])["features"]) == 1_000
+
+
+def test_of_many_models_the_worst_are_shown_and_the_others_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    config, stage = played().config, played()
+    monkeypatch.setattr(views, "MODELS_SHOWN", 30)
+    (loan,) = stage.board.whole().own
+    with stage.board.reading() as (streams, _):
+        plan = streams[loan].plan
+    state = State.empty(Plan(1, "", config, {StreamKey(f"model_{number:03}", None): plan for number in range(500)}))
+    board = Board(config)
+    board.follows(state, state.plan.streams)
+    page = get("/", Site(board))[1]
+    assert page.count('class="badge waiting"') == 30
+    assert "500 found, the worst 30 shown" in page
+    assert re.findall(r">(model_[^<]+)<", get("/?search=_49", Site(board))[1]) == [f"model_49{number}" for number in range(10)]
+
+
+def test_many_alerts_are_on_a_page_of_their_own_and_given_in_parts(wide: Site) -> None:
+    page = get("/models/wide", wide)[1]
+    assert (
+        page.count('class="badge ok">resolved') + page.count('class="badge critical">critical</span></td>\n<td class="name">')
+        == ALERTS_SHOWN
+    )
+    assert 'href="/alerts?model=wide">All 500 alerts' in page
+    assert get("/alerts?model=wide", wide)[1].count("<tr>") == 1 + ALERTS_MAX
+    found = json.loads(get("/api/v1/alerts?model=wide&offset=490&limit=20", wide)[1])
+    assert (len(found["alerts"]), found["found"]) == (10, ALERTS_MAX)
+    assert json.loads(get("/api/v1/alerts?model=loan", wide)[1]) == {"alerts": [], "found": 0}
 
 
 def test_a_model_that_went_to_another_worker_is_shown_no_more() -> None:

@@ -2,5 +2,6 @@
 
 from .board import Board
 from .site import Site
+from .workers import Crew
 
-__all__ = ["Board", "Site"]
+__all__ = ["Board", "Crew", "Site"]

@@ -3,7 +3,7 @@
 Detect threads write, threads of the HTTP server read; one lock, held for as long as a copy takes.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Lock
@@ -11,6 +11,7 @@ from typing import Final
 
 from stream_monitor.alert.alert import Alert, AlertStatus
 from stream_monitor.capture.schema import StreamKey
+from stream_monitor.config import Config
 from stream_monitor.detect.report import WindowScore
 from stream_monitor.export.board.history import History
 from stream_monitor.pipeline.plan import StreamPlan
@@ -31,10 +32,40 @@ class StreamBoard:
     watermark_ms: int | None = None
 
 
-class Board:
-    """All streams of this worker; see `runtime.observe.Audience`."""
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """All that is to be watched, by this worker or another. own: the streams of this one.
 
-    def __init__(self) -> None:
+    reached_ms: the event time that the sources have reached, as far as was told here; now_ms: the clock. None: not known.
+    """
+
+    config: Config | None
+    own: frozenset[StreamKey]
+    reached_ms: int | None
+    now_ms: int | None
+
+    def streams(self) -> dict[StreamKey, int | None]:
+        """Every stream of the config, and its watermark."""
+        found: dict[StreamKey, int | None] = {}
+        for name, model in self.config.models.items() if self.config else ():
+            watermark_ms = None if self.reached_ms is None else self.reached_ms - model.window.watermark_delay
+            found |= dict.fromkeys((StreamKey(name, version) for version in (None, *model.versions)), watermark_ms)
+        return found
+
+    def behind_s(self, watermark_ms: int | None) -> float | None:
+        """How far a watermark is behind the clock, in seconds >= 0."""
+        return None if watermark_ms is None or self.now_ms is None else max(0.0, (self.now_ms - watermark_ms) / 1000)
+
+
+class Board:
+    """All streams of this worker; see `runtime.observe.Audience`.
+
+    config: what is to be watched, until a state tells; clock: ms, None where event time is not the time of day.
+    """
+
+    def __init__(self, config: Config | None = None, clock: Callable[[], int] | None = None) -> None:
+        self._config, self._clock = config, clock
+        self._reached_ms: int | None = None
         self._lock = Lock()
         self._streams: dict[StreamKey, StreamBoard] = {}
         self._alerts: dict[str, Alert] = {}
@@ -42,6 +73,9 @@ class Board:
     def committed(self, outputs: Outputs, states: Iterable[State]) -> None:
         """Take in what one transaction said, and how the owned models stand."""
         with self._lock:
+            for stream, segment in outputs.removed:
+                if not segment:
+                    self._streams.pop(stream, None)
             for state in states:
                 self._follow(state)
             for (stream, segment), window in outputs.closed:
@@ -56,10 +90,25 @@ class Board:
                 self._alerts[alert.alert_id] = alert
             self._forget()
 
+    def told(self, config: Config) -> None:
+        """What is in force: for a worker that owns no model and is told no more."""
+        with self._lock:
+            self._config = config
+
+    def follows(self, state: State, streams: Iterable[StreamKey]) -> None:
+        """A stream is shown before its first event too."""
+        with self._lock:
+            self._config, self._reached_ms = state.plan.config, state.tracker.event_time_ms
+            for stream in streams:
+                self._keep(stream, state.plan.streams[stream], state)
+            for stream in [one for one, each in self._streams.items() if each.window is None and one not in state.plan.streams]:
+                del self._streams[stream]
+
     def lost(self, streams: Iterable[StreamKey]) -> None:
         """These are another worker's now."""
         gone = set(streams)
         with self._lock:
+            self._reached_ms = None  # whoever owns anything still is told it at the end of this turn
             for stream in gone:
                 self._streams.pop(stream, None)
             self._alerts = {name: alert for name, alert in self._alerts.items() if StreamKey(alert.model, alert.version) not in gone}
@@ -70,16 +119,25 @@ class Board:
         with self._lock:
             yield self._streams, list(reversed(self._alerts.values()))
 
+    def whole(self) -> Whole:
+        """The deployment as far as it is known here."""
+        with self._lock:
+            own, config, reached_ms = frozenset(self._streams), self._config, self._reached_ms
+        return Whole(config, own, reached_ms, None if self._clock is None else self._clock())
+
     def _follow(self, state: State) -> None:
         """A config may have changed; after a restart alerts fire of which nothing new was said."""
         for (stream, segment), unit in state.units.items():
             if not segment:
-                known = self._streams.get(stream)
-                if known is None or known.plan.baseline.id != unit.plan.baseline.id:
-                    known = self._streams[stream] = StreamBoard(unit.plan)
-                known.plan, known.watermark_ms = unit.plan, state.watermark_ms(unit.plan)
+                self._keep(stream, unit.plan, state)
             for alert in unit.book.firing():
                 self._alerts.setdefault(alert.alert_id, alert)
+
+    def _keep(self, stream: StreamKey, plan: StreamPlan, state: State) -> None:
+        known = self._streams.get(stream)
+        if known is None or known.plan.baseline.id != plan.baseline.id:
+            known = self._streams[stream] = StreamBoard(plan)
+        known.plan, known.watermark_ms = plan, state.watermark_ms(plan)
 
     def _forget(self) -> None:
         too_many = len(self._alerts) - ALERTS_MAX

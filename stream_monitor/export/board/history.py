@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stream_monitor.detect.report import WindowScore
+from stream_monitor.export.pictures import Point
 
 WINDOWS_MAX: Final = 288
 """A day of five-minute windows."""
@@ -19,14 +20,6 @@ SeriesKey = tuple[str | None, str]
 """Column (None: the whole) and detector."""
 
 
-class Seen(NamedTuple):
-    """One window of one series. score: None where it could not be judged."""
-
-    end_ms: int
-    score: float | None
-    threshold: float | None
-
-
 @dataclass(slots=True)
 class History:
     """A ring of windows. values: float64[2, S, N], scores and thresholds by series and place; NaN where there is none."""
@@ -36,6 +29,10 @@ class History:
     """By place; the ring's oldest is overwritten."""
     values: NDArray[np.float64] = field(default_factory=lambda: np.full((2, 0, 0), np.nan, dtype=np.float64))
     _next: int = 0
+    _keys: list[SeriesKey] = field(default_factory=list)
+    _columns: dict[str, int] = field(default_factory=dict)
+    _owners: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    """The column of each series, numbered by `_columns`; -1 for the whole."""
 
     def add(self, rows: list[WindowScore]) -> None:
         """The rows of one window; a revision replaces what it said before."""
@@ -50,21 +47,30 @@ class History:
             judged = row.status == "judged" and row.score is not None
             cell[:] = (row.score if judged else np.nan, np.nan if row.threshold is None else row.threshold)
 
-    def of(self, key: SeriesKey) -> list[Seen]:
+    def of(self, key: SeriesKey) -> list[Point]:
         """One series in the order of time."""
         row = self.series.get(key)
         if row is None:
             return []
         found = zip(self.ends_ms, self.values[:, row].T.tolist(), strict=False)
-        return [Seen(end, *(None if value != value else value for value in pair)) for end, pair in sorted(found)]
+        return [Point(end, *(None if value != value else value for value in pair)) for end, pair in sorted(found)]
 
-    def newest(self) -> dict[SeriesKey, Seen]:
-        """Every series as the newest window has it."""
+    def furthest(self) -> dict[str, tuple[str, Point]]:
+        """By column, the detector of the newest window whose score is the most of its threshold, and what it saw; where there is one.
+
+        In arrays: ten thousand columns of sixteen series each take 20 ms, in which a worker waits to tell what it committed.
+        """
         if not self.ends_ms:
             return {}
         place = max(range(len(self.ends_ms)), key=self.ends_ms.__getitem__)
-        scores, thresholds = self.values[0, :, place].tolist(), self.values[1, :, place].tolist()
-        return {key: Seen(self.ends_ms[place], _known(scores[row]), _known(thresholds[row])) for key, row in self.series.items()}
+        scores, thresholds = self.values[:, : len(self.series), place]
+        rows = np.flatnonzero((self._owners >= 0) & ~np.isnan(scores) & (thresholds > 0))
+        rows = rows[np.argsort(scores[rows] / thresholds[rows], kind="stable")]
+        best = np.full(len(self._columns), -1, dtype=np.int64)
+        best[self._owners[rows]] = rows  # of several places that are one the last value stays: the highest
+        best = best[best >= 0]
+        found = zip((self._keys[row] for row in best.tolist()), scores[best].tolist(), thresholds[best].tolist(), strict=True)
+        return {str(column): (detector, Point(self.ends_ms[place], *pair)) for (column, detector), *pair in found}
 
     def _make_room(self) -> None:
         """Series are known after the first window; later ones are rare."""
@@ -72,7 +78,9 @@ class History:
         if rows > self.values.shape[1]:
             grown = np.full((2, rows, places), np.nan, dtype=np.float64)
             grown[:, : self.values.shape[1], : self.values.shape[2]] = self.values
-            self.values = grown
+            self.values, self._keys = grown, list(self.series)
+            numbers = (-1 if column is None else self._columns.setdefault(column, len(self._columns)) for column, _ in self._keys)
+            self._owners = np.fromiter(numbers, dtype=np.int64, count=rows)
 
     def _place(self, end_ms: int) -> int:
         if end_ms in self.ends_ms:
@@ -89,7 +97,3 @@ class History:
 
 def _windows(series: int) -> int:
     return min(max(CELLS_MAX // max(2 * series, 1), WINDOWS_MIN), WINDOWS_MAX)
-
-
-def _known(value: float) -> float | None:
-    return None if value != value else value

@@ -18,12 +18,21 @@ def document() -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": "stream-monitor", "version": "1", "description": "What one worker's models look like now. Read-only."},
         "paths": {
-            "/api/v1/models": _get("Every model of this worker, the worst first.", [], {"models": _list("Model")}),
+            "/api/v1/models": _get(
+                "Every model of this worker, the worst first, and the names of those that are others'.",
+                [],
+                {"models": _list("Model"), "others": _array({"model": {"type": "string"}, "version": _TEXT})},
+            ),
             "/api/v1/models/{model}": _get(
-                "One model: its columns, those that moved furthest first.", [model, _VERSION, *_SEARCH], None, "ModelPage"
+                "One model: its columns, those that moved furthest first.", [model, _VERSION, *_SEARCH, *_SPANNED], None, "ModelPage"
             ),
             "/api/v1/models/{model}/features/{feature}": _get("One column.", [model, _path("feature"), _VERSION], None, "Feature"),
-            "/api/v1/alerts": _get("Alerts of this worker's models, newest publication first.", [], {"alerts": _list("Alert")}),
+            "/api/v1/alerts": _get(
+                "Alerts of this worker's models, newest publication first.",
+                [{"name": "model", "in": "query", "schema": {"type": "string"}}, *_SPANNED],
+                {"alerts": _list("Alert"), "found": {"type": "integer"}},
+            ),
+            "/api/v1/workers": _get("All workers of the deployment, as Kafka's groups know them.", [], None, "Workers"),
         },
         "components": {"schemas": _schemas(), "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
         "security": [{}, {"token": []}],
@@ -32,7 +41,16 @@ def document() -> dict[str, Any]:
 
 _SEARCH: Final = [
     {"name": "search", "in": "query", "schema": {"type": "string"}, "description": "columns whose names hold this"},
-    {"name": "page", "in": "query", "schema": {"type": "integer", "minimum": 1}, "description": "a hundred columns each"},
+    {
+        "name": "page",
+        "in": "query",
+        "schema": {"type": "integer", "minimum": 1},
+        "description": "of `limit` columns each, in place of offset",
+    },
+]
+_SPANNED: Final = [
+    {"name": "offset", "in": "query", "schema": {"type": "integer", "minimum": 0}, "description": "rows that are passed over"},
+    {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 1000}, "description": "rows that are given"},
 ]
 
 
@@ -45,6 +63,7 @@ def _schemas() -> dict[str, Any]:
         "columns": {"type": "integer"},
         "window": _SPAN,
         "watermark": _TEXT,
+        "watermark_delay_s": _NUMBER,
         "baseline_id": {"type": "string"},
     }
     column = {"feature": {"type": "string"}, "state": _TEXT, "detector": _TEXT, "ratio": _NUMBER, "score": _NUMBER, "threshold": _NUMBER}
@@ -65,16 +84,43 @@ def _schemas() -> dict[str, Any]:
         "page": {"type": "integer"},
         "pages": {"type": "integer"},
         "alerts": _list("Alert"),
+        "alerts_found": {"type": "integer"},
     }
     return {
         "Model": _object(model),
         "ModelPage": _object({**model, **page}),
         "Feature": _object(feature),
+        "Workers": _object(_workers()),
         "Alert": {
             "type": "object",
             "description": "As on the alerts topic.",
             "required": ["alert_id", "status", "severity", "model"],
         },
+    }
+
+
+def _workers() -> dict[str, Any]:
+    numbers = {"type": "array", "items": {"type": "integer"}}
+    share = {"role": {"type": "string"}, "topic": {"type": "string"}, "partitions": numbers, "lag": {"type": "integer"}}
+    model = {"model": {"type": "string"}, "version": _TEXT, "watermark": _TEXT, "watermark_delay_s": _NUMBER}
+    worker = {
+        "instance": {"type": "string"},
+        "is_this": {"type": "boolean"},
+        "is_here": {"type": "boolean", "description": "false: it was seen within the last hour, and has left or been silent for too long"},
+        "host": _TEXT,
+        "roles": {"type": "array", "items": {"type": "string"}},
+        "shares": _array(share),
+        "models": _array(model),
+        "last_heard": {"type": "string"},
+    }
+    return {
+        "at": _TEXT,
+        "problem": {**_TEXT, "description": "why Kafka did not tell; the rest is then of `at`, or empty"},
+        "is_settled": {"type": "boolean", "description": "false while partitions are being shared out anew"},
+        "workers": _array(worker),
+        "unowned": _array(share),
+        "unowned_models": _array(model),
+        "topics": _array(share),
     }
 
 

@@ -1,7 +1,8 @@
-"""The pages: overview, model, feature; HTML without a script, readable by eye, by ear and by keyboard."""
+"""The pages: overview, model, feature, alerts, workers; HTML without a script, readable by eye, by ear and by keyboard."""
 
+from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from jinja2 import Environment
@@ -12,21 +13,35 @@ from stream_monitor.export.pictures import Point, Share, score_over_time, shares
 from stream_monitor.export.report.story import millis, segment_text
 from stream_monitor.export.templating import number, templates
 
+_UNITS: Final = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+
 
 def overview(tree: Tree, **more: Any) -> str:
     """Every model at a glance, and the newest alerts."""
-    return _environment().get_template("overview.html.j2").render(**tree, **more, here=link())
+    return _environment().get_template("overview.html.j2").render(**tree, **more, here=link(search=more["search"]))
 
 
 def model(tree: Tree, **more: Any) -> str:
     """One model: its columns by what moved, its alerts."""
-    return _environment().get_template("model.html.j2").render(**tree, **more, here=link("models", tree["model"], version=tree["version"]))
+    page = tree["page"] if tree["page"] > 1 else None
+    here = link("models", tree["model"], version=tree["version"], search=more["search"], page=page)
+    return _environment().get_template("model.html.j2").render(**tree, **more, here=here)
 
 
 def feature(tree: Tree, **more: Any) -> str:
     """One column: distributions, scores over time, alerts."""
     here = link("models", tree["model"], "features", tree["feature"], version=tree["version"])
     return _environment().get_template("feature.html.j2").render(**tree, **more, here=here, tree=tree)
+
+
+def alerts(tree: Tree, **more: Any) -> str:
+    """All alerts that are known, of one model or of all."""
+    return _environment().get_template("all_alerts.html.j2").render(**tree, **more, here=link("alerts", model=tree["model"]))
+
+
+def workers(tree: Tree, **more: Any) -> str:
+    """Everybody who works on this deployment."""
+    return _environment().get_template("workers.html.j2").render(**tree, **more, here=link("workers"))
 
 
 def link(*steps: str, **query: object) -> str:
@@ -38,13 +53,33 @@ def link(*steps: str, **query: object) -> str:
 @cache
 def _environment() -> Environment:
     environment = templates()
-    environment.filters |= {"number": number}
+    environment.filters |= {"number": number, "moment": _moment, "duration": _duration, "runs": _runs}
     environment.globals |= {"link": link, "segment_text": segment_text, "score_over_time": _score_over_time, "shares": _shares}
     return environment
 
 
+def _moment(text: str | None) -> str:
+    """A time in UTC, to the second; a dash for none."""
+    return "-" if text is None else text[:19].replace("T", " ")
+
+
+def _duration(seconds: float | None) -> str:
+    """In the largest unit that it fills twice; a dash for none."""
+    if seconds is None:
+        return "-"
+    count, unit = next((seconds / size, unit) for unit, size in _UNITS if seconds >= 2 * size or size == 1)
+    return f"{count:.1f} {unit}" if count < 10 else f"{count:,.0f} {unit}"
+
+
+def _runs(numbers: Sequence[int]) -> str:
+    """Rising numbers, those in a row as `first-last`, with a hyphen that no line breaks at."""
+    known = set(numbers)
+    starts, ends = ([number for number in numbers if number + step not in known] for step in (-1, 1))
+    return ", ".join(f"{start}" if start == end else f"{start}\u2011{end}" for start, end in zip(starts, ends, strict=True))
+
+
 def _score_over_time(feature_tree: Tree, detector: str) -> Markup:
-    points = [Point(millis(each["end"]), each["score"], each["threshold"]) for each in feature_tree["detectors"][detector]]
+    points: list[Point] = feature_tree["detectors"][detector]
     axis = points[0].end_ms, max(points[-1].end_ms, points[0].end_ms + 1)
     mine = [alert for alert in feature_tree["alerts"] if alert["detector"] == detector]
     firing = (millis(mine[0]["started_at"]), millis(mine[0]["resolved_at"]) if mine[0]["resolved_at"] else axis[1]) if mine else None

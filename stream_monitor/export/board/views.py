@@ -1,6 +1,6 @@
 """What pages and the JSON API show: plain trees of what is on the board."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -9,46 +9,79 @@ from stream_monitor.alert.alert import Alert, AlertStatus
 from stream_monitor.baseline.baseline import Baseline
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.detect.finding import Severity
-from stream_monitor.detect.registry import VOLUME
 from stream_monitor.detect.report import utc
-from stream_monitor.export.board.board import Board, StreamBoard
-from stream_monitor.export.board.history import Seen, SeriesKey
-from stream_monitor.pipeline.plan import StreamPlan
+from stream_monitor.export.board.board import Board, StreamBoard, Whole
+from stream_monitor.export.pictures import Point
 from stream_monitor.profile.layout import FIRST_VALUE
 from stream_monitor.window.windows import Window
 
 Tree = dict[str, Any]
 FEATURES_MAX: Final = 100
 """Columns on one page; the others by search, or by the next page."""
+MODELS_SHOWN: Final = 200
+"""Models on the home page, the worst; the others by search."""
+ALERTS_SHOWN: Final = 50
+"""Alerts on the page of a model, or of all; the others by `alerts`."""
 BINS_MAX: Final = 60
 """Bins or categories of a picture, those with most events."""
-_RANK: Final = list(Severity)
+_RANKS: Final = {severity.value: rank for rank, severity in enumerate(Severity, 1)}
 
 
-def models(board: Board) -> list[Tree]:
-    """Every stream of this worker, the worst first."""
-    with board.reading() as (streams, alerts):
-        found = [_model(stream, each, [a for a in alerts if _is_of(a, stream)]) for stream, each in streams.items()]
+def models(board: Board, search: str = "") -> list[Tree]:
+    """Every stream of this worker whose name holds this, the worst first."""
+    whole = board.whole()
+    with board.reading() as (streams, known):
+        own = {stream: each for stream, each in streams.items() if search.lower() in stream.model.lower()}
+    mine = {stream: list[Alert]() for stream in own}
+    for alert in known:
+        mine.get(StreamKey(alert.model, alert.version), []).append(alert)
+    found = [_model(whole, stream, each, mine[stream]) for stream, each in own.items()]
     return sorted(found, key=lambda tree: (-len(tree["firing"]), -_severity(tree["state"]), tree["model"], tree["version"] or ""))
 
 
-def model(board: Board, stream: StreamKey, search: str = "", page: int = 1) -> Tree | None:
-    """One stream: its columns, those that moved furthest first, and its alerts; None where this worker does not own it."""
+def others(board: Board) -> list[Tree]:
+    """The streams that are to be watched and that this worker does not own."""
+    whole = board.whole()
+    return [{"model": stream.model, "version": stream.version} for stream in sorted(whole.streams().keys() - whole.own, key=stream_order)]
+
+
+def stream_order(stream: StreamKey) -> tuple[str, str]:
+    """By name, then by version."""
+    return stream.model, stream.version or ""
+
+
+def model(board: Board, stream: StreamKey, search: str = "", offset: int = 0, limit: int = FEATURES_MAX) -> Tree | None:
+    """One stream: its columns, those that moved furthest first, and its newest alerts; None where this worker does not own it.
+
+    offset, limit: which of the columns that were found are shown; limit >= 1.
+    """
+    whole = board.whole()
     with board.reading() as (streams, alerts):
         each = streams.get(stream)
         if each is None:
             return None
         mine = [alert for alert in alerts if _is_of(alert, stream)]
-        tree, newest, plan = _model(stream, each, mine), each.history.newest(), each.plan
-    chosen = [feature for feature in _features(plan, newest, mine) if search.lower() in feature["feature"].lower()]
-    start = FEATURES_MAX * (max(page, 1) - 1)
-    shown = chosen[start : start + FEATURES_MAX]
-    pages = max(-(-len(chosen) // FEATURES_MAX), 1)
-    return {**tree, "features": shown, "found": len(chosen), "page": page, "pages": pages, "alerts": [alert_tree(a) for a in mine]}
+        tree, furthest, plan = _model(whole, stream, each, mine), each.history.furthest(), each.plan
+    firing = {alert.feature: alert.severity.value for alert in mine if alert.status is not AlertStatus.RESOLVED}
+    names = [entry.column.name for entry in plan.baseline.columns if search.lower() in entry.column.name.lower()]
+    ratios = {name: _ratio(seen) for name, (_, seen) in furthest.items()}
+    names.sort(key=lambda name: (-_severity(firing.get(name)), -ratios.get(name, 0.0), name))
+    return {
+        **tree,
+        "features": [_feature(name, firing.get(name), furthest.get(name)) for name in names[offset : offset + limit]],
+        "found": len(names),
+        "page": offset // limit + 1,
+        "pages": max(-(-len(names) // limit), 1),
+        "alerts": [alert_tree(alert) for alert in mine[:ALERTS_SHOWN]],
+        "alerts_found": len(mine),
+    }
 
 
 def feature(board: Board, stream: StreamKey, name: str) -> Tree | None:
-    """One column: its distribution before and now, every detector's scores over the last windows, its alerts; None: not here."""
+    """One column: its distribution before and now, every detector's scores over the last windows, its alerts; None: not here.
+
+    The scores are `Point`s: a page draws thousands of them while the worker waits for the interpreter; see `feature_told`.
+    """
     with board.reading() as (streams, alerts):
         each = streams.get(stream)
         names = [entry.column.name for entry in each.plan.baseline.columns] if each else []
@@ -64,15 +97,26 @@ def feature(board: Board, stream: StreamKey, name: str) -> Tree | None:
         "feature": name,
         "window": None if window is None else _span(window.judged_from_ms, window.end_ms, window.profile.events),
         "bins": _bins(baseline, window, names.index(name)),
-        "detectors": {detector: [_point(seen) for seen in found] for detector, found in series.items()},
+        "detectors": series,
         "alerts": [alert_tree(alert) for alert in mine],
     }
 
 
-def alerts(board: Board) -> list[Tree]:
-    """All that are known, newest publication first."""
-    with board.reading() as (_, found):
-        return [alert_tree(alert) for alert in found]
+def feature_told(tree: Tree) -> Tree:
+    """The same for JSON."""
+    ends = {point.end_ms: utc(point.end_ms) for points in tree["detectors"].values() for point in points}
+    told = {
+        detector: [{"end": ends[point.end_ms], "score": point.score, "threshold": point.threshold} for point in points]
+        for detector, points in tree["detectors"].items()
+    }
+    return {**tree, "detectors": told}
+
+
+def alerts(board: Board, model: str | None = None) -> list[Tree]:
+    """All that are known, of one model or of all, newest publication first."""
+    with board.reading() as (_, known):
+        found = [alert for alert in known if model in (None, alert.model)]
+    return [alert_tree(alert) for alert in found]
 
 
 def alert_tree(alert: Alert) -> Tree:
@@ -81,18 +125,19 @@ def alert_tree(alert: Alert) -> Tree:
     return tree
 
 
-def _model(stream: StreamKey, each: StreamBoard, mine: Sequence[Alert]) -> Tree:
+def _model(whole: Whole, stream: StreamKey, each: StreamBoard, mine: Sequence[Alert]) -> Tree:
     firing = [alert for alert in mine if alert.status is not AlertStatus.RESOLVED]
-    worst = max((alert.severity for alert in firing), key=_RANK.index, default=None)
+    worst = max((alert.severity.value for alert in firing), key=_severity, default=None)
     window = each.window
     return {
         "model": stream.model,
         "version": stream.version,
-        "state": worst.value if worst else ("ok" if window else "waiting"),
+        "state": worst or ("ok" if window else "waiting"),
         "firing": [_brief(alert) for alert in firing],
         "columns": len(each.plan.baseline.columns),
         "window": None if window is None else _span(window.judged_from_ms, window.end_ms, window.profile.events),
         "watermark": None if each.watermark_ms is None else utc(each.watermark_ms),
+        "watermark_delay_s": whole.behind_s(each.watermark_ms),
         "baseline_id": each.plan.baseline.id,
     }
 
@@ -101,23 +146,12 @@ def _brief(alert: Alert) -> Tree:
     return {"alert_id": alert.alert_id, "severity": alert.severity.value, "feature": alert.feature, "summary": alert.annotations.summary}
 
 
-def _features(plan: StreamPlan, newest: Mapping[SeriesKey, Seen], mine: Sequence[Alert]) -> list[Tree]:
-    firing = {alert.feature: alert.severity.value for alert in mine if alert.status is not AlertStatus.RESOLVED}
-    nearest: dict[str, tuple[float, str, Seen]] = {}
-    for (column, detector), seen in newest.items():
-        if column is not None and seen.score is not None and seen.threshold and detector not in VOLUME:
-            ratio = seen.score / seen.threshold
-            if column not in nearest or ratio > nearest[column][0]:
-                nearest[column] = (ratio, detector, seen)
-    found = []
-    for entry in plan.baseline.columns:
-        name = entry.column.name
-        tree: Tree = {"feature": name, "state": firing.get(name), **dict.fromkeys(("detector", "ratio", "score", "threshold"))}
-        if name in nearest:
-            ratio, detector, seen = nearest[name]
-            tree |= {"detector": detector, "ratio": ratio, "score": seen.score, "threshold": seen.threshold}
-        found.append(tree)
-    return sorted(found, key=lambda tree: (-_severity(tree["state"]), -(tree["ratio"] or 0.0), tree["feature"]))
+def _feature(name: str, state: str | None, furthest: tuple[str, Point] | None) -> Tree:
+    tree: Tree = {"feature": name, "state": state, **dict.fromkeys(("detector", "ratio", "score", "threshold"))}
+    if furthest is not None:
+        detector, seen = furthest
+        tree |= {"detector": detector, "ratio": _ratio(seen), "score": seen.score, "threshold": seen.threshold}
+    return tree
 
 
 def _bins(baseline: Baseline, window: Window | None, column: int) -> list[Tree]:
@@ -132,12 +166,8 @@ def _bins(baseline: Baseline, window: Window | None, column: int) -> list[Tree]:
     return [{"bin": baseline.label(column, c), "baseline": before[c] / ofs[0], "window": now[c] / ofs[1]} for c in values]
 
 
-def _ratio(seen: Seen) -> float:
+def _ratio(seen: Point) -> float:
     return seen.score / seen.threshold if seen.score is not None and seen.threshold else 0.0
-
-
-def _point(seen: Seen) -> Tree:
-    return {"end": utc(seen.end_ms), "score": seen.score, "threshold": seen.threshold}
 
 
 def _span(start_ms: int, end_ms: int, events: int) -> Tree:
@@ -149,4 +179,4 @@ def _is_of(alert: Alert, stream: StreamKey) -> bool:
 
 
 def _severity(state: str | None) -> int:
-    return _RANK.index(Severity(state)) + 1 if state in list(Severity) else 0
+    return 0 if state is None else _RANKS.get(state, 0)

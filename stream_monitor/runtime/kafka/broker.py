@@ -6,12 +6,13 @@ from typing import Any
 
 import confluent_kafka as client
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
+from confluent_kafka.admin import AdminClient
 
 from stream_monitor.config import Config
 from stream_monitor.errors import BrokerError, ConfigError, Fatal, Retriable
 
-from ..broker import Message, Record, TopicPartition, TopicSpec
-from . import topics
+from ..broker import GroupView, Message, Record, TopicPartition, TopicSpec
+from . import groups, topics
 from .member import KafkaMember
 from .reading import read_range
 from .rights import missing_rights
@@ -30,6 +31,7 @@ class KafkaBroker:
         self._lock = Lock()
         self._counts: dict[str, int] = {}
         self._producer: Producer | None = None
+        self._admin: AdminClient | None = None
         try:
             self._query = Consumer(settings.reader(), logger=LOGGER)  # asks for metadata and offsets, reads nothing
         except KafkaException as exception:
@@ -73,6 +75,10 @@ class KafkaBroker:
         self._require_known([])
         return KafkaMember(self._settings, group, topics, transactional_id, self._known_partition_count)
 
+    def group(self, name: str, topics: Sequence[str], timeout_s: float) -> GroupView:
+        """See `Broker.group`."""
+        return groups.view(self._asker(), name, topics, timeout_s)
+
     def missing_rights(self, topics: Mapping[str, Set[str]], groups: Set[str]) -> list[str]:
         """See `rights.missing_rights`."""
         return missing_rights(self._settings, topics, groups)
@@ -111,6 +117,7 @@ class KafkaBroker:
         """See `Broker.close`."""
         with self._lock:
             producer, self._producer = self._producer, None
+            self._admin = None
         try:
             self._query.close()
             if producer is not None:
@@ -124,6 +131,12 @@ class KafkaBroker:
             if self._producer is None:
                 self._producer = Producer(self._settings.writer(), logger=LOGGER)
             return self._producer
+
+    def _asker(self) -> AdminClient:
+        with self._lock:
+            if self._admin is None:
+                self._admin = AdminClient(self._settings.common(), logger=LOGGER)
+            return self._admin
 
     def _known_partition_count(self, topic: str) -> int:
         """The partition count, remembered: it places keys, and those topics' counts are pinned. Errors: Fatal where there is no topic."""

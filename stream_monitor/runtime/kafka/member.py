@@ -22,7 +22,7 @@ class KafkaMember:
         partition_count: Callable[[str], int],
     ) -> None:
         self._sink = Sink(settings, transactional_id, partition_count)  # first: it ends what a predecessor left open
-        self._source = Source(settings, group, topics)
+        self._source = Source(settings, group, topics, transactional_id)
         self._closed = False
 
     def poll(self, messages_max: int, timeout_s: float) -> Polled:

@@ -81,15 +81,17 @@ class KafkaSettings:
         }
         return tunable | self.common() | needed
 
-    def group_member(self, group: str) -> dict[str, Any]:
-        """For a consumer that joins `group`."""
-        return self.reader(group) | {
+    def group_member(self, group: str, name: str = "") -> dict[str, Any]:
+        """For a consumer that joins `group`, where others see it as `name`; a client.id of the user's own stays: quotas go by it."""
+        named = {"client.id": name} if name and "client.id" not in self.properties else {}
+        needed = {
             "group.protocol": "classic",
             "partition.assignment.strategy": "cooperative-sticky",
             "session.timeout.ms": self.session_timeout_ms,
             "heartbeat.interval.ms": max(100, min(3_000, self.session_timeout_ms // 5)),
             "max.poll.interval.ms": max(self.max_poll_interval_ms, self.session_timeout_ms),
         }
+        return self.reader(group) | named | needed
 
     def writer(self) -> dict[str, Any]:
         """For an idempotent producer."""

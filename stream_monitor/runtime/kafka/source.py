@@ -19,9 +19,12 @@ CONSUME_COUNT_MAX = 1_000_000
 
 
 class Source:
-    """One group member's consumer; see `runtime.broker.Member` for the contract and `generation` for why metadata is captured here."""
+    """One group member's consumer; see `runtime.broker.Member` for the contract and `generation` for why metadata is captured here.
 
-    def __init__(self, settings: KafkaSettings, group: str, topics: Sequence[str]) -> None:
+    name: as which the group shows it.
+    """
+
+    def __init__(self, settings: KafkaSettings, group: str, topics: Sequence[str], name: str) -> None:
         self.generation: bytes | None = None
         self.assignment: frozenset[TopicPartition] = frozenset()
         self._group = group
@@ -35,7 +38,7 @@ class Source:
         self._ends: dict[TopicPartition, int] = {}
         self._to_rewind: set[TopicPartition] = set()
         try:
-            self._consumer = Consumer(settings.group_member(group), logger=LOGGER)
+            self._consumer = Consumer(settings.group_member(group, name), logger=LOGGER)
         except KafkaException as exception:
             raise Fatal(invalid_setting(exception)) from exception
         self._consumer.subscribe(list(topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke)

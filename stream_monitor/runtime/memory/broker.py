@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from stream_monitor.errors import Fatal, UserError
 
-from ..broker import Message, Record, TopicPartition, TopicSpec, topic_mismatch
+from ..broker import GroupView, Message, Record, TopicPartition, TopicSpec, topic_mismatch
 from .log import PartitionLog
 from .member import MemoryMember
 from .state import Cluster, Faults
@@ -63,6 +63,17 @@ class MemoryBroker:
         """See `Broker.member`."""
         self.faults("member", transactional_id)
         return MemoryMember(self._cluster, group, topics, transactional_id, self._pass_faults)
+
+    def group(self, name: str, topics: Sequence[str], timeout_s: float) -> GroupView:
+        """See `Broker.group`."""
+        self.faults("group", "")
+        with self._cluster.locked():
+            group = self._cluster.group(name)
+            logs = [log for topic in topics if topic in self._cluster.topics for log in self._cluster.topics[topic].partitions]
+            partitions = [TopicPartition(log.topic, log.partition) for log in logs]
+            committed = self._cluster.offsets_or_first(group, partitions)
+            lags = {one: max(log.stable_offset - committed[one], 0) for one, log in zip(partitions, logs, strict=True)}
+            return GroupView(group.members(), group.is_settled, lags)
 
     def read(self, partition: TopicPartition, start: int = 0, stop: int | None = None) -> Iterator[Message]:
         """See `Broker.read`."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from stream_monitor.errors import Abortable
 
-from ..broker import TopicPartition
+from ..broker import GroupMember, TopicPartition
 
 
 @dataclass(slots=True)
@@ -59,6 +59,15 @@ class Group:
         if late:
             self._rebalance()
         return bool(late)
+
+    def members(self) -> tuple[GroupMember, ...]:
+        """Who is in it, and owns what; a member's id is its transactional id and epoch."""
+        return tuple(GroupMember(name.rpartition("/")[0], "memory", frozenset(each.owned)) for name, each in self._members.items())
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether every member owns what it shall."""
+        return all(member.owned == member.target for member in self._members.values())
 
     def has(self, member_id: str) -> bool:
         """Whether this member's session is alive."""
