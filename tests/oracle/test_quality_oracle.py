@@ -18,9 +18,10 @@ from stream_monitor.detect.outcomes.measure import Measure
 from stream_monitor.detect.outcomes.metrics import METRICS
 from stream_monitor.detect.outcomes.pre_training import pre_training_bias
 from stream_monitor.detect.outcomes.quality import quality
-from stream_monitor.detect.outcomes.scores import ECE_BINS, by_label, pr_errors, roc_error
+from stream_monitor.detect.outcomes.scores import ECE_BINS, MIDDLES, by_label, pr_errors, roc_area, roc_error
 from stream_monitor.detect.outcomes.verdict import judge
-from stream_monitor.profile.outcome import SCORE_BINS, SCORE_CODES, OutcomeLayout, delay_bin, delay_of
+from stream_monitor.profile.outcome import OutcomeLayout, delay_bin, delay_of
+from stream_monitor.profile.score import SCORE_BINS
 from tests.oracle.outcome_rows import (
     BINARY,
     GROUPED,
@@ -53,8 +54,10 @@ def scored(generator: np.random.Generator, n: int, lean: float = 0.0, shape: tup
 
 
 def bins(score: Floats) -> Bits:
-    """By the 16-bit number that a score is kept as."""
-    places: Bits = np.rint(score * (SCORE_CODES - 1)).astype(np.int64) * SCORE_BINS // SCORE_CODES
+    """By the logit in 1/3,000, as scores are kept."""
+    with np.errstate(divide="ignore"):
+        logit = np.log(score) - np.log1p(-score)
+    places: Bits = np.rint(np.clip(logit * 3_000, -32_767, 32_767)).astype(np.int64) + 32_768 >> 7
     return places
 
 
@@ -92,12 +95,23 @@ def test_scores_are_scikit_learns_within_the_stated_error(seed: int, n: int) -> 
     below, above = pr_errors(counts)
     assert pr is not None
     assert -above - 1e-9 <= pr - sk.average_precision_score(y, score) <= below + 1e-9
-    clipped = np.clip(score, 2.0**-17, 1 - 2.0**-17)
-    assert find(found, "log_loss").value == pytest.approx(sk.log_loss(y, clipped), abs=2e-3)
-    assert find(found, "brier").value == pytest.approx(sk.brier_score_loss(y, score), abs=2e-5)
-    place = np.minimum((score * ECE_BINS).astype(int), ECE_BINS - 1)
+    clipped = np.clip(score, 1.81e-5, 1 - 1.81e-5)
+    assert find(found, "log_loss").value == pytest.approx(sk.log_loss(y, clipped), abs=2e-4)
+    assert find(found, "brier").value == pytest.approx(sk.brier_score_loss(y, score), abs=5e-5)
+    place = (MIDDLES[binned] * ECE_BINS).astype(int)
     gaps = [abs((y - score)[place == each].sum()) / n for each in range(ECE_BINS)]
-    assert find(found, "ece").value == pytest.approx(sum(gaps), abs=1 / 512 + 1e-9)
+    assert find(found, "ece").value == pytest.approx(sum(gaps), abs=0.0054)
+
+
+@pytest.mark.parametrize(("share", "error"), [(0.1, 0.0021), (0.01, 0.0025), (0.001, 0.0027)])
+def test_rare_positives_are_ordered_as_well_as_common_ones(share: float, error: float) -> None:
+    """A ROC area of 0.86 or 0.87, and half of the pairs that share a bin; it was 0.0025, 0.028, 0.29 with 256 bins of equal width."""
+    y, says, score = scored(np.random.default_rng(4), 2_000_000, shape=(0.33, 0.33 / share - 0.33))
+    counts = by_label(SCORED, vector(SCORED, binary(y, says, score), panes=1))
+    area = sk.roc_auc_score(y, score)
+    assert area == pytest.approx(0.865, abs=0.012)
+    assert roc_error(counts) < error
+    assert roc_area(counts)[0] == pytest.approx(area, abs=1e-4)
 
 
 @given(seeds, st.integers(1, 300), st.integers(2, 6))
@@ -126,7 +140,7 @@ def test_regressions_are_scikit_learns(seed: int, n: int) -> None:
     truth = generator.normal(10, 3, n)
     value = truth + generator.normal(0.5, 2, n)
     found = quality(REGRESSION, vector(REGRESSION, errors(value, truth), seed=seed))
-    square = REGRESSION.scale**2 / 2048
+    square = REGRESSION.scale**2 / 2**25
     assert find(found, "mae").value == pytest.approx(sk.mean_absolute_error(truth, value), abs=1e-5)
     assert find(found, "mse").value == pytest.approx(sk.mean_squared_error(truth, value), abs=square)
     assert find(found, "rmse").value == pytest.approx(sk.root_mean_squared_error(truth, value), abs=sqrt(square))
@@ -136,11 +150,16 @@ def test_regressions_are_scikit_learns(seed: int, n: int) -> None:
         assert find(found, "r2").value == pytest.approx(sk.r2_score(truth, value), abs=0.01)
 
 
-def test_small_errors_that_rounding_swallows_are_not_told_as_none() -> None:
-    """All |z| = 0.01: z^2 is rounded to 0, |z| is not."""
-    truth = np.linspace(5, 15, 200)
-    found = quality(REGRESSION, vector(REGRESSION, errors(truth + 0.025, truth)))
-    assert find(found, "rmse").value == pytest.approx(0.025, rel=1e-3)
+def test_small_errors_are_told_right() -> None:
+    """Errors of a thousandth of the scale, where squares are near their rounding; of a hundred-thousandth, where they all are 0."""
+    generator = np.random.default_rng(3)
+    truth = generator.normal(10, 2.5, 5_000)
+    for error in (np.full(5_000, 0.0025), generator.normal(0, 0.0025, 5_000)):
+        found = quality(REGRESSION, vector(REGRESSION, errors(truth + error, truth)))
+        assert find(found, "rmse").value == pytest.approx(np.sqrt(np.mean(error**2)), rel=0.01)
+        assert find(found, "r2").value == pytest.approx(sk.r2_score(truth, truth + error), abs=1e-7)
+    tiny = quality(REGRESSION, vector(REGRESSION, errors(truth + 2.5e-5, truth)))
+    assert find(tiny, "rmse").value == pytest.approx(2.5e-5, rel=0.05)
 
 
 def test_rare_labels_and_events_without_prediction() -> None:
@@ -305,6 +324,18 @@ def test_intervals_of_a_regression_hold_the_truth(noise: str) -> None:
     assert_covered(draw, truth)
 
 
+def test_the_interval_of_mape_holds_the_truth() -> None:
+    def draw_rows(generator: np.random.Generator, n: int) -> tuple[Floats, Floats]:
+        truth = generator.uniform(5, 15, n)
+        return truth + generator.laplace(0, 0.5, n), truth
+
+    def draw(generator: np.random.Generator) -> list[Measure]:
+        return quality(REGRESSION, vector(REGRESSION, errors(*draw_rows(generator, 200)), panes=1), LEVEL)
+
+    value, truth = draw_rows(np.random.default_rng(99), 2_000_000)
+    assert_covered(draw, {"mape": float(sk.mean_absolute_percentage_error(truth, value))})
+
+
 def test_events_that_come_four_at_a_time_widen_by_the_same() -> None:
     """Copies: an inflation of 4 gives the interval of a quarter of the events."""
     y, says, _ = scored(np.random.default_rng(7), 100)
@@ -321,15 +352,14 @@ def test_events_that_come_four_at_a_time_widen_by_the_same() -> None:
 def test_calibration_is_scikit_learns_isotonic_regression(seed: int, n: int) -> None:
     y, says, score = scored(np.random.default_rng(seed), n, lean=0.1)
     found = fit_calibration(SCORED, vector(SCORED, binary(y, says, score), seed=seed))
-    middle = (bins(score) + 0.5) / SCORE_BINS
-    oracle = IsotonicRegression(out_of_bounds="clip").fit(middle, y).predict((np.arange(SCORE_BINS) + 0.5) / SCORE_BINS)
+    oracle = IsotonicRegression(out_of_bounds="clip").fit(MIDDLES[bins(score)], y).predict(MIDDLES)
     np.testing.assert_allclose(found, oracle, atol=1e-9)
     assert (np.diff(found) >= -1e-12).all()
 
 
 def test_without_labels_scores_are_taken_at_their_word() -> None:
     found = fit_calibration(SCORED, SCORED.empty())
-    np.testing.assert_allclose(found, (np.arange(256) + 0.5) / 256)
+    np.testing.assert_allclose(found, 1 / (1 + np.exp(-(np.arange(512) - 255.5) * 128 / 3_000)), atol=1e-4)
     assert all(each.value is None for each in estimated(SCORED, SCORED.empty(), found))
     assert estimated(BINARY, BINARY.empty(), found) == []
 
