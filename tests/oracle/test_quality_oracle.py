@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import entropy
 from sklearn import metrics as sk
 from sklearn.isotonic import IsotonicRegression
 
@@ -61,6 +62,12 @@ def bins(score: Floats) -> Bits:
     return places
 
 
+def open_bits(y: Bits, says: Bits) -> float:
+    """H(label, prediction) - H(prediction)."""
+    joint = sk.confusion_matrix(y, says, labels=[0, 1])
+    return float(entropy(joint.ravel(), base=2) - entropy(joint.sum(axis=0), base=2))
+
+
 @given(seeds, sizes)
 def test_binary_counts_are_scikit_learns(seed: int, n: int) -> None:
     generator = np.random.default_rng(seed)
@@ -74,10 +81,11 @@ def test_binary_counts_are_scikit_learns(seed: int, n: int) -> None:
         "f1": sk.f1_score(y, says, zero_division=np.nan),
         "f0_5": sk.fbeta_score(y, says, beta=0.5, zero_division=np.nan),
         "f2": sk.fbeta_score(y, says, beta=2, zero_division=np.nan),
+        "conditional_entropy": open_bits(y, says),
     }
     assert [each.name for each in found] == list(oracle)
     for each in found:
-        assert each.value == (None if np.isnan(oracle[each.name]) else pytest.approx(oracle[each.name]))
+        assert each.value == (None if np.isnan(oracle[each.name]) else pytest.approx(oracle[each.name], abs=1e-12))
 
 
 @given(seeds, sizes)
@@ -122,6 +130,9 @@ def test_several_classes_are_scikit_learns(seed: int, n: int, k: int) -> None:
     layout = multiclass(k)
     found = quality(layout, vector(layout, rows(says, y), seed=seed))
     assert find(found, "accuracy").value == pytest.approx(sk.accuracy_score(y, says))
+    said = (np.bincount(y[says == each]) for each in np.unique(says))
+    plain = sum(-c * np.log2(c / counts.sum()) for counts in said for c in counts if c) / n
+    assert find(found, "conditional_entropy").value == pytest.approx(plain, abs=1e-12)
     for average in ("macro", "weighted"):
         assert find(found, f"{average}_precision").value == pytest.approx(sk.precision_score(y, says, average=average, zero_division=0))
         assert find(found, f"{average}_f1").value == pytest.approx(sk.f1_score(y, says, average=average, zero_division=0))
@@ -248,6 +259,7 @@ def test_constants_are_what_scikit_learns_dummies_reach() -> None:
     assert find(found, "brier").value == pytest.approx(sk.brier_score_loss(y, share))
     assert find(found, "roc_auc").value == sk.roc_auc_score(y, share)
     assert find(found, "pr_auc").value == pytest.approx(sk.average_precision_score(y, share))
+    assert find(found, "conditional_entropy").value == pytest.approx(entropy([y.mean(), 1 - y.mean()], base=2))
     layout, labels = multiclass(3), generator.choice([1, 2, 3], 500, p=[0.5, 0.3, 0.2])
     several = constant(layout, vector(layout, rows(labels, labels)))
     for average in ("macro", "weighted"):
@@ -302,6 +314,7 @@ def test_intervals_of_several_classes_hold_the_truth(n: int) -> None:
 
     y, says = draw_rows(np.random.default_rng(99), 2_000_000)
     truth = {e.name: e.value for e in quality(layout, vector(layout, rows(says, y), panes=1)) if e.value is not None and not e.segment}
+    assert "conditional_entropy" in truth
 
     def draw(generator: np.random.Generator) -> list[Measure]:
         y, says = draw_rows(generator, n)
@@ -343,6 +356,21 @@ def test_events_that_come_four_at_a_time_widen_by_the_same() -> None:
     fourfold = quality(BINARY, vector(BINARY, binary(np.tile(y, 4), np.tile(says, 4))), inflation=4)
     for one, four in zip(once, fourfold, strict=True):
         assert (four.low, four.high) == pytest.approx((one.low, one.high))
+
+
+def test_a_lost_relation_is_a_rise_of_entropy_and_chance_is_none() -> None:
+    """A baseline that was never wrong: its interval is not 0, and a window of few wrong ones is no alarm."""
+    y = np.arange(2_000) % 2
+    before = find(quality(BINARY, vector(BINARY, binary(y, y), panes=1)), "conditional_entropy")
+    assert before.value == before.low == 0
+    assert before.high is not None
+    assert 0 < before.high < 0.05
+    for wrong, bad in ((2, False), (60, True)):
+        said = np.where(np.arange(200) < wrong, 1 - y[:200], y[:200])
+        assert (
+            judge(find(quality(BINARY, vector(BINARY, binary(y[:200], said), panes=1)), "conditional_entropy"), baseline=before).is_bad
+            == bad
+        )
 
 
 # Without labels

@@ -9,7 +9,7 @@ from stream_monitor.alert import summary
 from stream_monitor.alert.alert import Affected, Agreeing, Alert, Evidence, Mean, Moved, SampleEvent, alert_id_of, fingerprint_of
 from stream_monitor.alert.publication import Publisher, Raised, Reason, Stamp
 from stream_monitor.capture.schema import StreamKey
-from stream_monitor.detect.finding import Finding, FindingKind, Key, Score, ScoreStatus, Severity
+from stream_monitor.detect.finding import Finding, FindingKind, Key, Score, ScoreStatus, Severity, Shown
 from stream_monitor.detect.report import WindowRef
 from stream_monitor.errors import CodecError
 
@@ -234,6 +234,15 @@ def test_a_shift_that_pages_nobody_says_so() -> None:
         "fraud: amount shifted at 2026-11-22 06:01:10 UTC, found in the 5 minutes from 2026-11-22 06:00 UTC (shift found by ADWIN"
     )
     assert told.endswith("; this is for information and pages nobody by itself")
+
+
+def test_a_relation_that_labels_show_is_told_with_its_figure() -> None:
+    rise = finding(Key(FindingKind.CONCEPT_DRIFT, None, "conditional_entropy"), 0.71, 0.41)
+    told = replace(rise, shown=(Shown("conditional_entropy", 0.41, 0.71),), interval=(0.66, 0.76), events=1_200)
+    assert summary.found(FRAUD, {}, told, Evidence((), ()), WINDOW) == (
+        "fraud: the relation of inputs and labels changed in the 5 minutes from 2026-11-22 06:00 UTC: entropy of the label given the "
+        "prediction rose to 0.71 (0.66 to 0.76, limit 0.61, in training 0.41, p < 1e-12), of 1,200 labelled events"
+    )
 
 
 def test_only_a_segment_that_stands_out_is_named() -> None:

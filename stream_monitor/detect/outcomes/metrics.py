@@ -3,10 +3,11 @@ this.
 """
 
 from collections.abc import Mapping
-from math import inf
+from math import inf, log2
 from typing import Final, NamedTuple
 
 from stream_monitor.detect.outcomes.estimated import ESTIMATED
+from stream_monitor.profile.outcome import CLASSES_MAX
 
 DROP: Final = "_drop"
 """After a metric's name in the config: how much worse than the baseline's value it may be, instead of a limit."""
@@ -42,6 +43,8 @@ _LOSS: Final = Drop(0.2, True, "has no fixed scale: a fifth more than in trainin
 _SQUARE: Final = Drop(0.44, True, "the square of a fifth more")
 _CALIBRATION: Final = Drop(0.05, False, "probabilities wrong by 5 points more on average")
 
+_OPEN: Final = Drop(0.1, False, "a tenth of what is open about a label that is either of two equally often")
+
 _WILSON: Final = "Wilson 1927"
 _DELTA: Final = "delta method on the multinomial counts (Takahashi et al. 2022), as Wilson's with the n that has this variance"
 _SKLEARN: Final = "Sokolova & Lapalme 2009, A Systematic Analysis of Performance Measures for Classification Tasks"
@@ -60,6 +63,17 @@ _ROWS: Final = (
     Metric("macro_f1", "mean F1 score of the classes", True, _F, 0, 1, "mean over classes that occur", _DELTA, _SKLEARN),
     Metric("weighted_precision", "precision, weighted by labels", True, _OF_ALL, 0, 1, "mean, weighted by labels", _DELTA, _SKLEARN),
     Metric("weighted_f1", "F1 score, weighted by labels", True, _OF_ALL, 0, 1, "mean, weighted by labels", _DELTA, _SKLEARN),
+    Metric(
+        "conditional_entropy",
+        "entropy of the label given the prediction",
+        False,
+        _OPEN,
+        0,
+        log2(CLASSES_MAX + 1),
+        "mean of -log2(share of the label among events of its prediction), in bits",
+        "delta method on the multinomial counts, half an event more in each",
+        "Shannon 1948, A Mathematical Theory of Communication",
+    ),
     Metric(
         "roc_auc",
         "ROC AUC",
