@@ -1,12 +1,13 @@
 """Quality with and without labels, from one vector, against scikit-learn on the rows; intervals by simulation."""
 
 from collections.abc import Callable, Iterator
-from math import sqrt
+from math import inf, sqrt
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.spatial.distance import jensenshannon
 from scipy.stats import entropy
 from sklearn import metrics as sk
 from sklearn.isotonic import IsotonicRegression
@@ -15,10 +16,12 @@ from stream_monitor.detect.outcomes.bias import bias
 from stream_monitor.detect.outcomes.constant import constant
 from stream_monitor.detect.outcomes.coverage import coverage
 from stream_monitor.detect.outcomes.estimated import estimated, fit_calibration
+from stream_monitor.detect.outcomes.judge import OutcomeJudge
 from stream_monitor.detect.outcomes.measure import Measure
 from stream_monitor.detect.outcomes.metrics import METRICS
 from stream_monitor.detect.outcomes.pre_training import pre_training_bias
 from stream_monitor.detect.outcomes.quality import quality
+from stream_monitor.detect.outcomes.relation import joint_js
 from stream_monitor.detect.outcomes.scores import ECE_BINS, MIDDLES, by_label, pr_errors, roc_area, roc_error
 from stream_monitor.detect.outcomes.verdict import judge
 from stream_monitor.profile.outcome import OutcomeLayout, delay_bin, delay_of
@@ -371,6 +374,22 @@ def test_a_lost_relation_is_a_rise_of_entropy_and_chance_is_none() -> None:
             judge(find(quality(BINARY, vector(BINARY, binary(y[:200], said), panes=1)), "conditional_entropy"), baseline=before).is_bad
             == bad
         )
+
+
+@given(seeds, sizes, st.integers(2, 5))
+def test_the_distance_of_joint_counts_is_scipys(seed: int, n: int, k: int) -> None:
+    """And it is told beside what is judged, where there is a baseline."""
+    generator, layout = np.random.default_rng(seed), multiclass(k)
+    pairs = [(generator.integers(1, k + 2, m), generator.integers(1, k + 2, m)) for m in (n, 300)]
+    window, baseline = (vector(layout, rows(says, y), seed=seed) for says, y in pairs)
+    counts = [np.bincount(y * (k + 2) + says, minlength=(k + 2) ** 2) for says, y in pairs]
+    oracle = pytest.approx(jensenshannon(*counts, base=2), abs=1e-6)
+    assert joint_js(layout, window, baseline) == oracle
+    assert joint_js(layout, layout.empty(), baseline) is None
+    told = {each.score.key.detector: each.score for each in OutcomeJudge(layout, 0.01, 1, 0.5, baseline).labelled(window, 1.0)}
+    assert told["joint_js"].score == oracle
+    assert told["joint_js"].threshold == inf
+    assert "joint_js" not in {each.score.key.detector for each in OutcomeJudge(layout, 0.01, 1, 0.5).labelled(window, 1.0)}
 
 
 # Without labels

@@ -265,7 +265,7 @@ def test_every_detector_is_in_the_contracts_words() -> None:
     words += " conditional_entropy roc_auc pr_auc log_loss brier ece mae mse rmse r2 mape mean_error estimated_accuracy estimated_precision"
     words += " estimated_recall estimated_specificity estimated_f1 estimated_roc_auc disparate_impact statistical_parity_difference"
     words += " equal_opportunity_difference equalised_odds_difference accuracy_difference precision_difference specificity_difference"
-    words += " treatment_equality conditional_acceptance conditional_rejection label_coverage label_delay_p50_s"
+    words += " treatment_equality conditional_acceptance conditional_rejection joint_js label_coverage label_delay_p50_s"
     assert list(NAMES) == words.split()
 
 
