@@ -2,6 +2,7 @@
 
 from stream_monitor.alert.wording import chance, moment, what, when
 from stream_monitor.detect.finding import Finding, FindingKind
+from stream_monitor.detect.registry import title_of
 from stream_monitor.detect.report import WindowRef
 
 
@@ -17,6 +18,9 @@ def told_by_labels(finding: Finding, window: WindowRef, change_point: str | None
     if finding.key.kind is FindingKind.ESTIMATED_QUALITY:
         events = f"of {finding.events:,} events, by their scores, labels are not known yet; it sees harder events, not a changed relation"
         return f"{what(finding.key)} {way} to {value:.2f} {when(window)} ({sizes}), {events}"
+    if finding.key.kind is FindingKind.CONCEPT_DRIFT:
+        rise = f"{title_of(finding.key.detector)} {way} to {value:.2f}"
+        return f"{what(finding.key)} changed {when(window)}: {rise} ({sizes}), of {finding.events:,} labelled events"
     if finding.key.kind is FindingKind.BIAS:
         return f"{what(finding.key)} is {value:.2f} {when(window)} ({sizes}), of {finding.events:,} events of the smaller side"
     return f"{what(finding.key)} {way} to {value:.2f} {when(window)} ({sizes}), of {finding.events:,} labelled events"

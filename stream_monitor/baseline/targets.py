@@ -11,16 +11,19 @@ from numpy.typing import NDArray
 from stream_monitor.capture.columns import Columns, Values
 from stream_monitor.capture.convert import numbers, texts
 from stream_monitor.capture.schema import PREDICTION, SCORE, Kind, Role, Schema
-from stream_monitor.profile.outcome import SCORE_CODES, score_codes
+from stream_monitor.profile.score import SCORES, score_codes
 
 DISTINCT_MAX: Final = 1_000
 """Different targets, or predictions, that are counted before we give up: more are no classes but numbers, texts or ids."""
+_SCALE: Final = 2**20
+_WHOLE: Final = np.rint(np.nan_to_num(SCORES) * _SCALE)
+"""float64[SCORE_CODES]: the score of each code in 2^-20, a whole number, so that sums are the same in any order."""
 
 
 @dataclass(slots=True)
 class TargetCounts:
     """The first look. kind: of the predictions, None: there are none; present: whether any row has a target; labelled: rows with one that
-    can be compared; targets: rows of each; scores: the sum of their score codes and how many have one.
+    can be compared; targets: rows of each; scores: the sum of their scores in 2^-20 and how many have one.
     """
 
     kind: Kind | None
@@ -58,7 +61,7 @@ class TargetCounts:
     def _add_scores(self, targets: Sequence[str | None], codes: NDArray[np.uint16]) -> None:
         names = {name: place for place, name in enumerate(dict.fromkeys(targets))}
         place = np.fromiter(map(names.__getitem__, targets), dtype=np.int64, count=len(targets))[codes > 0]
-        sums = np.bincount(place, weights=codes[codes > 0], minlength=len(names))  # whole numbers, far below 2^53
+        sums = np.bincount(place, weights=_WHOLE[codes[codes > 0]], minlength=len(names))  # whole numbers, far below 2^53
         rows = np.bincount(place, minlength=len(names))
         for name, added, n in zip(names, sums.tolist(), rows.tolist(), strict=True):
             if name is not None and n:
@@ -71,7 +74,7 @@ class TargetCounts:
         for target, (added, n) in self.scores.items():
             before, count = sums.get(names.get(target, target), (0, 0))
             sums[names.get(target, target)] = (before + added, count + n)
-        return {name: (total / n - 1) / (SCORE_CODES - 1) for name, (total, n) in sums.items()}
+        return {name: total / n / _SCALE for name, (total, n) in sums.items()}
 
 
 def output_of(columns: Columns, name: str) -> Values:

@@ -14,7 +14,8 @@ from stream_monitor.baseline.column_record import Count, Record, require
 from stream_monitor.baseline.truth import Truth
 from stream_monitor.baseline.truth_plan import groups_of
 from stream_monitor.capture.schema import PREDICTION, Role
-from stream_monitor.profile.outcome import CLASSES_MAX, ERRORS, SCORE_BINS, Group, OutcomeLayout
+from stream_monitor.profile.outcome import CLASSES_MAX, ERRORS, Group, OutcomeLayout
+from stream_monitor.profile.score import SCORE_BINS
 
 Signed = Annotated[int, Meta(ge=-(2**62), le=2**62)]
 
@@ -61,6 +62,7 @@ class RegressionRecord(Record, tag_field="task", tag="regression", frozen=True):
     label: Signed
     label_squared: Count
     relative: Count
+    relative_squared: Count
     relative_n: Count
 
 

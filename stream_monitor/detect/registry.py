@@ -61,6 +61,7 @@ OPERATIONS: Final[Mapping[str, Meaning]] = {
 OUTCOMES: Final[Mapping[str, Meaning]] = {
     **{name: Meaning(row.title, "relation" if name == "conditional_entropy" else "quality", 0.0) for name, row in METRICS.items()},
     **{name: Meaning(row.title, "bias", 0.0) for name, row in BIAS.items()},
+    "joint_js": Meaning("distance of labels and predictions together from the baseline's", "labels", 0.0),
     "label_coverage": Meaning("share of events with a label", "labels", 0.0),
     "label_delay_p50_s": Meaning("median delay of labels in seconds", "labels", 0.0),
 }

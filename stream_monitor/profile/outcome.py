@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from stream_monitor.capture.columns import INVALID
 from stream_monitor.profile.kernels import compiled
+from stream_monitor.profile.score import SCORE_BINS, SCORE_SUMS
 
 Task = Literal["binary", "multiclass", "regression"]
 Vector = NDArray[np.int64]
@@ -22,24 +23,31 @@ Vector = NDArray[np.int64]
 
 CLASSES_MAX: Final = 32
 """Classes with a code of their own, by falling frequency in training; the others are one: 34 x 34 counts a pane."""
-SCORE_BINS: Final = 256
-"""Bins of equal width over [0, 1]: a ROC area is then known to within half of the share of pairs that fall into one bin together."""
-SCORE_CODES: Final = 65_535
-"""A score s is kept as 1 + rint(s (SCORE_CODES - 1)), a 16-bit number: to within 8e-6; 0: there is none, or it is no probability."""
 DELAY_BINS: Final = 96
 """Label delays by quarters of a doubling, from a second to half a year."""
 SCALE: Final = 2**20
-"""Sums of squared errors and of log losses are in 2^-20."""
-SQUARE_SCALE: Final = 2**10
-"""Squares of standardised values are in 2^-10: 2^33 of the largest fit into an int64."""
-CLIP: Final = 2.0**10
-"""Standardised values are clipped here."""
+"""Sums, but those of squares, are in 2^-20."""
+SQUARE_SCALE: Final = 2**24
+"""Squares are in 2^-24: errors of a thousandth of the scale still count, and 2^23 of the largest fit into an int64."""
+CLIP: Final = 2.0**8
+"""Standardised values and relative errors are clipped here."""
 
 NO_CLASS: Final = 0
 """The code of an absent prediction or label; classes have 1 … K, all others together K + 1."""
-ERRORS: Final = ("events", "labelled", "error", "absolute", "squared", "label", "label_squared", "relative", "relative_n")
+ERRORS: Final = (
+    "events",
+    "labelled",
+    "error",
+    "absolute",
+    "squared",
+    "label",
+    "label_squared",
+    "relative",
+    "relative_squared",
+    "relative_n",
+)
 """What a regression's `errors` are sums of: 1, 1; z, |z| and z^2 of the error over `scale`; y and y^2 of (label - center) / scale;
-|error / label| and 1 where the label is not 0. Sums in 2^-20, those of squares in 2^-10."""
+|error / label|, its square and 1 where the label is not 0. Sums in 2^-20, those of squares in 2^-24."""
 
 
 class Group(NamedTuple):
@@ -71,7 +79,7 @@ class OutcomeLayout:
         """The parts of a vector, in order.
 
         joint: [label code, prediction code]; scores: [label: 0 none, 1 negative, 2 positive; prediction: 0 not positive, 1 positive; bin],
-        over events with a score; score_sums: sums of (s - y)^2 and of the log loss over those with a label, in 2^-20;
+        over events with a score; score_sums: sums of (s - y)^2 and of the log loss over those with a label, see `score.SCORE_SUMS`;
         groups: [group; label: 0 none, 1 negative, 2 positive; prediction: 0 not positive, 1 positive];
         errors: see `ERRORS`; delay: labelled events by the delay of their first label, see `delay_bin`.
         """
@@ -168,6 +176,7 @@ def add_outcomes(layout: OutcomeLayout, rows: OutcomeRows, place: NDArray[np.int
             layout.starts.get("scores", -1),
             layout.starts.get("score_sums", -1),
             layout.starts.get("groups", -1),
+            SCORE_SUMS,
             place,
             sign,
             out,
@@ -175,12 +184,6 @@ def add_outcomes(layout: OutcomeLayout, rows: OutcomeRows, place: NDArray[np.int
         is_labelled = rows.label != NO_CLASS
     counted = is_labelled & (place >= 0)
     np.add.at(out, (place[counted], layout.starts["delay"] + rows.delay[counted].astype(np.int64)), sign)
-
-
-def score_codes(scores: NDArray[np.float64]) -> NDArray[np.uint16]:
-    """uint16[n] of float64[n]; 0 for what is not in [0, 1]."""
-    fits = (scores >= 0) & (scores <= 1)
-    return np.where(fits, 1 + np.rint(np.where(fits, scores, 0.0) * (SCORE_CODES - 1)), 0).astype(np.uint16)
 
 
 def delay_bin(delay_ms: NDArray[np.int64]) -> NDArray[np.uint8]:
@@ -206,6 +209,7 @@ def _add_classes(
     scores_start: int,
     sums_start: int,
     groups_start: int,
+    summed: NDArray[np.int64],
     place: NDArray[np.int64],
     sign: int,
     out: NDArray[np.int64],
@@ -218,15 +222,12 @@ def _add_classes(
         truth = 0 if label[i] == 0 else 2 if label[i] == positive else 1
         says = 1 if predicted[i] == positive else 0
         if scores_start >= 0 and score[i] > 0:
-            code = np.int64(score[i]) - 1
-            spot = code * 256 // 65_535
-            out[p, scores_start + (truth * 2 + says) * 256 + spot] += sign
+            code = np.int64(score[i])
+            out[p, scores_start + (truth * 2 + says) * 512 + (code >> 7)] += sign
             if truth > 0:
-                s = code / 65_534.0
-                y = 1.0 if truth == 2 else 0.0
-                of_truth = s if truth == 2 else 1.0 - s
-                out[p, sums_start] += sign * np.int64(np.rint((s - y) * (s - y) * 1_048_576.0))
-                out[p, sums_start + 1] += sign * np.int64(np.rint(-np.log(max(of_truth, 2.0**-17)) * 1_048_576.0))
+                of_truth = code if truth == 2 else 65_536 - code
+                out[p, sums_start] += sign * summed[0, of_truth]
+                out[p, sums_start + 1] += sign * summed[1, of_truth]
         if groups_start >= 0:
             for f in range(groups.shape[0]):
                 out[p, groups_start + (np.int64(groups[f, i]) * 3 + truth) * 2 + says] += sign
@@ -250,15 +251,16 @@ def _add_errors(
         out[p, start] += sign
         if not (np.isfinite(value[i]) and np.isfinite(truth[i])):
             continue
-        e = min(max((value[i] - truth[i]) / scale, -1024.0), 1024.0)
-        y = min(max((truth[i] - center) / scale, -1024.0), 1024.0)
+        e = min(max((value[i] - truth[i]) / scale, -256.0), 256.0)
+        y = min(max((truth[i] - center) / scale, -256.0), 256.0)
         out[p, start + 1] += sign
         out[p, start + 2] += sign * np.int64(np.rint(e * 1_048_576.0))
         out[p, start + 3] += sign * np.int64(np.rint(abs(e) * 1_048_576.0))
-        out[p, start + 4] += sign * np.int64(np.rint(e * e * 1024.0))
+        out[p, start + 4] += sign * np.int64(np.rint(e * e * 16_777_216.0))
         out[p, start + 5] += sign * np.int64(np.rint(y * 1_048_576.0))
-        out[p, start + 6] += sign * np.int64(np.rint(y * y * 1024.0))
+        out[p, start + 6] += sign * np.int64(np.rint(y * y * 16_777_216.0))
         if truth[i] != 0.0:
-            relative = min(abs((value[i] - truth[i]) / truth[i]), 1024.0)
+            relative = min(abs((value[i] - truth[i]) / truth[i]), 256.0)
             out[p, start + 7] += sign * np.int64(np.rint(relative * 1_048_576.0))
-            out[p, start + 8] += sign
+            out[p, start + 8] += sign * np.int64(np.rint(relative * relative * 16_777_216.0))
+            out[p, start + 9] += sign

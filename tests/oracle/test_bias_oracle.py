@@ -89,6 +89,7 @@ def test_where_none_is_privileged_a_group_is_compared_with_all_others() -> None:
     assert find(found, "accuracy_difference", (("sex", "x"),)).value == pytest.approx(oracle["accuracy_difference"])
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning:scipy")  # of the p-value of `ks_2samp`, which is not looked at
 @given(st.integers(0, 2**32 - 1), st.integers(2, 500))
 def test_labels_before_training_are_scipys(seed: int, n: int) -> None:
     y, says, groups = people(np.random.default_rng(seed), n)

@@ -1,12 +1,14 @@
 """Quality with and without labels, from one vector, against scikit-learn on the rows; intervals by simulation."""
 
 from collections.abc import Callable, Iterator
-from math import sqrt
+from math import inf, sqrt
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.spatial.distance import jensenshannon
+from scipy.stats import entropy
 from sklearn import metrics as sk
 from sklearn.isotonic import IsotonicRegression
 
@@ -14,13 +16,16 @@ from stream_monitor.detect.outcomes.bias import bias
 from stream_monitor.detect.outcomes.constant import constant
 from stream_monitor.detect.outcomes.coverage import coverage
 from stream_monitor.detect.outcomes.estimated import estimated, fit_calibration
+from stream_monitor.detect.outcomes.judge import OutcomeJudge
 from stream_monitor.detect.outcomes.measure import Measure
 from stream_monitor.detect.outcomes.metrics import METRICS
 from stream_monitor.detect.outcomes.pre_training import pre_training_bias
 from stream_monitor.detect.outcomes.quality import quality
-from stream_monitor.detect.outcomes.scores import ECE_BINS, by_label, pr_errors, roc_error
+from stream_monitor.detect.outcomes.relation import joint_js
+from stream_monitor.detect.outcomes.scores import ECE_BINS, MIDDLES, by_label, pr_errors, roc_area, roc_error
 from stream_monitor.detect.outcomes.verdict import judge
-from stream_monitor.profile.outcome import SCORE_BINS, SCORE_CODES, OutcomeLayout, delay_bin, delay_of
+from stream_monitor.profile.outcome import OutcomeLayout, delay_bin, delay_of
+from stream_monitor.profile.score import SCORE_BINS
 from tests.oracle.outcome_rows import (
     BINARY,
     GROUPED,
@@ -53,9 +58,17 @@ def scored(generator: np.random.Generator, n: int, lean: float = 0.0, shape: tup
 
 
 def bins(score: Floats) -> Bits:
-    """By the 16-bit number that a score is kept as."""
-    places: Bits = np.rint(score * (SCORE_CODES - 1)).astype(np.int64) * SCORE_BINS // SCORE_CODES
+    """By the logit in 1/3,000, as scores are kept."""
+    with np.errstate(divide="ignore"):
+        logit = np.log(score) - np.log1p(-score)
+    places: Bits = np.rint(np.clip(logit * 3_000, -32_767, 32_767)).astype(np.int64) + 32_768 >> 7
     return places
+
+
+def open_bits(y: Bits, says: Bits) -> float:
+    """H(label, prediction) - H(prediction)."""
+    joint = sk.confusion_matrix(y, says, labels=[0, 1])
+    return float(entropy(joint.ravel(), base=2) - entropy(joint.sum(axis=0), base=2))
 
 
 @given(seeds, sizes)
@@ -71,10 +84,11 @@ def test_binary_counts_are_scikit_learns(seed: int, n: int) -> None:
         "f1": sk.f1_score(y, says, zero_division=np.nan),
         "f0_5": sk.fbeta_score(y, says, beta=0.5, zero_division=np.nan),
         "f2": sk.fbeta_score(y, says, beta=2, zero_division=np.nan),
+        "conditional_entropy": open_bits(y, says),
     }
     assert [each.name for each in found] == list(oracle)
     for each in found:
-        assert each.value == (None if np.isnan(oracle[each.name]) else pytest.approx(oracle[each.name]))
+        assert each.value == (None if np.isnan(oracle[each.name]) else pytest.approx(oracle[each.name], abs=1e-12))
 
 
 @given(seeds, sizes)
@@ -92,12 +106,23 @@ def test_scores_are_scikit_learns_within_the_stated_error(seed: int, n: int) -> 
     below, above = pr_errors(counts)
     assert pr is not None
     assert -above - 1e-9 <= pr - sk.average_precision_score(y, score) <= below + 1e-9
-    clipped = np.clip(score, 2.0**-17, 1 - 2.0**-17)
-    assert find(found, "log_loss").value == pytest.approx(sk.log_loss(y, clipped), abs=2e-3)
-    assert find(found, "brier").value == pytest.approx(sk.brier_score_loss(y, score), abs=2e-5)
-    place = np.minimum((score * ECE_BINS).astype(int), ECE_BINS - 1)
+    clipped = np.clip(score, 1.81e-5, 1 - 1.81e-5)
+    assert find(found, "log_loss").value == pytest.approx(sk.log_loss(y, clipped), abs=2e-4)
+    assert find(found, "brier").value == pytest.approx(sk.brier_score_loss(y, score), abs=5e-5)
+    place = (MIDDLES[binned] * ECE_BINS).astype(int)
     gaps = [abs((y - score)[place == each].sum()) / n for each in range(ECE_BINS)]
-    assert find(found, "ece").value == pytest.approx(sum(gaps), abs=1 / 512 + 1e-9)
+    assert find(found, "ece").value == pytest.approx(sum(gaps), abs=0.0054)
+
+
+@pytest.mark.parametrize(("share", "error"), [(0.1, 0.0021), (0.01, 0.0025), (0.001, 0.0027)])
+def test_rare_positives_are_ordered_as_well_as_common_ones(share: float, error: float) -> None:
+    """A ROC area of 0.86 or 0.87, and half of the pairs that share a bin; it was 0.0025, 0.028, 0.29 with 256 bins of equal width."""
+    y, says, score = scored(np.random.default_rng(4), 2_000_000, shape=(0.33, 0.33 / share - 0.33))
+    counts = by_label(SCORED, vector(SCORED, binary(y, says, score), panes=1))
+    area = sk.roc_auc_score(y, score)
+    assert area == pytest.approx(0.865, abs=0.012)
+    assert roc_error(counts) < error
+    assert roc_area(counts)[0] == pytest.approx(area, abs=1e-4)
 
 
 @given(seeds, st.integers(1, 300), st.integers(2, 6))
@@ -108,6 +133,9 @@ def test_several_classes_are_scikit_learns(seed: int, n: int, k: int) -> None:
     layout = multiclass(k)
     found = quality(layout, vector(layout, rows(says, y), seed=seed))
     assert find(found, "accuracy").value == pytest.approx(sk.accuracy_score(y, says))
+    said = (np.bincount(y[says == each]) for each in np.unique(says))
+    plain = sum(-c * np.log2(c / counts.sum()) for counts in said for c in counts if c) / n
+    assert find(found, "conditional_entropy").value == pytest.approx(plain, abs=1e-12)
     for average in ("macro", "weighted"):
         assert find(found, f"{average}_precision").value == pytest.approx(sk.precision_score(y, says, average=average, zero_division=0))
         assert find(found, f"{average}_f1").value == pytest.approx(sk.f1_score(y, says, average=average, zero_division=0))
@@ -126,7 +154,7 @@ def test_regressions_are_scikit_learns(seed: int, n: int) -> None:
     truth = generator.normal(10, 3, n)
     value = truth + generator.normal(0.5, 2, n)
     found = quality(REGRESSION, vector(REGRESSION, errors(value, truth), seed=seed))
-    square = REGRESSION.scale**2 / 2048
+    square = REGRESSION.scale**2 / 2**25
     assert find(found, "mae").value == pytest.approx(sk.mean_absolute_error(truth, value), abs=1e-5)
     assert find(found, "mse").value == pytest.approx(sk.mean_squared_error(truth, value), abs=square)
     assert find(found, "rmse").value == pytest.approx(sk.root_mean_squared_error(truth, value), abs=sqrt(square))
@@ -136,11 +164,16 @@ def test_regressions_are_scikit_learns(seed: int, n: int) -> None:
         assert find(found, "r2").value == pytest.approx(sk.r2_score(truth, value), abs=0.01)
 
 
-def test_small_errors_that_rounding_swallows_are_not_told_as_none() -> None:
-    """All |z| = 0.01: z^2 is rounded to 0, |z| is not."""
-    truth = np.linspace(5, 15, 200)
-    found = quality(REGRESSION, vector(REGRESSION, errors(truth + 0.025, truth)))
-    assert find(found, "rmse").value == pytest.approx(0.025, rel=1e-3)
+def test_small_errors_are_told_right() -> None:
+    """Errors of a thousandth of the scale, where squares are near their rounding; of a hundred-thousandth, where they all are 0."""
+    generator = np.random.default_rng(3)
+    truth = generator.normal(10, 2.5, 5_000)
+    for error in (np.full(5_000, 0.0025), generator.normal(0, 0.0025, 5_000)):
+        found = quality(REGRESSION, vector(REGRESSION, errors(truth + error, truth)))
+        assert find(found, "rmse").value == pytest.approx(np.sqrt(np.mean(error**2)), rel=0.01)
+        assert find(found, "r2").value == pytest.approx(sk.r2_score(truth, truth + error), abs=1e-7)
+    tiny = quality(REGRESSION, vector(REGRESSION, errors(truth + 2.5e-5, truth)))
+    assert find(tiny, "rmse").value == pytest.approx(2.5e-5, rel=0.05)
 
 
 def test_rare_labels_and_events_without_prediction() -> None:
@@ -229,6 +262,7 @@ def test_constants_are_what_scikit_learns_dummies_reach() -> None:
     assert find(found, "brier").value == pytest.approx(sk.brier_score_loss(y, share))
     assert find(found, "roc_auc").value == sk.roc_auc_score(y, share)
     assert find(found, "pr_auc").value == pytest.approx(sk.average_precision_score(y, share))
+    assert find(found, "conditional_entropy").value == pytest.approx(entropy([y.mean(), 1 - y.mean()], base=2))
     layout, labels = multiclass(3), generator.choice([1, 2, 3], 500, p=[0.5, 0.3, 0.2])
     several = constant(layout, vector(layout, rows(labels, labels)))
     for average in ("macro", "weighted"):
@@ -283,6 +317,7 @@ def test_intervals_of_several_classes_hold_the_truth(n: int) -> None:
 
     y, says = draw_rows(np.random.default_rng(99), 2_000_000)
     truth = {e.name: e.value for e in quality(layout, vector(layout, rows(says, y), panes=1)) if e.value is not None and not e.segment}
+    assert "conditional_entropy" in truth
 
     def draw(generator: np.random.Generator) -> list[Measure]:
         y, says = draw_rows(generator, n)
@@ -305,6 +340,18 @@ def test_intervals_of_a_regression_hold_the_truth(noise: str) -> None:
     assert_covered(draw, truth)
 
 
+def test_the_interval_of_mape_holds_the_truth() -> None:
+    def draw_rows(generator: np.random.Generator, n: int) -> tuple[Floats, Floats]:
+        truth = generator.uniform(5, 15, n)
+        return truth + generator.laplace(0, 0.5, n), truth
+
+    def draw(generator: np.random.Generator) -> list[Measure]:
+        return quality(REGRESSION, vector(REGRESSION, errors(*draw_rows(generator, 200)), panes=1), LEVEL)
+
+    value, truth = draw_rows(np.random.default_rng(99), 2_000_000)
+    assert_covered(draw, {"mape": float(sk.mean_absolute_percentage_error(truth, value))})
+
+
 def test_events_that_come_four_at_a_time_widen_by_the_same() -> None:
     """Copies: an inflation of 4 gives the interval of a quarter of the events."""
     y, says, _ = scored(np.random.default_rng(7), 100)
@@ -314,6 +361,37 @@ def test_events_that_come_four_at_a_time_widen_by_the_same() -> None:
         assert (four.low, four.high) == pytest.approx((one.low, one.high))
 
 
+def test_a_lost_relation_is_a_rise_of_entropy_and_chance_is_none() -> None:
+    """A baseline that was never wrong: its interval is not 0, and a window of few wrong ones is no alarm."""
+    y = np.arange(2_000) % 2
+    before = find(quality(BINARY, vector(BINARY, binary(y, y), panes=1)), "conditional_entropy")
+    assert before.value == before.low == 0
+    assert before.high is not None
+    assert 0 < before.high < 0.05
+    for wrong, bad in ((2, False), (60, True)):
+        said = np.where(np.arange(200) < wrong, 1 - y[:200], y[:200])
+        assert (
+            judge(find(quality(BINARY, vector(BINARY, binary(y[:200], said), panes=1)), "conditional_entropy"), baseline=before).is_bad
+            == bad
+        )
+
+
+@given(seeds, sizes, st.integers(2, 5))
+def test_the_distance_of_joint_counts_is_scipys(seed: int, n: int, k: int) -> None:
+    """And it is told beside what is judged, where there is a baseline."""
+    generator, layout = np.random.default_rng(seed), multiclass(k)
+    pairs = [(generator.integers(1, k + 2, m), generator.integers(1, k + 2, m)) for m in (n, 300)]
+    window, baseline = (vector(layout, rows(says, y), seed=seed) for says, y in pairs)
+    counts = [np.bincount(y * (k + 2) + says, minlength=(k + 2) ** 2) for says, y in pairs]
+    oracle = pytest.approx(jensenshannon(*counts, base=2), abs=1e-6)
+    assert joint_js(layout, window, baseline) == oracle
+    assert joint_js(layout, layout.empty(), baseline) is None
+    told = {each.score.key.detector: each.score for each in OutcomeJudge(layout, 0.01, 1, 0.5, baseline).labelled(window, 1.0)}
+    assert told["joint_js"].score == oracle
+    assert told["joint_js"].threshold == inf
+    assert "joint_js" not in {each.score.key.detector for each in OutcomeJudge(layout, 0.01, 1, 0.5).labelled(window, 1.0)}
+
+
 # Without labels
 
 
@@ -321,15 +399,14 @@ def test_events_that_come_four_at_a_time_widen_by_the_same() -> None:
 def test_calibration_is_scikit_learns_isotonic_regression(seed: int, n: int) -> None:
     y, says, score = scored(np.random.default_rng(seed), n, lean=0.1)
     found = fit_calibration(SCORED, vector(SCORED, binary(y, says, score), seed=seed))
-    middle = (bins(score) + 0.5) / SCORE_BINS
-    oracle = IsotonicRegression(out_of_bounds="clip").fit(middle, y).predict((np.arange(SCORE_BINS) + 0.5) / SCORE_BINS)
+    oracle = IsotonicRegression(out_of_bounds="clip").fit(MIDDLES[bins(score)], y).predict(MIDDLES)
     np.testing.assert_allclose(found, oracle, atol=1e-9)
     assert (np.diff(found) >= -1e-12).all()
 
 
 def test_without_labels_scores_are_taken_at_their_word() -> None:
     found = fit_calibration(SCORED, SCORED.empty())
-    np.testing.assert_allclose(found, (np.arange(256) + 0.5) / 256)
+    np.testing.assert_allclose(found, 1 / (1 + np.exp(-(np.arange(512) - 255.5) * 128 / 3_000)), atol=1e-4)
     assert all(each.value is None for each in estimated(SCORED, SCORED.empty(), found))
     assert estimated(BINARY, BINARY.empty(), found) == []
 

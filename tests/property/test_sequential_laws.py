@@ -612,18 +612,18 @@ def test_what_wanders_for_minutes_shows_between_blocks_alone() -> None:
     assert phi == pytest.approx((1 + 4 * BLOCK * 0.09) / 1.09, rel=0.3)
 
 
-def test_what_changes_by_the_minute_shows_whole_once_two_hours_are_known() -> None:
+def test_what_changes_by_the_minute_shows_whole_once_four_hours_are_known() -> None:
     """Each minute has a level of its own, and blocks are a little longer: neighbours share one, and differ by half of what they might."""
     rng, dispersion = np.random.default_rng(23), Dispersion(Clustering(np.ones(1)))
-    phi = np.zeros(400 * BLOCK)
+    phi = np.zeros(800 * BLOCK)
     for number in range(len(phi)):
         if number % 60 == 0:
             level = rng.normal(0.5, 0.03)
         phi[number] = dispersion.feed(number, moments([rng.normal(level, 0.1, 4)]))[0]
-    known, whole = LONG * BLOCK * (LONG_MIN + 1), (1 + 4 * 60 * 0.09) / 1.09
+    known, whole = LONG[0] * BLOCK * (LONG_MIN + 1), (1 + 4 * 60 * 0.09) / 1.09
     assert phi[known - 1] < 0.65 * whole
     assert phi[-1] == pytest.approx(whole, rel=0.2)
-    assert dispersion.freedom[0] == pytest.approx(NEUMANN * (400 // LONG - 2))
+    assert dispersion.freedom[0] == pytest.approx(NEUMANN * (800 // LONG[0] - 2))
 
 
 def test_a_dispersion_of_version_2_is_read_without_long_blocks() -> None:

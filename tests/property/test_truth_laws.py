@@ -120,12 +120,17 @@ def check_counts(truth: Truth, rows: list[Row]) -> None:
 
 def check_scores(part: Callable[[str], NDArray[np.int64]], rows: list[Row]) -> None:
     scored = [(row, row.score) for row in rows if row.score is not None]
-    bins = Counter((side(row.target), int(row.prediction == "yes"), round(s * 65_534) * 256 // 65_535) for row, s in scored)
+    bins = Counter((side(row.target), int(row.prediction == "yes"), code_of(s) >> 7) for row, s in scored)
     assert cells(part("scores")) == bins
-    known = [(round(s * 65_534) / 65_534, float(row.target == "yes")) for row, s in scored if row.target is not None]
+    known = [(1 / (1 + math.exp((32_768 - code_of(s)) / 3_000)), float(row.target == "yes")) for row, s in scored if row.target is not None]
     assert part("score_sums")[0] == pytest.approx(sum((s - y) ** 2 for s, y in known) * 2**20, abs=len(rows))
-    losses = [-math.log(max(s if y else 1 - s, 2**-17)) for s, y in known]
+    losses = [-math.log(s if y else 1 - s) for s, y in known]
     assert part("score_sums")[1] == pytest.approx(sum(losses) * 2**20, abs=len(rows))
+
+
+def code_of(score: float) -> int:
+    logit = math.inf if score == 1 else -math.inf if score == 0 else math.log(score / (1 - score))
+    return 32_768 + round(min(max(logit * 3_000, -32_767), 32_767))
 
 
 def cells(counts: NDArray[np.int64]) -> dict[tuple[int, ...], int]:
@@ -242,11 +247,12 @@ def test_the_truth_of_a_regression_is_sums_over_its_rows(rows: list[tuple[float 
     center, scale = truth.layout.center, truth.layout.scale
     sums = dict.fromkeys(ERRORS, 0.0) | {"events": len(rows)}
     for value, y in ((value, y) for value, y in rows if value is not None and y is not None):
-        e, z = ((each if abs(each) < 1024 else math.copysign(1024, each)) for each in ((value - y) / scale, (y - center) / scale))
-        relative = {} if y == 0 else {"relative": min(abs((value - y) / y), 1024), "relative_n": 1}
+        e, z = ((each if abs(each) < 256 else math.copysign(256, each)) for each in ((value - y) / scale, (y - center) / scale))
+        ratio = math.inf if y == 0 else min(abs((value - y) / y), 256)
+        relative = {} if y == 0 else {"relative": ratio, "relative_squared": ratio**2, "relative_n": 1}
         found = {"labelled": 1, "error": e, "absolute": abs(e), "squared": e * e, "label": z, "label_squared": z * z, **relative}
         sums = {name: total + found.get(name, 0) for name, total in sums.items()}
-    units = {"events": 1, "labelled": 1, "relative_n": 1, "squared": 2**10, "label_squared": 2**10}
+    units = {"events": 1, "labelled": 1, "relative_n": 1, **dict.fromkeys(("squared", "label_squared", "relative_squared"), 2**24)}
     for name, total in zip(ERRORS, truth.layout.part(truth.vector, "errors").tolist(), strict=True):
         assert total == pytest.approx(sums[name] * units.get(name, 2**20), abs=len(rows), rel=1e-9), name
 

@@ -292,6 +292,15 @@ def test_a_shift_that_pages_nobody_says_so() -> None:
     assert told.endswith("; this is for information and pages nobody by itself")
 
 
+def test_a_relation_that_labels_show_is_told_with_its_figure() -> None:
+    rise = finding(Key(FindingKind.CONCEPT_DRIFT, None, "conditional_entropy"), 0.71, 0.41)
+    told = replace(rise, shown=(Shown("conditional_entropy", 0.41, 0.71),), interval=(0.66, 0.76), events=1_200)
+    assert summary.found(FRAUD, {}, told, Evidence((), ()), WINDOW) == (
+        "fraud: the relation of inputs and labels changed in the 5 minutes from 2026-11-22 06:00 UTC: entropy of the label given the "
+        "prediction rose to 0.71 (0.66 to 0.76, limit 0.61, in training 0.41, p < 1e-12), of 1,200 labelled events"
+    )
+
+
 def test_only_a_segment_that_stands_out_is_named() -> None:
     def told(score: float, **segment: str) -> str:
         return summary.found(FRAUD, {}, finding(), Evidence((), (), affected=(Affected(segment, "3", score, 9),)), WINDOW)

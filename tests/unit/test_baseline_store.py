@@ -63,7 +63,7 @@ def with_errors() -> Baseline:
     prediction = NumericColumn(Column("prediction", Kind.NUMERIC, Role.PREDICTION), (1.0, 2.0), (1, 0, 0, 5, 0), 1.5, 0.5, (0, 0), 2)
     layout = OutcomeLayout("regression", center=1.5, scale=0.5)
     vector = layout.empty()
-    layout.part(vector, "errors")[:] = [6, 4, -300, 500, 7, -100, 9, 800, 3]
+    layout.part(vector, "errors")[:] = [6, 4, -300, 500, 7, -100, 9, 800, 5, 3]
     return sign(replace(example(), columns=(*example().columns[:3], prediction), truth=Truth(layout, vector)))
 
 
@@ -155,7 +155,7 @@ def test_a_truth_is_one_field_per_line_and_part_of_the_id(make: Callable[[], Bas
         (lambda truth: truth.pop("score_sums"), r"truth\.score_sums: must stand where scores do"),
         (lambda truth: truth.update(score_sums=[1]), r"truth\.score_sums: must be 2 counts"),
         (lambda truth: truth["scores"].pop(), r"truth\.scores: must be 3 times 2"),
-        (lambda truth: truth["scores"][0].__setitem__(0, [[256], [1]]), r"truth\.scores: must be rising bins below 256"),
+        (lambda truth: truth["scores"][0].__setitem__(0, [[512], [1]]), r"truth\.scores: must be rising bins below 512"),
         (lambda truth: truth["scores"][0].__setitem__(0, [[2, 1], [1, 1]]), r"truth\.scores: must be rising bins"),
         (lambda truth: truth["scores"][0].__setitem__(0, [[2], []]), r"truth\.scores: must be rising bins"),
         (lambda truth: truth["scores"][0].__setitem__(0, [[2], [9]]), r"truth\.scores: must be of rows that joint has"),

@@ -9,6 +9,7 @@ from stream_monitor.detect.outcomes.confusion import BETAS, confusion
 from stream_monitor.detect.outcomes.measure import Measure, Segment, counts_of
 from stream_monitor.detect.outcomes.quality import quality
 from stream_monitor.detect.outcomes.regression import errors_of
+from stream_monitor.detect.outcomes.relation import label_entropy
 from stream_monitor.detect.outcomes.scores import by_label
 from stream_monitor.profile.outcome import OutcomeLayout, Vector
 
@@ -44,6 +45,7 @@ def _binary(layout: OutcomeLayout, vector: Vector) -> _Floors:
     share = (counts.tp + counts.fn) / max(n, 1)
     found = {"accuracy": max(share, 1 - share), "precision": share, "recall": 1.0, "specificity": 1.0}
     found |= {name: (1 + beta**2) * share / (beta**2 * share + 1) for name, beta in BETAS.items()}
+    found |= _entropy(layout, vector)
     return {(name, ()): value for name, value in (found | (_scores(layout, vector) if layout.scored else {})).items()}
 
 
@@ -54,10 +56,17 @@ def _scores(layout: OutcomeLayout, vector: Vector) -> dict[str, float]:
     return {"roc_auc": 0.5, "pr_auc": share, "log_loss": entropy, "brier": share * (1 - share), "ece": 0.0}
 
 
+def _entropy(layout: OutcomeLayout, vector: Vector) -> dict[str, float]:
+    """Of the label alone; nothing without a label."""
+    joint = counts_of(layout, vector, "joint")[1:, 1:].astype(np.float64)
+    return {"conditional_entropy": label_entropy(joint)} if joint.any() else {}
+
+
 def _multiclass(layout: OutcomeLayout, vector: Vector) -> _Floors:
     label = counts_of(layout, vector, "joint")[1:, 1:].sum(axis=1).astype(np.float64)
     shares = label / max(label.sum(), 1.0)
     found: dict[tuple[str, Segment], float] = {("accuracy", ()): float(shares.max())}
+    found |= {(name, ()): value for name, value in _entropy(layout, vector).items()}
     occur = max(int((label > 0).sum()), 1)
     for metric in ("precision", "recall", "f1"):
         each = shares if metric == "precision" else 2 * shares / (1 + shares) if metric == "f1" else np.ones(len(shares))

@@ -19,6 +19,7 @@ from stream_monitor.detect.outcomes.estimated import Floats, estimated
 from stream_monitor.detect.outcomes.measure import Measure, Segment
 from stream_monitor.detect.outcomes.metrics import DROP, METRICS
 from stream_monitor.detect.outcomes.quality import quality
+from stream_monitor.detect.outcomes.relation import joint_js
 from stream_monitor.detect.outcomes.verdict import judge
 from stream_monitor.profile.outcome import OutcomeLayout, Vector
 
@@ -65,13 +66,17 @@ class OutcomeJudge:
         status = ScoreStatus.JUDGED if events >= self.events_min else ScoreStatus.TOO_FEW
         found = [self._estimate(each, status) for each in self._estimated(vector, weight)]
         found += [self._bias(each, status) for each in self._bias_of(vector, weight) if each.name in UNLABELLED_BIAS]
-        return [*found, *self._coverage(coverage(self.layout, vector))]
+        seen = coverage(self.layout, vector)
+        return [*found, *self._told({"label_coverage": seen.label_coverage, "label_delay_p50_s": seen.label_delay_p50_s})]
 
     def labelled(self, vector: Vector, weight: float) -> list[OutcomeScore]:
         """What labels tell."""
         status = self._status(coverage(self.layout, vector))
         found = [self._quality(each, status) for each in quality(self.layout, vector, 1 - self.alpha, weight) if self._is_on(each.name)]
-        return found + [self._bias(each, status) for each in self._bias_of(vector, weight) if each.name not in UNLABELLED_BIAS]
+        found += [self._bias(each, status) for each in self._bias_of(vector, weight) if each.name not in UNLABELLED_BIAS]
+        if self.baseline is not None and self.layout.task != "regression":
+            found += self._told({"joint_js": joint_js(self.layout, vector, self.baseline)})
+        return found
 
     def is_ready(self, vector: Vector) -> bool:
         """Whether what labels tell may be judged."""
@@ -160,9 +165,9 @@ class OutcomeJudge:
         score = Score(key, -1, measure.value, limit, p_value, status, origin, bad, falls=falls)
         return OutcomeScore(score, measure.segment, _finding(score, measure, before))
 
-    def _coverage(self, found: Coverage) -> Iterator[OutcomeScore]:
-        """Told, not judged: by when labels come is known to nobody but those who label."""
-        for name, value in (("label_coverage", found.label_coverage), ("label_delay_p50_s", found.label_delay_p50_s)):
+    def _told(self, figures: Mapping[str, float | None]) -> Iterator[OutcomeScore]:
+        """Not judged: by when labels come is known to nobody but those who label; and inputs alone may move labels and predictions."""
+        for name, value in figures.items():
             if self._is_on(name):
                 score = Score(Key(FindingKind.CAPTURE_HEALTH, None, name), -1, value, float("inf"), None, ScoreStatus.TOO_FEW)
                 yield OutcomeScore(score)

@@ -3,10 +3,11 @@ this.
 """
 
 from collections.abc import Mapping
-from math import inf
+from math import inf, log2
 from typing import Final, NamedTuple
 
 from stream_monitor.detect.outcomes.estimated import ESTIMATED
+from stream_monitor.profile.outcome import CLASSES_MAX
 
 DROP: Final = "_drop"
 """After a metric's name in the config: how much worse than the baseline's value it may be, instead of a limit."""
@@ -42,6 +43,8 @@ _LOSS: Final = Drop(0.2, True, "has no fixed scale: a fifth more than in trainin
 _SQUARE: Final = Drop(0.44, True, "the square of a fifth more")
 _CALIBRATION: Final = Drop(0.05, False, "probabilities wrong by 5 points more on average")
 
+_OPEN: Final = Drop(0.1, False, "a tenth of what is open about a label that is either of two equally often")
+
 _WILSON: Final = "Wilson 1927"
 _DELTA: Final = "delta method on the multinomial counts (Takahashi et al. 2022), as Wilson's with the n that has this variance"
 _SKLEARN: Final = "Sokolova & Lapalme 2009, A Systematic Analysis of Performance Measures for Classification Tasks"
@@ -61,13 +64,24 @@ _ROWS: Final = (
     Metric("weighted_precision", "precision, weighted by labels", True, _OF_ALL, 0, 1, "mean, weighted by labels", _DELTA, _SKLEARN),
     Metric("weighted_f1", "F1 score, weighted by labels", True, _OF_ALL, 0, 1, "mean, weighted by labels", _DELTA, _SKLEARN),
     Metric(
+        "conditional_entropy",
+        "entropy of the label given the prediction",
+        False,
+        _OPEN,
+        0,
+        log2(CLASSES_MAX + 1),
+        "mean of -log2(share of the label among events of its prediction), in bits",
+        "delta method on the multinomial counts, half an event more in each",
+        "Shannon 1948, A Mathematical Theory of Communication",
+    ),
+    Metric(
         "roc_auc",
         "ROC AUC",
         True,
         _AREA,
         0,
         1,
-        "P(score of a positive > that of a negative) + P(equal) / 2, on 256 bins",
+        "P(score of a positive > that of a negative) + P(equal) / 2, on 512 bins of the logit",
         "the larger of DeLong et al. 1988 and Hanley & McNeil 1982, and half of the pairs that share a bin",
         "Hanley & McNeil 1982, The Meaning and Use of the Area under a ROC Curve",
     ),
@@ -78,7 +92,7 @@ _ROWS: Final = (
         _OF_SOME,
         0,
         1,
-        "sum of (recall step) x precision, on 256 bins",
+        "sum of (recall step) x precision, on 512 bins of the logit",
         "delta method on the multinomial counts, and what the order within bins may change",
         "Boyd, Eng & Page 2013, Area Under the Precision-Recall Curve",
     ),
@@ -88,8 +102,8 @@ _ROWS: Final = (
         False,
         _LOSS,
         0,
-        11.8,
-        "mean of -ln(score of the label), at most 17 ln 2 each",
+        11,
+        "mean of -ln(score of the label), at most 10.92 each",
         "log method, second moment from the bins' far ends",
         "Good 1952, Rational Decisions",
     ),
@@ -111,7 +125,7 @@ _ROWS: Final = (
         _CALIBRATION,
         0,
         1,
-        "sum over 16 bins of equal width of |sum of labels - sum of scores| / n",
+        "sum over 16 bins of |sum of labels - sum of scores| / n",
         "triangle inequality with half-normal errors of the bins",
         "Naeini, Cooper & Hauskrecht 2015; Guo et al. 2017",
     ),
@@ -155,9 +169,9 @@ _ROWS: Final = (
         False,
         _LOSS,
         0,
-        1024,
-        "mean of |(prediction - label) / label| over labels other than 0",
-        "none: there is no second moment of it, so that it is told and never judged",
+        256,
+        "mean of |(prediction - label) / label|, at most 256 each, over labels other than 0",
+        "normal, with the second moment",
         "de Myttenaere et al. 2016, Mean Absolute Percentage Error for Regression Models",
     ),
     Metric(

@@ -5,6 +5,7 @@ from stream_monitor.detect.outcomes.confusion import confusion, rates
 from stream_monitor.detect.outcomes.intervals import quantile
 from stream_monitor.detect.outcomes.measure import Measure
 from stream_monitor.detect.outcomes.regression import regression
+from stream_monitor.detect.outcomes.relation import conditional_entropy
 from stream_monitor.detect.outcomes.scores import scores
 from stream_monitor.profile.outcome import OutcomeLayout, Vector
 
@@ -19,6 +20,7 @@ def quality(layout: OutcomeLayout, vector: Vector, level: float = 0.99, inflatio
     z = quantile(level, inflation)
     if layout.task == "regression":
         return regression(layout, vector, z)
+    relation = conditional_entropy(layout, vector, z, inflation)
     if layout.task == "multiclass":
-        return classes(layout, vector, z)
-    return rates(confusion(layout, vector), z) + (scores(layout, vector, z) if layout.scored else [])
+        return [*classes(layout, vector, z), relation]
+    return [*rates(confusion(layout, vector), z), relation, *(scores(layout, vector, z) if layout.scored else [])]

@@ -30,6 +30,7 @@ class Errors(NamedTuple):
     label: float
     label_squared: float
     relative: float
+    relative_squared: float
     relative_n: float
 
     @property
@@ -39,19 +40,20 @@ class Errors(NamedTuple):
 
 
 def errors_of(layout: OutcomeLayout, vector: Vector) -> Errors:
-    """The sums. Squares are rounded to 2^-10 each, so that small ones vanish: the mean |z| is finer, and its square a lower bound."""
+    """The sums. Squares are rounded to 2^-24 each, so that tiny ones vanish: the mean |z| is finer, and its square a lower bound."""
     sums = dict(zip(ERRORS, layout.part(vector, "errors").tolist(), strict=True))
     n, absolute = float(sums["labelled"]), sums["absolute"] / SCALE
     squared = max(sums["squared"] / SQUARE_SCALE, absolute**2 / max(n, 1.0))
     label, label_squared = sums["label"] / SCALE, sums["label_squared"] / SQUARE_SCALE
-    return Errors(n, sums["error"] / SCALE, absolute, squared, label, label_squared, sums["relative"] / SCALE, float(sums["relative_n"]))
+    relative, relative_squared = sums["relative"] / SCALE, sums["relative_squared"] / SQUARE_SCALE
+    return Errors(n, sums["error"] / SCALE, absolute, squared, label, label_squared, relative, relative_squared, float(sums["relative_n"]))
 
 
 def regression(layout: OutcomeLayout, vector: Vector, z: float) -> list[Measure]:
     """Mae, mse, rmse, r2, mape, mean_error (prediction - label, so that over 0 is too high).
 
-    mean_error, mae: normal intervals with the second moment, rounding added. mse, rmse, r2: see the functions. mape, over labels other than
-    0, has no interval: the vector has no second moment of it. Errors beyond 1,024 times `layout.scale` count as that.
+    mean_error, mae, mape (over labels other than 0): normal intervals with the second moment, rounding added; that of mape needs labels
+    that stay away from 0. mse, rmse, r2: see the functions. Errors beyond 256 times `layout.scale`, or 256 times the label, count as that.
     """
     sums = errors_of(layout, vector)
     square, squares = mean_square(sums, z), sums.squared + sums.n * ROUNDING
@@ -64,7 +66,7 @@ def regression(layout: OutcomeLayout, vector: Vector, z: float) -> list[Measure]
         measured("mse", square.rising(lambda value: value * layout.scale**2), sums.n),
         measured("rmse", square.rising(lambda value: sqrt(value) * layout.scale), sums.n),
         measured("r2", r2(sums, z), sums.n),
-        measured("mape", Estimate(sums.relative / sums.relative_n) if sums.relative_n > 0 else NOTHING, sums.relative_n),
+        measured("mape", _mape(sums, z), sums.relative_n),
         measured("mean_error", mean(sums.error, squares, sums.n, z).rising(unit), sums.n),
     ]
 
@@ -103,6 +105,11 @@ def r2(sums: Errors, z: float) -> Estimate:
         return NOTHING
     part = positive(sums.squared / sums.n / sums.label_variance, (kurtosis(sums) + NORMAL_KURTOSIS - 2) / sums.n, z)
     return _rounded(part, ROUNDING / sums.label_variance).falling(lambda value: 1 - value)
+
+
+def _mape(sums: Errors, z: float) -> Estimate:
+    found = mean(sums.relative, sums.relative_squared + sums.relative_n * ROUNDING, sums.relative_n, z)
+    return found if found.low is None else found._replace(low=max(found.low, 0.0))
 
 
 def _rounded(found: Estimate, error: float) -> Estimate:

@@ -1,8 +1,7 @@
 """The figures of a binary model's scores, from their histograms by label.
 
-Scores are known by their bin of width 1/256. What follows from their order alone is then known to within the pairs that fall into one bin
-together; that error is part of the interval. Where positives are rare, most scores are near 0 and in one bin: a ROC area of 0.86 is known
-to within 0.004 with 10 % positives, 0.04 with 1 %, 0.27 with 0.1 %.
+Scores are known by their bin, of equal width on the logit. What follows from their order alone is then known to within the pairs that fall
+into one bin together; that error is part of the interval: 0.0021, 0.0025, 0.0026 of a ROC area of 0.86 with 10 %, 1 %, 0.1 % positives.
 """
 
 from math import pi, sqrt
@@ -14,15 +13,18 @@ from numpy.typing import NDArray
 from stream_monitor.detect.outcomes.intervals import bounded
 from stream_monitor.detect.outcomes.intervals import positive as of_positive
 from stream_monitor.detect.outcomes.measure import NOTHING, Estimate, Measure, counts_of, measured
-from stream_monitor.profile.outcome import SCALE, SCORE_BINS, OutcomeLayout, Vector
+from stream_monitor.profile.outcome import OutcomeLayout, Vector
+from stream_monitor.profile.score import SCORE_BINS, SCORES, SUMS_SCALE
 
 Floats = NDArray[np.float64]
-ECE_BINS: Final = 16
-"""Of equal width: as many as Guo et al. use (15), in whole bins of the histogram."""
-MIDDLES: Final[Floats] = (np.arange(SCORE_BINS) + 0.5) / SCORE_BINS
-"""float64[SCORE_BINS]: the middle of each bin, within 1/512 of every score in it."""
-_FAR: Final[Floats] = np.stack([np.arange(1, SCORE_BINS + 1), SCORE_BINS - np.arange(SCORE_BINS)]) / SCORE_BINS
+_BY_BIN: Final[Floats] = SCORES.reshape(SCORE_BINS, -1)
+MIDDLES: Final[Floats] = (_BY_BIN[:, 63] + _BY_BIN[:, 64]) / 2
+"""float64[SCORE_BINS]: the middle of each bin, within 0.0054 of every score in it."""
+_FAR: Final[Floats] = np.stack([_BY_BIN[:, -1], 1 - np.nanmin(_BY_BIN, axis=1)])
 """float64[2, SCORE_BINS]: the largest |score - label| in a bin, labels 0 and 1."""
+ECE_BINS: Final = 16
+"""As many as Guo et al. use (15), and of equal width, but for whole bins of the histogram: to within 0.0054."""
+_ECE_BIN: Final = np.floor(MIDDLES * ECE_BINS).astype(np.int64)
 
 
 def by_label(layout: OutcomeLayout, vector: Vector) -> Floats:
@@ -35,7 +37,7 @@ def scores(layout: OutcomeLayout, vector: Vector, z: float) -> list[Measure]:
     """ROC AUC, PR AUC, log loss, Brier score and expected calibration error."""
     counts = by_label(layout, vector)
     n, smaller = float(counts.sum()), float(counts.sum(axis=1).min())
-    sums = layout.part(vector, "score_sums") / SCALE
+    sums = layout.part(vector, "score_sums") / SUMS_SCALE
     return [
         measured("roc_auc", roc_auc(counts, z), smaller),
         measured("pr_auc", pr_auc(counts, z), smaller),
@@ -122,7 +124,7 @@ def log_loss(total: float, counts: Floats, z: float) -> Estimate:
     n = float(counts.sum())
     if n < 2 or total <= 0:
         return Estimate(total / n) if n > 0 else NOTHING
-    squares = float((counts * np.log(np.maximum(1 - _FAR, 2.0**-17)) ** 2).sum())
+    squares = float((counts * np.log(1 - _FAR) ** 2).sum())
     return of_positive(total / n, max(squares * n / total**2 - 1, 0.0) / (n - 1), z)
 
 
@@ -136,7 +138,7 @@ def brier(total: float, counts: Floats, z: float) -> Estimate:
 
 
 def ece(counts: Floats, z: float) -> Estimate:
-    """Expected calibration error: the sum over 16 bins of equal width of |sum of labels - sum of scores| / n; scores as their bin's middle.
+    """Expected calibration error: the sum over 16 wide bins of |sum of labels - sum of scores| / n; scores as their histogram bin's middle.
 
     Few events in a bin raise it by chance alone, about sqrt(2 p (1 - p) / (pi n)) there. Interval: the triangle inequality; what chance
     adds to a sum of absolute values has mean sd sqrt(2 / pi) and variance sd^2 (1 - 2 / pi) in each bin; half an event of either label is
@@ -156,7 +158,7 @@ def ece(counts: Floats, z: float) -> Estimate:
 
 def _folded(counts: Floats) -> Floats:
     """float64[ECE_BINS] of float64[2, SCORE_BINS]."""
-    folded: Floats = counts.sum(axis=0).reshape(ECE_BINS, -1).sum(axis=1)
+    folded: Floats = np.bincount(_ECE_BIN, weights=counts.sum(axis=0), minlength=ECE_BINS).astype(np.float64)
     return folded
 
 

@@ -7,8 +7,9 @@ groups of values to the variance of all values, 1 for independent ones. It is th
   level, which ends with every reported shift;
 - between blocks of a minute: half the mean square of the differences of successive blocks' means (von Neumann 1941). What wanders
   for minutes shows here, while a shift of the level is in one difference only and so hardly hides itself. It is the less certain the fewer
-  blocks there were: `freedom` is how many degrees of freedom it has, for tests to count in. After two hours blocks of four minutes count
-  as well: what changes by the minute is split between two blocks, which are then alike, so that their differences show half of it;
+  blocks there were: `freedom` is how many degrees of freedom it has, for tests to count in. Longer blocks, of 9 and 68
+  minutes, count as well once there were enough: what changes by the minute is split between two blocks of one, what wanders for ten
+  minutes over several, so that these are alike, and their differences show a part of it only;
 - what the training data showed: 1 + icc (m - 1), the design effect of clusters of m values (Kish 1965, "Survey Sampling", sec. 5.4), m
   being how many come in the length of time over which icc was found.
 
@@ -29,10 +30,11 @@ SLICES_MIN: Final = 30
 """Slices of two values or more before what they differ by is believed: its standard error is then a quarter."""
 BLOCK: Final = 64
 """Slices in a block: a minute, the length of a scrape, a batch job's step, a burst."""
-LONG: Final = 4
-"""Blocks in a long one. With blocks of a minute alone, three partitions whose shares changed by the minute gave 11 reports in 8 months."""
+LONG: Final = (8, 64)
+"""Blocks in a longer one. With blocks of a minute alone, three partitions whose shares changed by the minute gave 11 reports in 8 months;
+without those of an hour, values that wander with a memory of ten minutes gave 7 in 9."""
 LONG_MIN: Final = 30
-"""Differences of long blocks, two hours of them, before they are believed: earlier they would hide a change that comes early."""
+"""Differences of longer blocks (4 and 34 hours of them) before they are believed: earlier they would hide a change that comes early."""
 SAFETY: Final = 2.5
 """icc is counted this many times: found on 500 runs it may be a quarter too small, the means of runs that touch are alike, so that their
 differences show a fifth too little of it, and no run is as long as the feature's memory. With 1.5, a feature that wanders with a memory
@@ -99,7 +101,7 @@ class Dispersion:
     def __init__(self, clustering: Clustering) -> None:
         self._least, self._icc, self._slices = clustering.least, clustering.icc, clustering.slices
         self._records = np.zeros(len(self._least), dtype=RECORD)
-        self._blocks = np.zeros((2, len(self._least)), dtype=BLOCKS)
+        self._blocks = np.zeros((1 + len(LONG), len(self._least)), dtype=BLOCKS)
         self.phi = self._least.copy()
         self.freedom = np.zeros(len(self._least))
 
@@ -173,8 +175,9 @@ def _feed(
             one.slices += 1
             one.shared += n > 1
             _block(blocks[0, s], number // BLOCK, n, mean)
-            _block(blocks[1, s], number // (BLOCK * LONG), n, mean)
-        short, long = blocks[0, s], blocks[1, s]
+            for size in range(len(LONG)):
+                _block(blocks[1 + size, s], number // (BLOCK * LONG[size]), n, mean)
+        short = blocks[0, s]
         freedom[s] = NEUMANN * short.pairs
         expected = one.values * slices / (number - one.first + 1.0) if one.slices > 0 else 0.0
         phi[s] = max(least[s], 1.0 + icc[s] * max(expected - 1.0, 0.0))
@@ -186,5 +189,7 @@ def _feed(
             phi[s] = max(phi[s], one.between / (one.slices - one.levels) / variance)
         if short.pairs > 0:
             phi[s] = max(phi[s], short.differences / short.pairs / variance)
-        if long.pairs >= LONG_MIN and long.differences / long.pairs / variance > phi[s]:
-            phi[s], freedom[s] = long.differences / long.pairs / variance, NEUMANN * long.pairs
+        for size in range(len(LONG)):
+            long = blocks[1 + size, s]
+            if long.pairs >= LONG_MIN and long.differences / long.pairs / variance > phi[s]:
+                phi[s], freedom[s] = long.differences / long.pairs / variance, NEUMANN * long.pairs

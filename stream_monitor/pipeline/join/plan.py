@@ -15,7 +15,8 @@ from stream_monitor.capture.labels import Labels
 from stream_monitor.capture.schema import PREDICTION, SCORE, Role, StreamKey
 from stream_monitor.pipeline.join.record import OTHER_SEGMENT, CaptureRows, LabelRows
 from stream_monitor.profile.codec import Segment
-from stream_monitor.profile.outcome import OutcomeLayout, score_codes
+from stream_monitor.profile.outcome import OutcomeLayout
+from stream_monitor.profile.score import score_codes
 from stream_monitor.window.spec import WindowSpec
 
 
