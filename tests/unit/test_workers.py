@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from stream_monitor.cli.demo import Stage
+from stream_monitor.cli.demo_stage import Stage
 from stream_monitor.cli.demo_traffic import Traffic
 from stream_monitor.errors import Fatal, Retriable
 from stream_monitor.export.board import Board, Crew, Site
