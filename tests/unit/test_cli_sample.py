@@ -23,7 +23,7 @@ def test_the_training_data_end_where_the_captures_begin(folder: Path) -> None:
     events = [orjson.loads(line) for line in gzip.decompress((folder / "captures.jsonl.gz").read_bytes()).splitlines()]
     assert (table.num_rows, len(events)) == (TRAINING_S, CAPTURES_S)
     assert events[0]["time"] - table["served_at"][-1].as_py().timestamp() * 1_000 == SECOND_MS
-    assert set(events[0]["features"]) == set(table.column_names) - {"id", "served_at", "predicted", "probability"}
+    assert set(events[0]["features"]) == set(table.column_names) - {"id", "served_at", "predicted", "probability", "truth"}
 
 
 def test_other_people_apply_from_the_shift_on(folder: Path) -> None:
