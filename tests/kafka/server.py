@@ -4,6 +4,7 @@
 """
 
 import base64
+import fcntl
 import os
 import shutil
 import signal
@@ -142,8 +143,14 @@ def missing_programs() -> list[str]:
 
 
 def resolve_jars() -> None:
-    """Let Maven fetch what `pom.xml` names, once per version of that file."""
-    pom = (HERE / "pom.xml").read_text()
+    """Let Maven fetch what `pom.xml` names, once per version of that file, however many processes of a test run ask at once."""
+    RESOLVED.parent.mkdir(exist_ok=True)
+    with (RESOLVED.parent / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _resolve_jars((HERE / "pom.xml").read_text())
+
+
+def _resolve_jars(pom: str) -> None:
     if RESOLVED.exists() and RESOLVED.read_text() == pom:
         return
     shutil.rmtree(JARS, ignore_errors=True)
