@@ -11,7 +11,9 @@ resident memory, rows held, events/s (events and their labels, all of the join),
 
 import argparse
 import json
+import math
 import time
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -75,7 +77,7 @@ def batches(events: int, rate: float) -> Iterator[JoinRecord]:
         score = random.integers(1, 65_536, BATCH).astype(np.uint16)
         predicted = np.where(score > 32_768, 2, 1).astype(np.uint16)
         label = np.where(random.random(BATCH) < 0.1, 3 - predicted, predicted).astype(np.uint16)
-        delays_ms = np.exp(random.uniform(*np.log(DELAYS_S), BATCH)) * 1000
+        delays_ms = np.exp(random.uniform(math.log(DELAYS_S[0]), math.log(DELAYS_S[1]), BATCH)) * 1000
         came = Waiting(ids, time_ms + delays_ms.astype(np.int64), label)
         waiting = Waiting(*(np.concatenate(both) for both in zip(waiting, came, strict=True)))
         is_due = waiting.time_ms <= time_ms[-1]
@@ -100,7 +102,7 @@ def run(events: int, rate: float, rows_max: int, pane_ms: int, *, quiet: bool) -
         assert record.labels is not None
         now_ms = int(record.captures[0][1].time_ms[-1])
         answer = spent("apply", lambda record=record, now_ms=now_ms: join.apply(record, now_ms))
-        spent("add", lambda answer=answer: [outcomes.add(change) for change in answer.changes])
+        spent("add", lambda answer=answer: deque(map(outcomes.add, answer.changes), maxlen=0))
         done, labels = done + BATCH, labels + len(record.labels.ids)
         while minute < now_ms // MINUTE_MS:
             minute += 1
@@ -113,7 +115,8 @@ def run(events: int, rate: float, rows_max: int, pane_ms: int, *, quiet: bool) -
         half_mb = peak_mb if done <= events // 2 else half_mb
         if done % step < BATCH and not quiet:
             print(
-                f"{done:>11,} events {now_ms / 86_400_000:5.2f} days  {resident_mb():7.0f} MB  {len(join):>9,} rows at 1 in {1 << join.rate}"
+                f"{done:>11,} events {now_ms / 86_400_000:5.2f} days  {resident_mb():7.0f} MB"
+                f"  {len(join):>9,} rows at 1 in {1 << join.rate}"
                 f"  {len(outcomes.panes):>6,} panes  {done / sum(spent.by_part.values()):9,.0f} events/s"
                 f"  {saved / max(snapshots, 1) / 2**20:6.2f} MB/snapshot  {told / max(minute, 1):5.1f} tellings/min"
             )

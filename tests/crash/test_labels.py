@@ -52,6 +52,8 @@ def test_labels_meet_their_events_whoever_is_killed(stack: Stack) -> None:
         labels.pass_time(stack, ahead_ms, "loan", stack.captures)
     wanted = world.figures()
     stack.wait_for_rows("windows", lambda rows: labels.equal(labels.final_figures(rows, "loan"), wanted), f"figures {wanted}", 90.0)
+    for monitor in monitors:
+        monitor.wait_ready()
     restarts = sum(monitor.starts - 1 for monitor in monitors)
     FIGURES.info("%d items in %d slices, %d restarts: all figures are the dictionary's", len(world.soon + world.later), SLICES, restarts)
     assert [monitor.terminate() for monitor in monitors] == [0, 0]

@@ -5,10 +5,10 @@ from pathlib import Path
 import orjson
 import pytest
 
-from stream_monitor.runtime.broker import TopicSpec
+from stream_monitor.runtime.broker import Record, TopicSpec
 from tests.integration import labels
-from tests.integration.labels import World
-from tests.integration.oracle import utc
+from tests.integration.labels import Capture, Label, World
+from tests.integration.oracle import Row, utc
 from tests.integration.stack import Stack, settings
 from tests.integration.waiting import FIGURES
 
@@ -55,7 +55,41 @@ def test_figures_are_those_of_a_dictionary_for_any_number_of_partitions(stack: S
     assert [monitor.terminate() for monitor in monitors] == [0, 0, 0]
 
 
-def last_rows(rows: list[labels.Row], name: str) -> dict[object, bytes]:
+BAD = (
+    ("not_json", b"{oops"),
+    ("empty", b""),
+    ("missing_field", b'{"event_id": "e1", "model": "one", "time": 1767261600000}'),
+    ("unknown_model", b'{"event_id": "e1", "model": "other", "time": 1767261600000, "label": "yes"}'),
+    ("wrong_type", b'{"event_id": "e1", "model": "one", "time": 1767261600000, "label": ["yes"]}'),
+    ("time_out_of_range", b'{"event_id": "e1", "model": "one", "time": "2170-01-01T00:00:00Z", "label": "yes"}'),
+)
+"""Reason and value of messages that are no labels."""
+
+
+def test_a_label_topic_may_come_later_and_hold_anything(stack: Stack) -> None:
+    """Until it is there the monitor says so and runs without; then it reads it from its beginning, within seconds."""
+    told, world = f"{stack.captures}-labels", World.of(3, 300)
+    topics = {"topics": {"captures": [stack.captures], "labels": [told], "prefix": stack.prefix}}
+    monitor = stack.monitor("alone", config=stack.config_file("alone", more=topics))
+    monitor.wait_ready()
+    assert monitor.said("no_label_topic") == 1
+    labels.publish(stack, [item for item in world.soon if isinstance(item, Capture)], "one", stack.captures, told)
+    labels.wait_until_read(stack, [stack.captures])
+    stack.broker.ensure_topics([TopicSpec(told, 2)])
+    labels.publish(stack, [item for item in world.soon if isinstance(item, Label)], "one", stack.captures, told)
+    stack.broker.publish([Record(told, value, reason.encode()) for reason, value in BAD])
+    labels.wait_until_read(stack, [told])
+    world.later.clear()
+    labels.pass_time(stack, 2 * labels.LATENESS_MS, "one", stack.captures)
+    wanted = world.figures()
+    stack.wait_for_rows("windows", lambda rows: labels.equal(labels.final_figures(rows, "one"), wanted), f"figures {wanted}")
+    letters = [dict(letter.headers() or []) for letter in stack.read(f"{stack.prefix}.dead-letters")]
+    assert sorted(letter["reason"].decode() for letter in letters) == sorted(reason for reason, _ in BAD)
+    assert {letter["topic"].decode() for letter in letters} == {told}
+    assert monitor.terminate() == 0
+
+
+def last_rows(rows: list[Row], name: str) -> dict[tuple[str, str, bytes], bytes]:
     """The last telling of each window by labels, bias and estimates with it, without what hangs on when a window was told."""
     names = {row["detector"] for row in rows if row["detector"].startswith(("estimated_", "statistical", "equal_opp"))} | {*labels.FIGURES}
     last, last_end = {}, utc(labels.START_MS + labels.WINDOWS * labels.SIZE_MS)

@@ -300,7 +300,7 @@ class Join:
             row, place = row[order := np.argsort(place, kind="stable")], place[order]
             for start in range(0, len(keys), BLOCK):
                 part = slice(*np.searchsorted(place, (start, start + BLOCK)))
-                block = OutcomeRows(*(column[..., row[part]] for column in outcome))
+                block = _part(outcome, row[part])
                 out = self._added(block, place[part] - start, signs[row[part]], min(BLOCK, len(keys) - start))
                 for key, vector, n in zip(keys[start:].tolist(), out, touched[start:].tolist(), strict=False):
                     at = np.flatnonzero(vector)
@@ -414,3 +414,8 @@ def _outcome_rows(rows: Rows) -> OutcomeRows:
     plain = (np.ascontiguousarray(rows[name]) for name in ("predicted", "score", "value"))
     predicted, score, value = plain
     return OutcomeRows(predicted, score, value, groups, np.ascontiguousarray(rows["label"]), np.ascontiguousarray(rows["truth"]), delay)
+
+
+def _part(rows: OutcomeRows, chosen: NDArray[np.int64]) -> OutcomeRows:
+    columns: tuple[Any, ...] = tuple(column[..., chosen] for column in rows)
+    return OutcomeRows(*columns)
