@@ -77,6 +77,6 @@ def test_it_goes_on_from_where_a_snapshot_was_taken(seed: int) -> None:
         assert tellings[0] == tellings[1]
         if random.random() < 0.2:
             other = outcomes_of(2 * MINUTE_MS)
-            for start, vector in one.panes.items():
-                other.restore(change(start, list(range(LAYOUT.size)), vector.tolist()))
+            for start, pane in one.panes.items():
+                other.restore(change(start, pane.at.tolist(), pane.by.tolist()))
             other.resume(one.told, one.looked_ms)

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from stream_monitor.pipeline.join.join import Change
 from stream_monitor.profile.outcome import OutcomeLayout, Vector
@@ -29,6 +31,25 @@ class Told(msgspec.Struct, array_like=True, frozen=True):
     at_ms: int = 0
     labelled: int = 0
     touched: int = 0
+
+
+class Packed(NamedTuple):
+    """A vector without its zeros, of which most panes of most units have many. at: int32[m], places; by: int64[m]."""
+
+    at: NDArray[np.int32]
+    by: Vector
+
+    @classmethod
+    def of(cls, vector: Vector) -> "Packed":
+        """The same vector."""
+        at = np.flatnonzero(vector)
+        return cls(at.astype(np.int32), vector[at])
+
+    def on(self, layout: OutcomeLayout) -> Vector:
+        """The whole vector, a new one."""
+        vector = layout.empty()
+        vector[self.at] = self.by
+        return vector
 
 
 class OutcomeWindow(NamedTuple):
@@ -51,7 +72,7 @@ class Outcomes:
     layout: OutcomeLayout
     spec: WindowSpec
     label_lateness_ms: int
-    panes: dict[int, Vector] = field(default_factory=dict)
+    panes: dict[int, Packed] = field(default_factory=dict)
     told: dict[int, Told] = field(default_factory=dict)
     looked_ms: int | None = None
     """The watermark when windows were last looked at."""
@@ -62,10 +83,12 @@ class Outcomes:
 
     def restore(self, change: Change) -> None:
         """Take in what rows say that were told of before."""
-        if change.pane_ms not in self.panes:
-            self.panes[change.pane_ms] = self.layout.empty()
+        known = self.panes.get(change.pane_ms)
+        if known is None:
             insort(self.starts, change.pane_ms)
-        self.panes[change.pane_ms][change.at] += change.by
+        vector = self.layout.empty() if known is None else known.on(self.layout)
+        vector[change.at] += change.by
+        self.panes[change.pane_ms] = Packed.of(vector)
 
     def add(self, change: Change) -> None:
         """Take in what rows changed in a pane."""
@@ -122,7 +145,7 @@ class Outcomes:
             pane = self.starts[place]
             if pane < start_ms and (rows >= self.spec.events_min or pane < end_ms - self.spec.window_max_ms):
                 break
-            vector, weight = self.panes[pane], 1 << rates.get(pane, 0)
+            vector, weight = self.panes[pane].on(self.layout), 1 << rates.get(pane, 0)
             events = self.layout.events(vector)
             if not events:  # a pane whose rows all went elsewhere is none, as it is after a restore
                 continue
