@@ -181,7 +181,7 @@ class Engine(_Section):
     alignment: int = Field(default=10, ge=1)
     """Panes that a partition may run ahead of its member's slowest before it is paused."""
     label_join_rows_max: int = Field(default=2_000_000, ge=1_000)
-    """Events of one model that are held for their labels, some 60 bytes each; beyond, a sample by the hash of `event_id` is."""
+    """Events of one model that are held for their labels, some 120 bytes of memory each; beyond, a sample by the hash of `event_id` is."""
     snapshot_interval: Duration = "60s"  # type: ignore[assignment]
     """State is saved at least this often; a restart replays at most so much."""
     profiles_partitions: int = Field(default=8, ge=1, le=1_000)
