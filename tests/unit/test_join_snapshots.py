@@ -80,8 +80,9 @@ def test_a_join_that_was_restored_at_any_time_says_the_same(seed: int, rows_max:
 def test_no_older_copy_of_a_row_comes_back() -> None:
     """A label waits in one page, its event comes in the next, and both are forgotten while the first page still holds another row."""
     join, topic = Join(plan_of(BINARY, label_lateness_ms=60_000)), Topic()
-    first = [Label(spread(1), 200_000, 1, 0.0), Capture(spread(2), 200_000, 1, 9, np.nan, 0)]
-    for items in (first, [Capture(spread(1), 5_000, 1, 9, np.nan, 0)]):
+    first: list[Capture | Label] = [Label(spread(1), 200_000, 1, 0.0), Capture(spread(2), 200_000, 1, 9, np.nan, 0)]
+    then: list[Capture | Label] = [Capture(spread(1), 5_000, 1, 9, np.nan, 0)]
+    for items in (first, then):
         join.apply(record_of(items, BINARY), 0)
         topic.save(join)
     join.advance(100_000)
