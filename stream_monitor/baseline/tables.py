@@ -16,11 +16,10 @@ from stream_monitor.baseline.source import Survey, check_named, check_one_model,
 from stream_monitor.capture.columns import Columns
 from stream_monitor.capture.files import FileKind, Progress, file_kind, read_tables, silent
 from stream_monitor.capture.schema import PREDICTION, SCORE, Column, Kind, Role, Schema, StreamKey
-from stream_monitor.capture.table import FEATURE_PREFIX, did_you_mean, parse_numbers, table_columns, text_values
+from stream_monitor.capture.table import FEATURE_PREFIX, did_you_mean, parse_numbers, table_columns, table_labels
 from stream_monitor.capture.table_fields import METADATA_PREFIX
 from stream_monitor.capture.table_time import table_times
-from stream_monitor.capture.table_values import number_values
-from stream_monitor.errors import BaselineError, InputError
+from stream_monitor.errors import BaselineError
 
 _TIME_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}.*)?$"
 
@@ -141,15 +140,7 @@ class TableSource:
             yield replace(columns, time_ms=table_times(table, survey.time)) if survey.time else columns
 
     def _labels(self, table: pa.Table, schema: Schema) -> Sequence[Any]:
-        """Numbers where the predictions are numbers, else the texts of classes."""
-        name = self._target
-        if name is None or table[name].null_count == table.num_rows:
-            return ()
-        is_number = any(column == Column(PREDICTION, Kind.NUMERIC, Role.PREDICTION) for column in schema.columns)
-        try:
-            return number_values(table[name], texts=True).tolist() if is_number else text_values(table[name])
-        except pa.ArrowException as error:
-            raise InputError(f"{self._where}, column `{name}`: cannot be read as the target: {str(error).splitlines()[0]}") from None
+        return () if self._target is None else table_labels(table, self._target, schema, self._where)
 
     def _column(self, table: pa.Table, column: Column) -> pa.ChunkedArray:
         array = table[self._places[column.name]]

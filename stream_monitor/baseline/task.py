@@ -113,7 +113,7 @@ def _odd(classes: Sequence[str], targets: Collection[str], predictions: Collecti
         yield f"of {len(classes):,} classes the {CLASSES_MAX} most frequent are told apart"
     if names:
         example = min(names)
-        yield f"{len(names)} of its values are read as the prediction writes them, {example} as {names[example]}; live labels are not"
+        yield f"{len(names)} of its values are read as the prediction writes them, {example} as {names[example]}"
     if not set(targets) & set(predictions):
         yield f"no value of it ({_some(sorted(targets))}) is ever predicted ({_some(sorted(predictions))})"
 

@@ -1,12 +1,13 @@
 """Arrow tables -> columns: events or training rows from Parquet and CSV, by the names of the native event.
 
 A feature stands under `features.NAME` or its plain name; the output under `prediction`, `prediction.label`, `prediction.value` and
-`prediction.score`. CSV has no types: there every column is text (`typed=False`), and text that is a number counts as one.
+`prediction.score`; the truth, where it is known, under `label`. CSV has no types: there every column is text (`typed=False`), and text
+that is a number counts as one.
 """
 
 import difflib
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +20,19 @@ from stream_monitor.capture.table_time import table_times
 from stream_monitor.capture.table_values import NUMBER_PATTERN, boolean_values, number_values, parse_numbers, text_values
 from stream_monitor.errors import InputError
 
-__all__ = ["FEATURE_PREFIX", "NUMBER_PATTERN", "column_name", "did_you_mean", "parse_numbers", "table_columns", "text_values"]
+__all__ = [
+    "FEATURE_PREFIX",
+    "LABEL",
+    "NUMBER_PATTERN",
+    "column_name",
+    "did_you_mean",
+    "parse_numbers",
+    "table_columns",
+    "table_labels",
+    "text_values",
+]
+
+LABEL: Final = "label"
 
 _OUTPUT_NAMES: Final = {PREDICTION: (PREDICTION, "prediction.label", "prediction.value"), SCORE: (SCORE,)}
 
@@ -46,7 +59,26 @@ def table_columns(
         metadata=table_metadata(table, schema),
         extra=table_extra(table, schema),
         calls=table_calls(table, typed=typed),
+        labels=table_labels(table, LABEL, schema, where) if _has_labels(table, schema) else (),
     )
+
+
+def table_labels(table: pa.Table, name: str, schema: Schema, where: str) -> Sequence[Any]:
+    """`Columns.labels` of a column: numbers where the predictions are numbers, else the texts of classes. Errors: InputError."""
+    if table[name].null_count == table.num_rows:
+        return ()
+    is_number = any(column == Column(PREDICTION, Kind.NUMERIC, Role.PREDICTION) for column in schema.columns)
+    try:
+        values = number_values(table[name], texts=True).tolist() if is_number else text_values(table[name])
+    except pa.ArrowException as error:
+        raise InputError(f"{where}, column `{name}`: cannot be read as labels: {str(error).splitlines()[0]}") from None
+    return [None if value != value else value for value in values]  # NaN is no label
+
+
+def _has_labels(table: pa.Table, schema: Schema) -> bool:
+    """Whether `label` is the truth, and no feature by its plain name."""
+    is_feature = any(column.role is Role.FEATURE and column.name == LABEL for column in schema.columns)
+    return LABEL in table.column_names and (not is_feature or FEATURE_PREFIX + LABEL in table.column_names)
 
 
 def column_name(names: Sequence[str], column: Column, where: str) -> str:

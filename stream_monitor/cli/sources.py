@@ -22,6 +22,7 @@ from stream_monitor.errors import InputError
 from stream_monitor.pipeline.plan import Plan
 from stream_monitor.pipeline.replay import Chunk
 
+LABEL_SUFFIXES: Final = (".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz")
 ROWS: Final = 5_000
 """Rows in one chunk: sources advance in step by so many."""
 
@@ -80,8 +81,10 @@ def _events(file: Path, plan: Plan, progress: Progress) -> Iterator[Chunk]:
 
 def read_labels(file: Path, plan: Plan, progress: Progress) -> Iterator[Chunk]:
     """A file's labels, decoded. Errors: InputError."""
-    if file_kind(file) is not FileKind.EVENTS:
-        raise InputError(f"{file}: labels are read from JSON lines ({', '.join(LABEL_FIELDS)}); it must end in .jsonl or .jsonl.gz")
+    if not file.name.lower().endswith(LABEL_SUFFIXES):
+        raise InputError(
+            f"{file}: labels are read from JSON lines ({', '.join(LABEL_FIELDS)}); the file must end in {', '.join(LABEL_SUFFIXES)}"
+        )
     decoder, number = plan.label_decoder(), 0
     for lines in read_lines(file, progress):
         for start in range(0, len(lines), ROWS):

@@ -33,7 +33,7 @@ class Topics(_Section):
     captures: tuple[str, ...] = Field(default=("captures",), min_length=1)
     """Where inference services publish capture events; these topics must exist."""
     labels: tuple[str, ...] = ("labels",)
-    """Where labels are published, for models with a `task`; a topic that does not exist is not waited for."""
+    """Where labels are published, for models with a `task`; one that does not exist is read as soon as it does."""
     prefix: str = "stream-monitor"
     """Before the names of our own topics, groups and transactional ids: another prefix is another monitor."""
 
@@ -181,7 +181,7 @@ class Engine(_Section):
     alignment: int = Field(default=10, ge=1)
     """Panes that a partition may run ahead of its member's slowest before it is paused."""
     label_join_rows_max: int = Field(default=2_000_000, ge=1_000)
-    """Events of one model that are held for their labels, some 60 bytes each; beyond, a sample by the hash of `event_id` is."""
+    """Events of one model that are held for their labels, some 120 bytes of memory each; beyond, a sample by the hash of `event_id` is."""
     snapshot_interval: Duration = "60s"  # type: ignore[assignment]
     """State is saved at least this often; a restart replays at most so much."""
     profiles_partitions: int = Field(default=8, ge=1, le=1_000)
@@ -214,6 +214,12 @@ class Config(_Section):
 
     @model_validator(mode="after")
     def _topics_fit(self) -> "Config":
+        for topic in self.topics.labels:
+            if topic in self.topics.captures:
+                raise ValueError(
+                    f"topics.labels names {topic!r}, which topics.captures lists as well: labels need a topic of their own "
+                    "(an event whose truth is known at once brings it along as `label`, and needs none)"
+                )
         bound: dict[str, str] = {}
         for name, model in self.models.items():
             for topic in model.topics:

@@ -13,7 +13,7 @@ from stream_monitor.detect.sequential.shift import Shift
 from stream_monitor.detect.sequential.watch import Sequential
 from stream_monitor.detect.volume import Volume, VolumeState
 from stream_monitor.errors import CodecError
-from stream_monitor.pipeline.join.join import Join
+from stream_monitor.pipeline.join.join import Join, JoinState
 from stream_monitor.pipeline.join.labelled import LabelledState
 from stream_monitor.pipeline.plan import Plan
 from stream_monitor.pipeline.step import State, UnitKey
@@ -38,8 +38,8 @@ class Manifest(msgspec.Struct, array_like=True, frozen=True):
     reports: list[tuple[str, int, Report]]
     unannounced: dict[str, list[int]] = {}
     """Offsets of profiles by writer whose transaction had not told its progress yet; see `runtime.completeness`."""
-    joins: dict[str, tuple[int, dict[int, int]]] = {}
-    """Model -> the rate of its join, and the panes' own."""
+    joins: dict[str, JoinState] = {}
+    """By model."""
 
     @classmethod
     def of(cls, state: State, next_offset: int, chunks: dict[str, int], unannounced: Mapping[str, Sequence[int]]) -> "Manifest":
@@ -55,7 +55,7 @@ class Manifest(msgspec.Struct, array_like=True, frozen=True):
             partition_counts=tracker.partition_counts,
             reports=reports,
             unannounced={writer: list(offsets) for writer, offsets in unannounced.items()},
-            joins={model: (join.rate, dict(join.rates)) for model, join in sorted(state.joins.items())},
+            joins={model: join.to_state() for model, join in sorted(state.joins.items())},
         )
 
     def state(self, plan: Plan) -> State:
@@ -64,10 +64,10 @@ class Manifest(msgspec.Struct, array_like=True, frozen=True):
         state.tracker.clock_ms, state.tracker.event_time_ms = self.clock_ms, self.event_time_ms
         state.tracker.partition_counts = dict(self.partition_counts)
         state.tracker.reports = {(topic, partition): report for topic, partition, report in self.reports}
-        for model, (rate, rates) in self.joins.items():
+        for model, saved in self.joins.items():
             if model not in plan.joins:
                 raise CodecError(f"saved labels of {model}, which has no task in config revision {plan.revision}")
-            state.joins[model] = Join(plan.joins[model], rate, rates)
+            state.joins[model] = Join(plan.joins[model], saved)
         return state
 
 
@@ -114,16 +114,21 @@ def was_saved(state: State) -> None:
     """From now on what changes is new."""
     state.changed.clear()
     for join in state.joins.values():
-        join.changed.clear()
+        join.saved()
 
 
 def load_parts(state: State, contents: Mapping[str, bytes]) -> None:
     """Put all parts back. Errors: CodecError where one does not fit the state's plan."""
+    pages: dict[str, dict[int, bytes]] = {model: {} for model in state.joins}
     for name, content in contents.items():
-        if isinstance(msgspec.json.decode(name)[2], int):
-            _load_page(state, content)
+        page = msgspec.json.decode(name)[2]
+        if isinstance(page, int):
+            wire = _read_page(state, content)
+            pages[wire.model][page] = wire.rows
         else:
             load_unit(state, content)
+    for model, join in state.joins.items():
+        join.load(pages[model])
     for join in state.joins.values():
         for change in join.outcomes(state.watermark_ms(state.plan.streams[join.plan.streams[0]])):
             unit = state.units.get((change.stream, change.segment))
@@ -132,7 +137,7 @@ def load_parts(state: State, contents: Mapping[str, bytes]) -> None:
 
 
 def page_name(model: str, page: int) -> str:
-    """The name in the state topic of a pane's rows in a model's join."""
+    """The name in the state topic of a page of rows of a model's join."""
     return msgspec.json.encode(("join", model, page)).decode()
 
 
@@ -141,12 +146,12 @@ def _save_page(join: Join, page: int) -> bytes:
     return seal(FrameKind.SNAPSHOT, msgspec.msgpack.encode(wire))
 
 
-def _load_page(state: State, content: bytes) -> None:
+def _read_page(state: State, content: bytes) -> _PageWire:
     wire = _decode(content, _PageWire)
     join = state.joins.get(wire.model)
     if join is None or join.plan.layout_id != wire.layout_id:
         raise CodecError(f"saved labels of {wire.model}, which config revision {state.plan.revision} reads another way")
-    join.load(wire.rows)
+    return wire
 
 
 def unit_name(key: UnitKey) -> str:

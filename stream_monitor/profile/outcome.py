@@ -137,6 +137,22 @@ class OutcomeLayout:
         found = [NO_CLASS if name is None or name is INVALID else codes.get(name, other) for name in names]
         return np.array(found, dtype=np.uint16).reshape(len(names))
 
+    def label_codes(self, names: Sequence[str | None]) -> NDArray[np.uint16]:
+        """uint16[n]: as `class_codes`, but a label that is no class by its text is one by the same number ("1.0" for "1"), or word in
+        another case where the classes are true and false: as a training target is read.
+        """
+        found, other = self.class_codes(names), len(self.classes) + 1
+        for place in np.flatnonzero(found == other).tolist():
+            found[place] = self._meanings.get(_meaning(str(names[place])), other)
+        return found
+
+    @cached_property
+    def _meanings(self) -> Mapping[float | str | None, int]:
+        """Class as a number, or a word that stands for a boolean -> its code."""
+        meant = {_meaning(name): code for name, code in self.codes.items()}
+        words = {"true", "false"} if set(self.classes) <= {"true", "false"} else set()
+        return {meaning: code for meaning, code in meant.items() if isinstance(meaning, float) or meaning in words}
+
     @property
     def positive_code(self) -> int:
         """The positive class's code; -1: there is none."""
@@ -184,6 +200,13 @@ def add_outcomes(layout: OutcomeLayout, rows: OutcomeRows, place: NDArray[np.int
         is_labelled = rows.label != NO_CLASS
     counted = is_labelled & (place >= 0)
     np.add.at(out, (place[counted], layout.starts["delay"] + rows.delay[counted].astype(np.int64)), sign)
+
+
+def _meaning(text: str) -> float | str:
+    try:
+        return float(text.replace("_", "x"))  # Python reads 1_0 as ten
+    except ValueError:
+        return text.strip().lower()
 
 
 def delay_bin(delay_ms: NDArray[np.int64]) -> NDArray[np.uint8]:

@@ -33,6 +33,8 @@ ROWS_WANTED: Final = 50
 """From so many rows on a profile is well below the rows' own size; thinner traffic is gathered for longer."""
 CONFIG_POLL_MS: Final = 1_000
 """How often the config log is looked at: a new revision is taken up within about a second."""
+LABEL_TOPICS_POLL_MS: Final = 5_000
+"""How often it is asked whether a label topic that was missing is there."""
 _NO_EVENT: Final = int(np.iinfo(np.int64).min)
 """Stands for the latest event time of a partition all of whose messages were rejected."""
 
@@ -51,10 +53,12 @@ class ProfileWorker:
         self._started_ms = clock()
         self._sources = Sources()
         self._interval_ms: float = config.engine.commit_interval
-        self._config_checked_ms = clock()
+        self._config_checked_ms = self._labels_checked_ms = clock()
         self._use(config_log.current())
         self._partition_counts = self._count_partitions()
         self._label_topics = self._present_label_topics()
+        for topic in self._wanted_label_topics() - self._label_topics:
+            _log.warning("no_label_topic", topic=topic, remedy="create it, and it will be read; or name another in topics.labels")
         self._member: Member = broker.member(
             f"{config.topics.prefix}.profile",
             [*config.topics.captures, *sorted(self._label_topics)],
@@ -73,6 +77,7 @@ class ProfileWorker:
         polled = self._member.poll(self._config.engine.batch_messages_max, self._interval_ms / 1000)
         self._take_over(polled)
         self._follow_config()
+        self._follow_label_topics()
         if not self._sources.by_partition:
             return
         try:
@@ -109,6 +114,14 @@ class ProfileWorker:
                     raise Retriable(f"config revision {self._plan.revision} names other topics: joining anew")
                 _log.info("config_taken_up", revision=self._plan.revision, config_id=self._plan.config_id)
 
+    def _follow_label_topics(self) -> None:
+        """Join anew where one is there that was not, or that nobody wanted before."""
+        now_ms = self._clock()
+        if now_ms - self._labels_checked_ms >= LABEL_TOPICS_POLL_MS and not self._wanted_label_topics() <= self._label_topics:
+            self._labels_checked_ms = now_ms
+            if found := self._present_label_topics() - self._label_topics:
+                raise Retriable(f"label topic {', '.join(sorted(found))} is there now: joining anew")
+
     def _use(self, plan: Plan) -> None:
         self._plan, self._decoder, self._label_decoder = plan, plan.decoder(), plan.label_decoder()
 
@@ -144,16 +157,12 @@ class ProfileWorker:
         labels = [message for message in messages if message.topic() in self._label_topics]
         return [message for message in messages if message.topic() not in self._label_topics] if labels else messages, labels
 
+    def _wanted_label_topics(self) -> frozenset[str]:
+        """Those of the config, where a model has a task."""
+        return frozenset(self._config.topics.labels) if self._plan.joins else frozenset()
+
     def _present_label_topics(self) -> frozenset[str]:
-        """Those that there are, where a model has a task; one that is made later is read from the next start on."""
-        if not self._plan.joins:
-            return frozenset()
-        wanted = [topic for topic in self._config.topics.labels if topic not in self._config.topics.captures]
-        found = frozenset(topic for topic in wanted if self._broker.partition_count(topic) is not None)
-        for topic in wanted:
-            if topic not in found:
-                _log.warning("no_label_topic", topic=topic, remedy="create it and start again, or name another in topics.labels")
-        return found
+        return frozenset(topic for topic in self._wanted_label_topics() if self._broker.partition_count(topic) is not None)
 
     def _track(self, messages: Sequence[Message], columns: Sequence[Columns]) -> None:
         """Note what came from each partition. Arrays, not a dict of rows: 0.2 us per message instead of 0.6, which were a tenth of all."""

@@ -93,6 +93,7 @@ MISTAKES: list[tuple[dict[str, Any], list[str]]] = [
     ({**GOOD, "kafka": {"properties": {"no.such.property": 1}}}, ["kafka.properties", "no.such.property"]),
     ({**GOOD, "kafka": {"properties": {"sasl.password": "${NO_SUCH_VARIABLE}"}}}, ["NO_SUCH_VARIABLE"]),
     ({**GOOD, "metrics": {"port": 99_999}}, ["metrics.port"]),
+    ({**GOOD, "topics": {"captures": ["a", "b"], "labels": ["b"]}}, ["topics.labels names 'b'", "topics.captures", "a topic of their own"]),
 ]
 
 
@@ -142,6 +143,23 @@ def test_files_that_are_not_there(typed: Typed, folder: Path) -> None:
         assert status == 2
         assert "absent." in said
         assert "there is no such file" in said
+
+
+def test_labels_that_a_replay_cannot_use(typed: Typed, folder: Path) -> None:
+    """Nothing to compare them with, or no JSON lines; a list of labels that lies elsewhere is no reason to run without."""
+    for name in ("events.jsonl", "labels.jsonl", "labels.json"):
+        (folder / name).write_bytes(b'{"event_id": "a", "model": "fraud", "time": 1767261600000, "label": "yes"}\n')
+    with_task = {"models": {"fraud": {"baseline": "fraud.baseline.json", "task": "binary", "positive_class": "yes"}}}
+    for tree, file, words in (
+        (GOOD, "labels.jsonl", ["no model of the config has a `task`", "such as task: binary"]),
+        (with_task, "labels.json", ["labels.json", "the file must end in .jsonl"]),
+        (with_task, "absent.jsonl", ["--labels", "absent.jsonl", "there is no such file"]),
+    ):
+        out = ("--captures", folder / "events.jsonl", "--out", folder / "out")
+        status, said = typed("replay", "--config", config(folder, tree), "--labels", folder / file, *out)
+        assert status == 2
+        for word in words:
+            assert word in said
 
 
 def test_wrong_flags(typed: Typed, folder: Path) -> None:

@@ -116,7 +116,7 @@ def summed(answers: Sequence[Answer], layout: OutcomeLayout) -> dict[int, list[i
     """What the panes stand at; those that stand at nothing are left out."""
     panes: dict[int, np.ndarray] = {}
     for change in (change for answer in answers for change in answer.changes):
-        panes[change.pane_ms] = panes.get(change.pane_ms, layout.empty()) + change.vector
+        panes.setdefault(change.pane_ms, layout.empty())[change.at] += change.by
     return {pane: vector.tolist() for pane, vector in panes.items() if vector.any()}
 
 
@@ -192,11 +192,10 @@ def test_a_restored_join_goes_on_as_the_one_it_was_saved_from(seed: int) -> None
         one.apply(record_of(part, BINARY), None)
         if random.random() < 0.5:
             saved |= {page: one.save(page) for page in one.changed}
-            one.changed.clear()
+            one.saved()
     saved |= {page: one.save(page) for page in one.changed}
-    other = Join(plan_of(BINARY))
-    for page in one.pages():
-        other.load(saved[page])
+    other = Join(plan_of(BINARY), one.to_state())
+    other.load({page: saved[page] for page in one.pages()})
     assert summed([Answer(other.outcomes(None))], BINARY) == summed([Answer(one.outcomes(None))], BINARY)
     for part in parts[len(parts) // 2 :]:
         record = record_of(part, BINARY)

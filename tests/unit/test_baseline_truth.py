@@ -99,7 +99,7 @@ def test_equal_targets_and_predictions_meet(make: Any, suffix: str, yhat: Any, y
 
 def test_a_target_that_is_written_in_another_way_is_told(make: Any) -> None:
     built = make([1, 0], [1.0, 0.0], task="binary", positive_class="1")
-    assert told(built) == ["2 of its values are read as the prediction writes them, 0.0 as 0; live labels are not"]
+    assert told(built) == ["2 of its values are read as the prediction writes them, 0.0 as 0"]
 
 
 def test_a_target_that_is_never_predicted_is_told(make: Any) -> None:
@@ -225,7 +225,7 @@ def test_what_cannot_be_compared_is_told(make: Any, yhat: Any, y: Any, options: 
 
 
 def test_a_target_of_lists_is_refused(make: Any) -> None:
-    with pytest.raises(InputError, match=r"column `y`: cannot be read as the target"):
+    with pytest.raises(InputError, match=r"column `y`: cannot be read as labels"):
         make(["a", "b"], [[1], [2]])
 
 

@@ -13,22 +13,26 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.errors import CodecError
+from stream_monitor.pipeline.join.pages import Pages
 from stream_monitor.pipeline.join.plan import JoinPlan
 from stream_monitor.pipeline.join.record import CaptureRows, JoinRecord, LabelRows
 from stream_monitor.pipeline.join.table import Table
 from stream_monitor.profile.codec import Segment
-from stream_monitor.profile.outcome import NO_CLASS, OutcomeRows, Vector, add_outcomes, delay_bin
+from stream_monitor.profile.outcome import NO_CLASS, OutcomeRows, add_outcomes, delay_bin
 from stream_monitor.profile.slices import POSITION_SCALE, SLICE_MS, Slices
 
 UNSEEN: Final = -1
 """Stands for the time of a capture or label that did not come yet."""
 DEAD_PART: Final = 8
 """Expired rows are swept out when they are this part of all: each then costs a constant."""
+BLOCK: Final = 256
+"""Panes of units whose vectors are added up at a time: 3 MB of a binary model's. Labels of one batch may touch all panes of a week."""
 
 Rows = NDArray[Any]
 """One record per event id, see `row_type`."""
@@ -56,12 +60,16 @@ def row_type(facets: int, segmentations: int) -> "np.dtype[np.void]":
 
 
 class Change(NamedTuple):
-    """What rows changed in one pane of one unit: add `vector`, int64[N]; touched: rows that changed; losses: newly known ones."""
+    """What rows changed in one pane of one unit: add `by`, int64[m], at the places `at` of its vector, int64[m], each there once.
+
+    touched: rows that changed.
+    """
 
     stream: StreamKey
     segment: Segment
     pane_ms: int
-    vector: Vector
+    at: NDArray[np.int64]
+    by: NDArray[np.int64]
     touched: int
 
 
@@ -88,18 +96,30 @@ class Answer:
     narrowed: int = 0
 
 
+class JoinState(msgspec.Struct, array_like=True, frozen=True):
+    """What a snapshot keeps of a join beside its rows. looked_ms, swept_ms: the horizon when rows were last looked at, and taken out."""
+
+    rate: int = 0
+    rates: dict[int, int] = {}
+    looked_ms: int | None = None
+    swept_ms: int | None = None
+
+
 class Join:
     """The join of one model."""
 
-    def __init__(self, plan: JoinPlan, rate: int = 0, rates: Mapping[int, int] | None = None) -> None:
+    def __init__(self, plan: JoinPlan, saved: JoinState | None = None) -> None:
         self.plan = plan
-        self.rate = rate
+        saved = saved or JoinState()
+        self.rate = saved.rate
         """k: of 2^k ids one is taken, in panes that begin now."""
-        self.rates = dict(rates or {})
+        self.rates = dict(saved.rates)
         """Pane -> its own k; those that are not here have 0."""
-        self.changed: set[int] = set()
-        """Panes whose rows changed since the last snapshot."""
+        self._looked_ms, self._swept_ms = saved.looked_ms, saved.swept_ms
+        self._pages = Pages()
         self._rows: Rows = np.zeros(0, dtype=row_type(len(plan.facets), plan.segment_columns))
+        self._page_of = np.zeros(0, dtype=np.uint32)
+        """Of each row; apart from them, for every snapshot looks through all."""
         self._table = Table()
         self._watermark_ms: int | None = None
 
@@ -120,16 +140,19 @@ class Join:
         return answer
 
     def advance(self, watermark_ms: int) -> Answer:
-        """Let time pass: what no window can ask for any more is forgotten."""
+        """Let time pass: what no window can ask for any more is forgotten. Rows are looked at when there is more of that, not each time."""
         self._watermark_ms = watermark_ms
-        answer = Answer()
+        answer, horizon_ms = Answer(), self._horizon_ms
+        if horizon_ms == self._looked_ms:
+            return answer
+        self._looked_ms = horizon_ms
         rows = self._live
-        dead = self._is_dead(rows)
+        dead = self._is_past(self._kept_by(rows))
         if dead.sum() * DEAD_PART > len(rows):
+            self._swept_ms = horizon_ms
             answer.orphans = int((dead & (rows["time_ms"] == UNSEEN)).sum())
-            self.changed.update(np.unique(self._pages(rows[dead])).tolist())
-            self._keep(rows[~dead])
-            self.rates = {pane: rate for pane, rate in self.rates.items() if not self._is_past(pane)}
+            self._keep(~dead)
+            self.rates = {pane: rate for pane, rate in self.rates.items() if horizon_ms is None or pane >= horizon_ms}
             if self.rate and len(self) * 4 < self.plan.rows_max:
                 self.rate -= 1
         return answer
@@ -139,34 +162,51 @@ class Join:
         self._watermark_ms = watermark_ms
         return list(self._differences(self._live[:0], self._live))
 
-    # Snapshots: the rows of each pane are a page of their own, so that only what changed is written again.
+    # Snapshots: rows are saved in pages of what changed, see `Pages`.
+
+    def to_state(self) -> JoinState:
+        """What a snapshot keeps beside the rows."""
+        return JoinState(self.rate, dict(self.rates), self._looked_ms, self._swept_ms)
+
+    @property
+    def changed(self) -> set[int]:
+        """Pages that must be written."""
+        return {self._pages.current} if self._pages.changed else set()
 
     def pages(self) -> set[int]:
-        """The panes that have rows."""
-        return set(np.unique(self._pages(self._live)).tolist())
+        """Pages that must be there."""
+        return self._pages.alive(self._page_of[: len(self)])
 
     def save(self, page: int) -> bytes:
         """The rows of a page, by rising id."""
-        rows = self._live
-        return np.sort(rows[self._pages(rows) == page], order="id").tobytes()
+        return np.sort(self._live[self._page_of[: len(self)] == page], order="id").tobytes()
 
-    def load(self, content: bytes) -> None:
-        """Put a page back. Errors: CodecError where it does not fit the plan."""
-        if len(content) % max(self._rows.dtype.itemsize, 1):
-            raise CodecError(f"saved rows of {self.plan.model} that have another shape")
-        self._keep(np.concatenate([self._live, np.frombuffer(content, dtype=self._rows.dtype)]))
+    def saved(self) -> None:
+        """All pages are where they must be; from now on what changes is new."""
+        self._pages.saved(self._page_of[: len(self)])
+
+    def load(self, contents: Mapping[int, bytes]) -> None:
+        """Put all pages back. Errors: CodecError where one does not fit the plan."""
+        try:
+            self._rows, self._page_of = self._pages.load(contents, self._rows.dtype)
+        except ValueError:
+            raise CodecError(f"saved rows of {self.plan.model} that have another shape") from None
+        self._table = Table(np.ascontiguousarray(self._rows["id"]))
+        if self._swept_ms is not None:
+            self._keep(self._kept_by(self._rows) >= self._swept_ms)
 
     @property
     def _live(self) -> Rows:
         return self._rows[: len(self._table)]
 
-    def _keep(self, rows: Rows) -> None:
-        self._rows, self._table = rows, Table(np.ascontiguousarray(rows["id"]))
+    def _keep(self, chosen: NDArray[np.bool_]) -> None:
+        self._rows, self._page_of = self._live[chosen], self._page_of[: len(self)][chosen]
+        self._table = Table(np.ascontiguousarray(self._rows["id"]))
 
     def _captured(self, stream: int, captures: CaptureRows, answer: Answer) -> None:
         panes = self._pane_of(captures.time_ms)
         wanted = self._is_sampled(captures.ids, panes)
-        late = self._is_past_each(panes) & wanted
+        late = self._is_past(panes) & wanted
         answer.late += int(late.sum())
         taken = np.flatnonzero(wanted & ~late)
         places = self._places(captures.ids[taken])
@@ -210,8 +250,9 @@ class Join:
         count = len(self._table)
         if count > len(self._rows):
             grown = np.zeros(max(2 * len(self._rows), count, 1_024), dtype=self._rows.dtype)
-            grown[:known] = self._rows[:known]
-            self._rows = grown
+            pages = np.zeros(len(grown), dtype=np.uint32)
+            grown[:known], pages[:known] = self._rows[:known], self._page_of[:known]
+            self._rows, self._page_of = grown, pages
         blank = self._rows[known:count]
         blank["time_ms"] = blank["label_ms"] = blank["first_label_ms"] = UNSEEN
         blank["value"] = blank["truth"] = np.nan
@@ -223,49 +264,53 @@ class Join:
     def _replace(self, place: NDArray[np.int64], before: Rows, after: Rows, answer: Answer) -> None:
         fresh = _is_labelled(after, self.plan) & (after["fed"] == 0)
         after["fed"] |= fresh
-        self._rows[place] = after
-        self.changed.update(np.unique(np.concatenate([self._pages(before), self._pages(after)])).tolist())
+        self._rows[place], self._page_of[place] = after, self._pages.touch()
         answer.changes += self._differences(before, after)
         answer.losses += self._losses(after[fresh])
 
     def _narrow(self, answer: Answer) -> None:
-        rows = self._live
-        while len(rows) > self.plan.rows_max:
+        rows, kept = self._live, np.ones(len(self), dtype=np.bool_)
+        while kept.sum() > self.plan.rows_max:
             self.rate += 1
-            rows = rows[(rows["id"] >> np.uint64(64 - self.rate)) == 0]
-        dropped = self._live[(self._live["id"] >> np.uint64(64 - self.rate)) != 0]
-        answer.narrowed += len(dropped)
-        answer.changes += self._differences(dropped, dropped[:0])
-        captured = self._live["time_ms"][self._live["time_ms"] != UNSEEN]
+            kept = (rows["id"] >> np.uint64(64 - self.rate)) == 0
+        answer.narrowed += len(rows) - int(kept.sum())
+        answer.changes += self._differences(rows[~kept], rows[:0])
+        captured = rows["time_ms"][rows["time_ms"] != UNSEEN]
         for pane in np.unique(self._pane_of(captured)).tolist():
             self.rates[pane] = max(self.rate, self.rates.get(pane, 0))
-        self.changed.update(np.unique(self._pages(dropped)).tolist())
-        self._keep(rows)
+        self._keep(kept)
+        self._page_of[:] = self._pages.touch()  # so that no older page brings back what was dropped
 
     def _differences(self, before: Rows, after: Rows) -> Iterator[Change]:
         """What units and panes must add so that they stand as `after` says and no longer as `before` does."""
         rows = np.concatenate([before, after])
         for stream_place, stream in enumerate(self.plan.streams):
             of_stream = (rows["stream"] == stream_place) & (rows["time_ms"] != UNSEEN)
-            of_stream[of_stream] = ~self._is_past_each(self._pane_of(rows["time_ms"][of_stream]))
+            of_stream[of_stream] = ~self._is_past(self._pane_of(rows["time_ms"][of_stream]))
             if of_stream.any():
                 mine = rows[of_stream]
                 signs = np.where(np.flatnonzero(of_stream) < len(before), -1, 1)
                 yield from self._by_unit(stream, mine, signs)
 
     def _by_unit(self, stream: StreamKey, rows: Rows, signs: NDArray[np.int64]) -> Iterator[Change]:
-        layout, panes = self.plan.layout, self._pane_of(rows["time_ms"])
-        outcome = _outcome_rows(rows)
+        panes, outcome = self._pane_of(rows["time_ms"]), _outcome_rows(rows)
         for segments, places in self._cuts(stream, rows):
-            keys, place = np.unique(np.stack([panes, places]), axis=1, return_inverse=True)
-            place = place.reshape(-1)
-            out = np.zeros((keys.shape[1], layout.size), dtype=np.int64)
-            for sign in (-1, 1):
-                add_outcomes(layout, outcome, np.where(signs == sign, place, -1), sign, out)
-            touched = np.bincount(place, minlength=keys.shape[1])
-            for number, (pane, segment) in enumerate(keys.T.tolist()):
-                if segment < len(segments):
-                    yield Change(stream, segments[segment], pane, out[number], int(touched[number]))
+            units, row = len(segments), np.flatnonzero(places < len(segments))
+            keys, place, touched = np.unique(panes[row] * units + places[row], return_inverse=True, return_counts=True)
+            row, place = row[order := np.argsort(place, kind="stable")], place[order]
+            for start in range(0, len(keys), BLOCK):
+                part = slice(*np.searchsorted(place, (start, start + BLOCK)))
+                block = _part(outcome, row[part])
+                out = self._added(block, place[part] - start, signs[row[part]], min(BLOCK, len(keys) - start))
+                for key, vector, n in zip(keys[start:].tolist(), out, touched[start:].tolist(), strict=False):
+                    at = np.flatnonzero(vector)
+                    yield Change(stream, segments[key % units], key // units, at, vector[at], n)
+
+    def _added(self, rows: OutcomeRows, place: NDArray[np.int64], signs: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+        out = np.zeros((n, self.plan.layout.size), dtype=np.int64)
+        for sign in (-1, 1):
+            add_outcomes(self.plan.layout, rows, np.where(signs == sign, place, -1), sign, out)
+        return out
 
     def _losses(self, rows: Rows) -> Iterator[Losses]:
         """Slices of the losses of rows that are labelled for the first time; seconds that were read already are moved to the present."""
@@ -292,21 +337,21 @@ class Join:
         panes: NDArray[np.int64] = time_ms // pane_ms * pane_ms
         return panes
 
-    def _pages(self, rows: Rows) -> NDArray[np.int64]:
-        """The pane of each capture; of a label that waits for one, the pane of its own time."""
+    def _kept_by(self, rows: Rows) -> NDArray[np.int64]:
+        """The pane by which each row is forgotten: of its capture; of a label that waits for one, of its own time."""
         return self._pane_of(np.where(rows["time_ms"] == UNSEEN, np.maximum(rows["label_ms"], 0), rows["time_ms"]))
 
-    def _is_past(self, pane_ms: int) -> bool:
+    @property
+    def _horizon_ms(self) -> int | None:
+        """Panes that begin before are in no window that may still be told of; None: there are none."""
         if self._watermark_ms is None:
-            return False
-        return self.plan.spec.window_ends(pane_ms)[-1] + self.plan.label_lateness_ms <= self._watermark_ms
+            return None
+        spec = self.plan.spec
+        return (self._watermark_ms - spec.size_ms - self.plan.label_lateness_ms) // spec.every_ms * spec.every_ms + spec.every_ms
 
-    def _is_past_each(self, panes: NDArray[np.int64]) -> NDArray[np.bool_]:
-        found, place = np.unique(panes, return_inverse=True)
-        return np.array([self._is_past(pane) for pane in found.tolist()], dtype=np.bool_)[place.reshape(-1)]
-
-    def _is_dead(self, rows: Rows) -> NDArray[np.bool_]:
-        return self._is_past_each(self._pages(rows)) if len(rows) else np.zeros(0, dtype=np.bool_)
+    def _is_past(self, panes: NDArray[np.int64]) -> NDArray[np.bool_]:
+        horizon_ms = self._horizon_ms
+        return np.zeros(len(panes), dtype=np.bool_) if horizon_ms is None else panes < horizon_ms
 
     def _is_sampled(self, ids: NDArray[np.uint64], panes: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Whether each capture belongs to its pane's sample; a pane that begins now has the rate of now."""
@@ -322,7 +367,7 @@ class Join:
         """Whether a label's event may still come and be in the sample: not if it was given too long ago."""
         least = min([self.rate, *self.rates.values()])
         sampled = _begins_with_zeros(labels.ids, np.full(len(labels.ids), least, dtype=np.uint64))
-        return sampled & ~self._is_past_each(self._pane_of(labels.time_ms))
+        return sampled & ~self._is_past(self._pane_of(labels.time_ms))
 
 
 def _begins_with_zeros(ids: NDArray[np.uint64], bits: NDArray[np.uint64]) -> NDArray[np.bool_]:
@@ -369,3 +414,8 @@ def _outcome_rows(rows: Rows) -> OutcomeRows:
     plain = (np.ascontiguousarray(rows[name]) for name in ("predicted", "score", "value"))
     predicted, score, value = plain
     return OutcomeRows(predicted, score, value, groups, np.ascontiguousarray(rows["label"]), np.ascontiguousarray(rows["truth"]), delay)
+
+
+def _part(rows: OutcomeRows, chosen: NDArray[np.int64]) -> OutcomeRows:
+    columns: tuple[Any, ...] = tuple(column[..., chosen] for column in rows)
+    return OutcomeRows(*columns)

@@ -108,7 +108,8 @@ class Labelled:
     def adopt(self, plan: LabelPlan) -> None:
         """Go on under other thresholds."""
         self.concept = Sequential.decode(plan.concept, self.concept.encode())
-        self.plan, self.outcomes.label_lateness_ms = plan, plan.label_lateness_ms
+        self.plan = plan
+        self.outcomes.adopt(plan.label_lateness_ms)
 
     def to_state(self) -> LabelledState:
         """What a later one goes on from."""
@@ -117,7 +118,7 @@ class Labelled:
 
     def load(self, state: LabelledState) -> None:
         """Back from `to_state`; outcomes come with `add`, before this. Errors: CodecError."""
-        self.outcomes.told, self.outcomes.looked_ms = dict(state.told), state.looked_ms
+        self.outcomes.resume(state.told, state.looked_ms)
         self.concept, self.shifts = Sequential.decode(self.plan.concept, state.concept), list(state.shifts)
         self.known_ms = state.known_ms
         self.books = {(clock, about): self._new_book(about, book) for clock, about, book in state.books}

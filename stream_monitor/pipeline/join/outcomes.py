@@ -1,21 +1,25 @@
 """What labels said of one unit, by pane, and when its windows are told of again.
 
 A window is told when the watermark closes it, with the labels that came by then; again when a quarter more of them came, or some came and
-a window's length has passed; and a last time when `label_lateness` ends. So a window with n labels is told some log(n) times.
+a window's length and a quarter of its age have passed; and a last time when `label_lateness` ends. So a window with n labels that come over
+a time t is told some log(n) + log(t) times.
 """
 
+from bisect import bisect_left, insort
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from stream_monitor.pipeline.join.join import Change
 from stream_monitor.profile.outcome import OutcomeLayout, Vector
 from stream_monitor.window.spec import WindowSpec
 
 GROWTH: Final = 4
-"""One part in so many of a window's labels must be new before it is told again."""
+"""One part in so many of a window's labels must be new, or of its age have passed, before it is told again."""
 NEW_MIN: Final = 10
 """And at least so many."""
 
@@ -27,6 +31,25 @@ class Told(msgspec.Struct, array_like=True, frozen=True):
     at_ms: int = 0
     labelled: int = 0
     touched: int = 0
+
+
+class Packed(NamedTuple):
+    """A vector without its zeros, of which most panes of most units have many. at: int32[m], places; by: int64[m]."""
+
+    at: NDArray[np.int32]
+    by: Vector
+
+    @classmethod
+    def of(cls, vector: Vector) -> "Packed":
+        """The same vector."""
+        at = np.flatnonzero(vector)
+        return cls(at.astype(np.int32), vector[at])
+
+    def on(self, layout: OutcomeLayout) -> Vector:
+        """The whole vector, a new one."""
+        vector = layout.empty()
+        vector[self.at] = self.by
+        return vector
 
 
 class OutcomeWindow(NamedTuple):
@@ -49,22 +72,42 @@ class Outcomes:
     layout: OutcomeLayout
     spec: WindowSpec
     label_lateness_ms: int
-    panes: dict[int, Vector] = field(default_factory=dict)
+    panes: dict[int, Packed] = field(default_factory=dict)
     told: dict[int, Told] = field(default_factory=dict)
     looked_ms: int | None = None
     """The watermark when windows were last looked at."""
+    waiting: dict[int, int] = field(default_factory=dict)
+    """End of each window of which there is news -> when it is told at the latest."""
+    starts: list[int] = field(default_factory=list)
+    """Those of the panes, sorted."""
 
     def restore(self, change: Change) -> None:
         """Take in what rows say that were told of before."""
         known = self.panes.get(change.pane_ms)
-        self.panes[change.pane_ms] = change.vector if known is None else known + change.vector
+        if known is None:
+            insort(self.starts, change.pane_ms)
+        vector = self.layout.empty() if known is None else known.on(self.layout)
+        vector[change.at] += change.by
+        self.panes[change.pane_ms] = Packed.of(vector)
 
     def add(self, change: Change) -> None:
         """Take in what rows changed in a pane."""
         self.restore(change)
         for end_ms in self.spec.window_ends(change.pane_ms):
-            told = self.told.get(end_ms, Told())
-            self.told[end_ms] = msgspec.structs.replace(told, touched=told.touched + change.touched)
+            if not self._is_final(end_ms, self.looked_ms):
+                told = self.told.get(end_ms, Told())
+                self._hold(end_ms, msgspec.structs.replace(told, touched=told.touched + change.touched))
+
+    def resume(self, told: Mapping[int, Told], looked_ms: int | None) -> None:
+        """Go on from where a snapshot was taken."""
+        self.looked_ms = looked_ms
+        for end_ms, each in told.items():
+            self._hold(end_ms, each)
+
+    def adopt(self, label_lateness_ms: int) -> None:
+        """Wait for labels so long from now on."""
+        self.label_lateness_ms = label_lateness_ms
+        self.resume(self.told, self.looked_ms)
 
     def advance(self, watermark_ms: int, rates: Mapping[int, int]) -> Iterator[OutcomeWindow]:
         """Let time pass: the windows to tell of, by their end. rates: pane -> k where a row stands for 2^k events."""
@@ -72,41 +115,53 @@ class Outcomes:
         if self.looked_ms is not None and self.looked_ms // step_ms >= watermark_ms // step_ms:
             return
         self.looked_ms = watermark_ms
-        for end_ms in sorted(self.told):
-            told = self.told[end_ms]
-            if end_ms <= watermark_ms and self._is_due(end_ms, told, watermark_ms):
-                window = self._window(end_ms, told.revision + 1, rates)
-                labelled = self.layout.labelled(window.vector)
-                self.told[end_ms] = Told(told.revision + 1, watermark_ms, labelled, 0)
-                yield window
+        for end_ms in sorted(end_ms for end_ms, due_ms in self.waiting.items() if due_ms <= watermark_ms):
+            window = self._window(end_ms, self.told[end_ms].revision + 1, rates)
+            self._hold(end_ms, Told(window.revision, watermark_ms, self.layout.labelled(window.vector), 0))
+            yield window
         self._forget(watermark_ms)
 
-    def _is_due(self, end_ms: int, told: Told, watermark_ms: int) -> bool:
-        if told.revision == 0:
-            return True
-        is_final = end_ms + self.label_lateness_ms <= watermark_ms
-        is_old = is_final or watermark_ms - told.at_ms >= self.spec.size_ms
-        return told.touched >= max(NEW_MIN, told.labelled // GROWTH) or (is_old and told.touched > 0)
+    def _hold(self, end_ms: int, told: Told) -> None:
+        self.told[end_ms] = told
+        if told.touched:
+            self.waiting[end_ms] = self._due_ms(end_ms, told)
+        else:
+            self.waiting.pop(end_ms, None)
+
+    def _due_ms(self, end_ms: int, told: Told) -> int:
+        if told.revision == 0 or told.touched >= max(NEW_MIN, told.labelled // GROWTH):
+            return end_ms
+        return min(told.at_ms + max(self.spec.size_ms, (told.at_ms - end_ms) // GROWTH), end_ms + self.label_lateness_ms)
+
+    def _is_final(self, end_ms: int, watermark_ms: int | None) -> bool:
+        return watermark_ms is not None and end_ms + self.label_lateness_ms <= watermark_ms
 
     def _window(self, end_ms: int, revision: int, rates: Mapping[int, int]) -> OutcomeWindow:
         """With the panes before it, up to `window_max`, until it holds `events_min` labels."""
         start_ms = judged_from_ms = end_ms - self.spec.size_ms
         total, rows = self.layout.empty(), 0
         weights = squares = 0
-        for pane in sorted(self.panes, reverse=True):
-            if pane >= end_ms:
-                continue
+        for place in range(bisect_left(self.starts, end_ms) - 1, -1, -1):
+            pane = self.starts[place]
             if pane < start_ms and (rows >= self.spec.events_min or pane < end_ms - self.spec.window_max_ms):
                 break
-            vector, weight = self.panes[pane], 1 << rates.get(pane, 0)
+            vector, weight = self.panes[pane].on(self.layout), 1 << rates.get(pane, 0)
             events = self.layout.events(vector)
-            total = total + weight * vector
+            if not events:  # a pane whose rows all went elsewhere is none, as it is after a restore
+                continue
+            total += weight * vector
             rows += self.layout.labelled(vector)
             weights, squares = weights + weight * events, squares + weight * weight * events
             judged_from_ms = min(judged_from_ms, pane)
         return OutcomeWindow(start_ms, end_ms, judged_from_ms, total, squares / weights if weights else 1.0, revision)
 
     def _forget(self, watermark_ms: int) -> None:
-        horizon_ms = watermark_ms - self.label_lateness_ms
-        self.told = {end_ms: told for end_ms, told in self.told.items() if end_ms > horizon_ms}
-        self.panes = {pane: vector for pane, vector in self.panes.items() if self.spec.window_ends(pane)[-1] > horizon_ms}
+        """Panes, and windows, that may not be told of again. Windows of which one pane is left are looked at with it."""
+        gone = 0
+        while gone < len(self.starts) and self._is_final(self.spec.window_ends(self.starts[gone])[-1], watermark_ms):
+            del self.panes[self.starts[gone]]
+            gone += 1
+        del self.starts[:gone]
+        if gone:
+            self.told = {end_ms: told for end_ms, told in self.told.items() if not self._is_final(end_ms, watermark_ms)}
+            self.waiting = {end_ms: due_ms for end_ms, due_ms in self.waiting.items() if end_ms in self.told}

@@ -65,12 +65,12 @@ class JoinPlan:
         return CaptureRows(ids[taken], time_ms, predicted, score, value, self._groups(columns, taken), self._segments(columns, taken))
 
     def label_rows(self, labels: Labels, ids: NDArray[np.uint64]) -> LabelRows:
-        """The labels as codes and numbers."""
+        """The labels as codes and numbers; equal numbers are one class, as in training."""
         time_ms = np.array(labels.time_ms, dtype=np.int64)
         if self.layout.task == "regression":
             truth = np.array([number(value) for value in labels.values], dtype=np.float64)
             return LabelRows(ids, time_ms, np.zeros(len(ids), dtype=np.uint16), truth)
-        return LabelRows(ids, time_ms, self.layout.class_codes([category(value) for value in labels.values]), np.full(len(ids), np.nan))
+        return LabelRows(ids, time_ms, self.layout.label_codes([category(value) for value in labels.values]), np.full(len(ids), np.nan))
 
     def _groups(self, columns: Columns, taken: NDArray[np.int64]) -> NDArray[np.uint16]:
         found = np.zeros((len(self.facets), len(taken)), dtype=np.uint16)

@@ -1,0 +1,91 @@
+"""Figures of a sample: where the join holds one id in 8, 16 or more, what is true of all events lies within the interval that is stated."""
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import pytest
+
+from stream_monitor.detect.outcomes.quality import quality
+from stream_monitor.pipeline.join.join import Join, JoinState
+from stream_monitor.pipeline.join.outcomes import Outcomes, OutcomeWindow
+from stream_monitor.pipeline.join.record import CaptureRows, JoinRecord, LabelRows
+from stream_monitor.profile.outcome import OutcomeLayout
+from stream_monitor.window.spec import WindowSpec
+from tests.property.test_join_laws import KEY, PANE_MS, plan_of
+
+SEEDS: Final = 200
+LEVEL: Final = 0.95
+LEAST: Final = SEEDS * LEVEL - 3 * math.sqrt(SEEDS * LEVEL * (1 - LEVEL))
+"""So many of the intervals hold the truth: 0.95 of them, less three standard errors."""
+LAYOUT: Final = OutcomeLayout("binary", ("no", "yes"), 1)
+LATENESS_MS: Final = 10**9
+
+
+def some_events(random: np.random.Generator, n: int, pane: int, accuracy: float) -> JoinRecord:
+    """N events of a pane and the labels of all."""
+    ids = random.integers(1, 2**64, n, dtype=np.uint64)
+    predicted = random.integers(1, 3, n).astype(np.uint16)
+    label = np.where(random.random(n) < accuracy, predicted, 3 - predicted).astype(np.uint16)
+    time_ms = pane * PANE_MS + random.integers(0, PANE_MS, n)
+    nothing, none = np.full(n, np.nan), np.zeros((0, n), dtype=np.uint16)
+    rows = CaptureRows(ids, time_ms, predicted, np.zeros(n, dtype=np.uint16), nothing, none, none)
+    return JoinRecord("loan", 1, "layout", ((KEY, rows),), LabelRows(ids, time_ms + 1, label, nothing))
+
+
+def told(joins: Sequence[tuple[Join, JoinRecord]], size_ms: int) -> OutcomeWindow:
+    """The one window over what these joins say."""
+    outcomes, rates = Outcomes(LAYOUT, WindowSpec(size_ms, size_ms, 0, 0, 1, size_ms), LATENESS_MS), dict[int, int]()
+    for join, record in joins:
+        for change in join.apply(record, None).changes:
+            outcomes.add(change)
+        rates |= join.rates
+    (window,) = outcomes.advance(size_ms, rates)
+    return window
+
+
+def holds(window: OutcomeWindow, name: str, truth: float) -> bool:
+    (measure,) = [each for each in quality(LAYOUT, window.vector, LEVEL, window.weight) if each.name == name]
+    assert measure.low is not None
+    assert measure.high is not None
+    return measure.low <= truth <= measure.high
+
+
+def figures(records: Sequence[JoinRecord]) -> dict[str, float]:
+    """Of all events."""
+    pairs = [(rows.predicted, record.labels.label) for record in records for _, rows in record.captures if record.labels is not None]
+    predicted, label = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
+    return {"accuracy": float((predicted == label).mean()), "recall": float((predicted == label)[label == 2].mean())}
+
+
+@pytest.mark.parametrize(("rows_max", "rate"), [(700, 3), (350, 4)], ids=["1 in 8", "1 in 16"])
+def test_the_truth_of_all_lies_within_the_interval_of_a_sample(rows_max: int, rate: int) -> None:
+    hits = dict.fromkeys(("accuracy", "recall"), 0)
+    for seed in range(SEEDS):
+        record = some_events(np.random.default_rng(seed), 4_000, 0, 0.85)
+        join = Join(plan_of(LAYOUT, rows_max))
+        window = told([(join, record)], PANE_MS)
+        assert (join.rate, window.weight) == (rate, 2**rate)
+        for name, truth in figures([record]).items():
+            hits[name] += holds(window, name, truth)
+    assert all(n >= LEAST for n in hits.values()), hits
+
+
+def test_panes_of_unequal_rates_make_one_figure() -> None:
+    """A pane in which one id in 16 was held, and 0.9 of predictions were right, with one of 1 in 2 and 0.6: neither counts too much."""
+    hits = dict.fromkeys(("accuracy", "recall"), 0)
+    errors = []
+    for seed in range(SEEDS):
+        random = np.random.default_rng(1_000 + seed)
+        records = [some_events(random, 6_000, 0, 0.9), some_events(random, 1_000, 1, 0.6)]
+        joins = [Join(plan_of(LAYOUT), JoinState(rate)) for rate in (4, 1)]
+        window = told(list(zip(joins, records, strict=True)), 2 * PANE_MS)
+        assert 2 < window.weight < 16
+        for name, truth in figures(records).items():
+            hits[name] += holds(window, name, truth)
+        (accuracy,) = [each.value for each in quality(LAYOUT, window.vector) if each.name == "accuracy"]
+        assert accuracy is not None
+        errors.append(accuracy - figures(records)["accuracy"])
+    assert all(n >= LEAST for n in hits.values()), hits
+    assert abs(np.mean(errors)) < 3 * np.std(errors) / math.sqrt(SEEDS)  # and none is biased

@@ -1,0 +1,82 @@
+"""When windows are told of again: often while labels come, seldom when they trickle, never after `label_lateness`."""
+
+from collections import Counter
+from random import Random
+
+import numpy as np
+import pytest
+
+from stream_monitor.capture.schema import StreamKey
+from stream_monitor.pipeline.join.join import Change
+from stream_monitor.pipeline.join.outcomes import Outcomes
+from stream_monitor.profile.outcome import OutcomeLayout
+from stream_monitor.window.spec import WindowSpec
+
+LAYOUT = OutcomeLayout("binary", ("no", "yes"), 1)
+MINUTE_MS = 60_000
+UNLABELLED, LABELLED = 1, 5
+"""Places in the joint counts of 4 x 4: no label and "no" predicted, both "no"."""
+
+
+def outcomes_of(lateness_ms: int, every_ms: int = MINUTE_MS) -> Outcomes:
+    return Outcomes(LAYOUT, WindowSpec(MINUTE_MS, every_ms, 0, 0, 1, MINUTE_MS), lateness_ms)
+
+
+def change(pane_ms: int, at: list[int], by: list[int]) -> Change:
+    return Change(StreamKey("loan", None), (), pane_ms, np.array(at), np.array(by), sum(map(abs, by)))
+
+
+def captured(pane_ms: int, n: int) -> Change:
+    return change(pane_ms, [UNLABELLED], [n])
+
+
+def labelled(pane_ms: int, n: int) -> Change:
+    return change(pane_ms, [UNLABELLED, LABELLED], [-n, n])
+
+
+def test_labels_that_trickle_in_over_a_week_are_told_some_log_of_times() -> None:
+    """A label a minute to each of sixty windows for a week: at each of 10,080 minutes all of them have news."""
+    week = 7 * 24 * 60
+    outcomes, told = outcomes_of(week * MINUTE_MS), Counter[int]()
+    for window in range(60):
+        outcomes.add(captured(window * MINUTE_MS, 20_000))
+    for minute in range(1, week + 120):
+        for window in range(min(minute, 60)):
+            outcomes.add(labelled(window * MINUTE_MS, 1))
+        told.update(window.end_ms for window in outcomes.advance(minute * MINUTE_MS, {}))
+    assert len(told) == 60
+    assert 30 < min(told.values()) <= max(told.values()) < 90
+    assert not outcomes.panes
+    assert not outcomes.told
+    assert not outcomes.waiting
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_window_that_slides_out_is_not_told_as_if_it_were_new(seed: int) -> None:
+    """Of a pane's six windows the first end before the last; labels that come between change the last alone."""
+    random, outcomes = Random(seed), outcomes_of(2 * MINUTE_MS, 10_000)
+    seen: dict[int, int] = {}
+    for second in range(0, 600, 5):
+        pane_ms = max(0, second - random.randrange(200)) // 10 * 10_000
+        outcomes.add(random.choice([captured, labelled])(pane_ms, random.randint(1, 30)))
+        for window in outcomes.advance(second * 1_000, {}):
+            assert window.revision == seen.get(window.end_ms, 0) + 1
+            seen[window.end_ms] = window.revision
+    assert max(seen.values()) > 1
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_it_goes_on_from_where_a_snapshot_was_taken(seed: int) -> None:
+    random, one, other = Random(seed), outcomes_of(2 * MINUTE_MS), outcomes_of(2 * MINUTE_MS)
+    for second in range(0, 600, 5):
+        pane_ms = max(0, second - random.randrange(200)) // 60 * MINUTE_MS
+        news = random.choice([captured, labelled])(pane_ms, random.randint(1, 30))
+        one.add(news)
+        other.add(news)
+        tellings = [[(window.end_ms, window.revision) for window in each.advance(second * 1_000, {})] for each in (one, other)]
+        assert tellings[0] == tellings[1]
+        if random.random() < 0.2:
+            other = outcomes_of(2 * MINUTE_MS)
+            for start, pane in one.panes.items():
+                other.restore(change(start, pane.at.tolist(), pane.by.tolist()))
+            other.resume(one.told, one.looked_ms)
