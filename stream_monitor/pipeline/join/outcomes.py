@@ -4,7 +4,7 @@ A window is told when the watermark closes it, with the labels that came by then
 a window's length has passed; and a last time when `label_lateness` ends. So a window with n labels is told some log(n) times.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -29,16 +29,25 @@ class Told(msgspec.Struct, array_like=True, frozen=True):
     touched: int = 0
 
 
-class OutcomeWindow(NamedTuple):
-    """A window's outcome. vector: int64[N], each row counted by what it stands for; weight >= 1: rows stand for so many events on average,
-    weighted by themselves, so that `events / weight` rows are as certain; [judged_from_ms, end_ms) is what was judged.
+class Judged(NamedTuple):
+    """What is judged of a window that holds too little alone: with the panes before it, [from_ms, the window's end) in event time.
+
+    vector: int64[N], each row counted by what it stands for; weight >= 1: rows stand for so many events on average, weighted by
+    themselves, so that `events / weight` rows are as certain.
     """
+
+    from_ms: int
+    vector: Vector
+    weight: float
+
+
+class OutcomeWindow(NamedTuple):
+    """A window's outcome. at_close: with enough events, for what needs no label; labelled: with enough labels, if there are so many."""
 
     start_ms: int
     end_ms: int
-    judged_from_ms: int
-    vector: Vector
-    weight: float
+    at_close: Judged
+    labelled: Judged
     revision: int
 
 
@@ -76,7 +85,7 @@ class Outcomes:
             told = self.told[end_ms]
             if end_ms <= watermark_ms and self._is_due(end_ms, told, watermark_ms):
                 window = self._window(end_ms, told.revision + 1, rates)
-                labelled = self.layout.labelled(window.vector)
+                labelled = self.layout.labelled(window.labelled.vector)
                 self.told[end_ms] = Told(told.revision + 1, watermark_ms, labelled, 0)
                 yield window
         self._forget(watermark_ms)
@@ -89,8 +98,12 @@ class Outcomes:
         return told.touched >= max(NEW_MIN, told.labelled // GROWTH) or (is_old and told.touched > 0)
 
     def _window(self, end_ms: int, revision: int, rates: Mapping[int, int]) -> OutcomeWindow:
-        """With the panes before it, up to `window_max`, until it holds `events_min` labels."""
-        start_ms = judged_from_ms = end_ms - self.spec.size_ms
+        at_close, labelled = (self._judged(end_ms, rates, count) for count in (self.layout.events, self.layout.labelled))
+        return OutcomeWindow(end_ms - self.spec.size_ms, end_ms, at_close, labelled, revision)
+
+    def _judged(self, end_ms: int, rates: Mapping[int, int], count: Callable[[Vector], int]) -> Judged:
+        """With the panes before it, up to `window_max`, until there are `events_min` of what is counted."""
+        start_ms = from_ms = end_ms - self.spec.size_ms
         total, rows = self.layout.empty(), 0
         weights = squares = 0
         for pane in sorted(self.panes, reverse=True):
@@ -101,10 +114,10 @@ class Outcomes:
             vector, weight = self.panes[pane], 1 << rates.get(pane, 0)
             events = self.layout.events(vector)
             total = total + weight * vector
-            rows += self.layout.labelled(vector)
+            rows += count(vector)
             weights, squares = weights + weight * events, squares + weight * weight * events
-            judged_from_ms = min(judged_from_ms, pane)
-        return OutcomeWindow(start_ms, end_ms, judged_from_ms, total, squares / weights if weights else 1.0, revision)
+            from_ms = min(from_ms, pane)
+        return Judged(from_ms, total, squares / weights if weights else 1.0)
 
     def _forget(self, watermark_ms: int) -> None:
         horizon_ms = watermark_ms - self.label_lateness_ms
