@@ -2,14 +2,15 @@
 
 from functools import cache
 
+from stream_monitor.cli.demo_acts import ACTS
 from stream_monitor.cli.demo_stage import Stage
 from stream_monitor.cli.demo_traffic import Traffic
 
 
 @cache
-def played() -> Stage:
-    """Whoever takes it only looks."""
-    stage = Stage(Traffic.seeded(3, 8_000))
+def played(acts: int = 2) -> Stage:
+    """Its first acts, the last of them until the end: by default the applicants change. Whoever takes it only looks."""
+    stage = Stage(Traffic.seeded(3, 8_000, ACTS[:acts]))
     for _ in stage.play():
         pass
     return stage

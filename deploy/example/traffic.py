@@ -1,4 +1,6 @@
-"""Applicants for the example service: so many a second, other people from some moment on, and the truth a little later.
+"""Applicants for the example service: so many a second, and who repaid a little later.
+
+From some moment on other people apply; and after as long again the first ones do, but fewer of them repay.
 
 `python traffic.py [--url http://localhost:8000] [--rate 40] [--shift-after 300] [--seconds N]`
 """
@@ -12,10 +14,12 @@ from random import Random
 from typing import Any
 from urllib.parse import urlsplit
 
-from stream_monitor.cli.demo_acts import AS_TRAINED, SHIFTED
-from stream_monitor.cli.demo_traffic import applicant, is_repaid
+from stream_monitor.cli.demo_acts import AS_TRAINED, DEARER, SHIFTED, World
+from stream_monitor.cli.demo_traffic import apply, label_of
 
 LABEL_AFTER_S = 60.0
+WORLDS = (AS_TRAINED, SHIFTED, DEARER)
+"""One after the other; the last stays."""
 
 
 class Applicants:
@@ -27,12 +31,11 @@ class Applicants:
         self._random = Random(seed)
         self._due: deque[tuple[float, str, str]] = deque()
 
-    def apply(self, shifted: bool, now_s: float) -> dict[str, Any]:
+    def apply(self, world: World, now_s: float) -> dict[str, Any]:
         """One application; its truth follows in a minute."""
-        features = applicant(self._random, SHIFTED if shifted else AS_TRAINED)
-        answer: dict[str, Any] = self._post("/predict", features)
-        truth = "repaid" if is_repaid(features, self._random) else "default"
-        self._due.append((now_s + LABEL_AFTER_S, answer["id"], truth))
+        loan = apply(self._random, world)
+        answer: dict[str, Any] = self._post("/predict", {**loan.features, "gender": loan.gender})
+        self._due.append((now_s + LABEL_AFTER_S, answer["id"], label_of(loan.repaid)))
         return answer
 
     def tell(self, now_s: float) -> int:
@@ -62,13 +65,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--url", default="http://localhost:8000")
     parser.add_argument("--rate", type=float, default=40.0, help="applications a second")
-    parser.add_argument("--shift-after", type=float, default=300.0, help="seconds until other people apply")
+    parser.add_argument("--shift-after", type=float, default=300.0, help="seconds until other people apply, and until fewer repay")
     parser.add_argument("--seconds", type=float, default=float("inf"))
     args = parser.parse_args()
     applicants, started = Applicants(args.url), time.monotonic()
     sent = 0
     while (now_s := time.monotonic()) - started < args.seconds:
-        applicants.apply(now_s - started >= args.shift_after, now_s)
+        applicants.apply(WORLDS[min(int((now_s - started) / args.shift_after), len(WORLDS) - 1)], now_s)
         applicants.tell(now_s)
         sent += 1
         time.sleep(max(0.0, started + sent / args.rate - time.monotonic()))

@@ -8,9 +8,10 @@ import typer
 from rich.console import Console
 
 from stream_monitor.cli.console import console, screen
+from stream_monitor.cli.demo_closing import found_table, quality_table
 from stream_monitor.cli.demo_page import address, open_pages, somebody_watches, stay
 from stream_monitor.cli.demo_stage import Stage
-from stream_monitor.cli.demo_told import closing_table, lines, noticed
+from stream_monitor.cli.demo_told import lines, unnoticed
 from stream_monitor.cli.demo_traffic import Traffic
 from stream_monitor.cli.demo_view import View
 from stream_monitor.cli.results import Results
@@ -21,8 +22,8 @@ from stream_monitor.export.logs import configure_logs
 from stream_monitor.export.metrics import MetricStore
 from stream_monitor.export.report import Story, claim, write_report
 
-EVENTS_ENOUGH: Final = 1_000
-"""From so many on, windows hold enough events for the shift to be noticed; with fewer it may not be."""
+EVENTS_ENOUGH: Final = 20_000
+"""From so many on, windows hold enough events for all that must be noticed to be; with fewer it may not be."""
 
 
 def demo(
@@ -33,7 +34,7 @@ def demo(
     report: Annotated[Path | None, typer.Option(help="Write an HTML page here: what moved, when, how sure.")] = None,
     port: Annotated[int | None, typer.Option(help="Of the pages; by default 9108, and with --headless none.")] = None,
 ) -> None:
-    """Watch a model's traffic drift: nothing to install, no Kafka needed; ends by itself where nobody is there to press Enter."""
+    """Watch a model go wrong and be found out: nothing to install, no Kafka needed; ends by itself where nobody is there to press Enter."""
     configure_logs("error")  # what happens is told below
     said, view_on = console(plain=headless), None if headless else screen()
     results = Results(out) if out is not None else None  # before the work: a folder that cannot be written is said at once
@@ -57,14 +58,15 @@ def demo(
         if report is not None:
             write_report(Story.of(stage.alerts, stage.windows), report, "What the demo's monitor saw")
             said.print(f"\nWritten: {report}; open it in a browser")
-        said.print()
-        said.print(closing_table(stage))
+        for table in (found_table(stage), quality_table(stage)):
+            said.print()
+            said.print(table)
         if view_on is not None and server is not None and somebody_watches():
             stay(said, server)
         stage.close()
-    missed = [act.name for act in stage.traffic.acts if act.must_alert and act not in noticed(stage)]
+    missed = [f"no {kind} alert began after {act.name}" for act, kind in unnoticed(stage)]
     if missed and events >= EVENTS_ENOUGH:
-        raise RunError(f"{' and '.join(missed)} was not noticed")
+        raise RunError("; ".join(missed))
 
 
 def _tell(stage: Stage, said: Console) -> None:

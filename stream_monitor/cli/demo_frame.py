@@ -7,15 +7,17 @@ from rich.console import Console
 from rich.text import Text
 
 from stream_monitor.capture.schema import StreamKey
+from stream_monitor.cli.demo_figures import ACCURACY, COVERAGE, KINDS
 from stream_monitor.cli.demo_stage import Stage, Turn
 from stream_monitor.cli.demo_told import COLOURS, hour
+from stream_monitor.detect.report import WindowScore
 from stream_monitor.export.board import views
 
 MODELS_MAX: Final = 3
 """By a line each; the others are on the pages."""
 FULL: Final = 3.0
 """A bar is full at three times its threshold, so that the mark of the threshold never moves; the number beside it goes on."""
-_COLUMNS: Final = (18, 9, 12, 16)
+_COLUMNS: Final = (20, 9, 12, 16)
 """Widths of feature, state, detector, score over threshold; the bar has the rest."""
 
 
@@ -34,8 +36,8 @@ def frame(stage: Stage, around: Around, console: Console) -> Text:
     shown = [*_head(stage, around, console), Text(), *(_model(tree) for tree in found)]
     tree = views.model(stage.board, StreamKey(found[0]["model"], found[0]["version"])) if found else None
     if tree is not None:
-        features = [_titles(), *(_feature(each, width) for each in tree["features"])]
-        shown += [*features[: max((height - len(shown)) // 2, 2)], Text()]
+        rows = [_titles(), *(_feature(each, width) for each in tree["features"]), *(_figure(stage, name) for name in KINDS)]
+        shown += [*rows[: max((height - len(shown)) * 2 // 3, 2)], Text()]
         shown += _firing(tree["firing"], console, height - len(shown))
     for line in shown:
         line.truncate(width, overflow="ellipsis")
@@ -73,6 +75,25 @@ def _feature(tree: views.Tree, width: int) -> Text:
     colour = COLOURS.get(state, "green")
     size = width - sum(_COLUMNS) - 7
     return Text.assemble((name, "bold" if state else ""), (others[0], colour), *others[1:], (bar(ratio, size), colour), f"{ratio:6.1f}x")
+
+
+def _figure(stage: Stage, name: str) -> Text:
+    """How good the model is, in the columns of features: its value in the last window in which it could be judged, and over how much."""
+    row = stage.figures.newest(name)
+    severities = {alert.severity for alert in stage.firing() if alert.kind is KINDS[name]}
+    state = next((each for each in COLOURS if each in severities), None)
+    score = "" if row is None else f"{row.score or 0.0:.2f} / {row.threshold or 0.0:.2f}"
+    about = "" if row is None else ", ".join(row.segment.values())
+    cells = zip((name.replace("_", " "), state or ("ok" if row else ""), about, score), _COLUMNS, strict=True)
+    title, *others = (_cell(text, size) for text, size in cells)
+    seen = _seen(stage, row) if row else "no labels yet" if name == ACCURACY else ""
+    return Text.assemble((title, "bold" if state else ""), (others[0], COLOURS.get(state or "", "green")), *others[1:], (seen, "dim"))
+
+
+def _seen(stage: Stage, row: WindowScore) -> str:
+    """Until when, in event time; how much of it has labels."""
+    labelled = stage.figures.of(COVERAGE, row.window.end) if row.detector == ACCURACY else None
+    return f"to {row.window.end[11:16]}" + ("" if labelled is None else f", {labelled:.0%} labelled")
 
 
 def bar(ratio: float, size: int) -> str:

@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from stream_monitor.alert.alert import Alert
-from stream_monitor.cli.demo_acts import START_MS, Act
-from stream_monitor.cli.demo_traffic import Traffic
-from stream_monitor.config import Config, parse_config
+from stream_monitor.alert.alert import Alert, AlertStatus
+from stream_monitor.cli.demo_acts import END_MS, START_MS, Act
+from stream_monitor.cli.demo_figures import Figures
+from stream_monitor.cli.demo_traffic import CAPTURES, LABELS, Traffic
+from stream_monitor.config import Config, Model, parse_config
+from stream_monitor.detect.finding import Severity
 from stream_monitor.export.board import Board
 from stream_monitor.export.metrics import MetricStore
 from stream_monitor.runtime.broker import Message, Record, TopicPartition, TopicSpec
@@ -23,8 +25,8 @@ from stream_monitor.runtime.profile_worker import ProfileWorker
 from stream_monitor.runtime.topics import ALERTS, WINDOWS, prepare_topics
 
 PARTITIONS: Final = 3
-TURNS: Final = 100
-"""Turns of the workers while the traffic lasts: one in ten seconds of event time."""
+TURN_MS: Final = 20_000
+"""The workers take a turn once in so much event time."""
 
 
 @dataclass
@@ -39,7 +41,11 @@ class Clock:
 
 
 class Turn(NamedTuple):
-    """What one turn of the workers brought. now_ms: event time; sent: events so far; act: that plays; begins: whether with this turn."""
+    """What one turn of the workers brought.
+
+    now_ms: event time; sent: events so far; act: that plays; begins: whether with this turn; alerts: that page and began, ended or became
+    more or less severe: what else is published of them, as labels come, would be too much to read.
+    """
 
     now_ms: int
     sent: int
@@ -57,33 +63,39 @@ class Stage:
     board: Board = field(default_factory=Board)
     alerts: list[Alert] = field(default_factory=list)
     windows: list[bytes] = field(default_factory=list)
+    figures: Figures = field(default_factory=Figures)
 
     def __post_init__(self) -> None:
         """Topics, config and baseline into the log; one worker of each role."""
         self.clock = Clock()
         self.broker = MemoryBroker(self.clock)
         self.config = _config()
-        self.broker.ensure_topics([TopicSpec("captures", PARTITIONS)])
+        self.broker.ensure_topics([TopicSpec(CAPTURES, PARTITIONS), TopicSpec(LABELS, PARTITIONS)])
         prepare_topics(self.broker, self.config)
-        ConfigLog.of(self.broker, self.config).apply(self.config, {"loan": _baseline(self.traffic)})
+        ConfigLog.of(self.broker, self.config).apply(self.config, {"loan": _baseline(self.config.models["loan"], self.traffic)})
         self._profile = ProfileWorker(self.broker, self.config, self._log(), self.clock, self.store)
         self._detect = DetectWorker(self.broker, self.config, self._log(), self.clock, self.store, self.board)
         self._read: dict[str, int] = {}
+        self._last: dict[str, Alert] = {}
         self._sent = 0
         self._act: Act | None = None
 
     def play(self) -> Iterator[Turn]:
         """Send all traffic through, then let time pass until every window is closed; gives every turn as it is done."""
         batch: list[Record] = []
-        for number, (time_ms, event) in enumerate(self.traffic.stream()):
-            batch.append(Record("captures", event, partition=number % PARTITIONS, timestamp_ms=time_ms))
-            if len(batch) >= self.traffic.events / TURNS:
-                yield self._turn(batch, time_ms)
-                batch = []
-        end_ms = self.traffic.time_ms(self.traffic.events)
-        for wait_ms in range(0, 75_000, 5_000):  # until the last window closes, and not until the silence after it is noticed
-            yield self._turn(batch, end_ms + wait_ms)
+        due_ms = START_MS + TURN_MS
+        for number, (time_ms, topic, value) in enumerate(self.traffic.stream()):
+            while due_ms <= time_ms:
+                yield self._turn(batch, due_ms)
+                batch, due_ms = [], due_ms + TURN_MS
+            batch.append(Record(topic, value, partition=number % PARTITIONS, timestamp_ms=time_ms))
+        for now_ms in range(due_ms, END_MS + 1, TURN_MS):
+            yield self._turn(batch, now_ms)
             batch = []
+
+    def firing(self) -> list[Alert]:
+        """The last publication of every alert that fires."""
+        return [alert for alert in self._last.values() if alert.status is not AlertStatus.RESOLVED]
 
     def close(self) -> None:
         """Leave the groups; this member's series go with it."""
@@ -95,12 +107,24 @@ class Stage:
         self.clock.now_ms = now_ms
         self._profile.run_once()
         self._detect.run_once()
-        self.windows += [message.value() or b"" for message in self._new(WINDOWS)]
-        alerts = [Alert.from_json(message.value() or b"") for message in self._new(ALERTS)]
+        for message in self._new(WINDOWS):
+            self.windows.append(message.value() or b"")
+            self.figures.add(self.windows[-1])
+        news = self._news([Alert.from_json(message.value() or b"") for message in self._new(ALERTS)])
+        self._sent += sum(record.topic == CAPTURES for record in batch)
+        before, self._act = self._act, self.traffic.act_at(now_ms - 1)
+        return Turn(now_ms, self._sent, self._act, self._act is not before, news)
+
+    def _news(self, alerts: list[Alert]) -> list[Alert]:
+        news = []
+        for alert in alerts:
+            known = self._last.get(alert.alert_id)
+            is_more_of_it = alert.status is AlertStatus.UPDATED and known is not None and known.severity is alert.severity
+            if alert.severity is not Severity.INFO and not is_more_of_it:
+                news.append(alert)
+            self._last[alert.alert_id] = alert
         self.alerts += alerts
-        self._sent += len(batch)
-        before, self._act = self._act, self.traffic.act_at(now_ms)
-        return Turn(now_ms, self._sent, self._act, self._act is not before, alerts)
+        return news
 
     def _new(self, name: str) -> Iterator[Message]:
         topic = self.config.topics.own(name)
@@ -115,17 +139,26 @@ class Stage:
 
 
 def _config() -> Config:
-    """Minute windows; workers that never wait, because the clock does not move while they do."""
-    model = {"baseline": "loan", "task": "binary", "positive_class": "repaid", "window": {"size": "1m", "watermark_delay": "1s"}}
+    """Windows of two minutes; workers that never wait, because the clock does not move while they do."""
+    model = {
+        "baseline": "loan",
+        "task": "binary",
+        "positive_class": "repaid",
+        "facets": {"gender": {"privileged": "male"}},
+        "window": {"size": "2m", "watermark_delay": "1s"},
+    }
     engine = {"commit_interval": "0ms", "commit_interval_max": "0ms", "profiles_partitions": 2}
     return parse_config({"instance": "demo", "engine": engine, "models": {"loan": model}}, "demo")
 
 
-def _baseline(traffic: Traffic) -> bytes:
-    from stream_monitor.baseline.build import build
+def _baseline(model: Model, traffic: Traffic) -> bytes:
+    """As `stream-monitor baseline` makes it."""
+    from stream_monitor.baseline.options import BuildOptions  # what builds a baseline is not needed before
     from stream_monitor.baseline.store import dump
+    from stream_monitor.pipeline.learn import learn
 
+    options = BuildOptions(task=model.task, positive_class=model.positive_class, window_ms=model.window.size, segments=tuple(model.facets))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "training.jsonl"
         path.write_bytes(b"\n".join(traffic.training) + b"\n")
-        return dump(build([path]).baseline)
+        return dump(learn([path], options).baseline)

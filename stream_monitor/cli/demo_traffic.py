@@ -1,23 +1,53 @@
-"""The demonstration's world: loan applications, a model trained on them with river, and traffic that tells a story in acts."""
+"""The demonstration's world: loan applications, a model trained on them with river, and traffic that tells a story in acts.
+
+Nobody knows at once who repays: labels come when their loans are some minutes old, some wrong at first, and some never.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from math import exp
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
-from stream_monitor.cli.demo_acts import ACTS, AS_TRAINED, SPAN_MS, START_MS, Act, World
+from stream_monitor.cli.demo_acts import ACTS, AS_TRAINED, END_MS, SPAN_MS, START_MS, Act, World
 
 TRAINING_ROWS: Final = 5_000
+"""And as many again that the model did not see, for its baseline."""
+LEARNING_RATE: Final = 0.1
+LABEL_AFTER_MS: Final = (150_000, 270_000)
+"""A window of two minutes closes before a label of its events came."""
+NEVER_LABELLED: Final = 0.1
+WRONG_AT_FIRST: Final = 0.02
+CORRECTED_AFTER_MS: Final = 60_000
+CAPTURES: Final = "captures"
+LABELS: Final = "labels"
 _REGIONS: Final = ("north", "south", "east", "west")
+_GENDERS: Final = ("female", "male")
 
 Features = dict[str, float | str | bool]
 
 
-def applicant(random: Random, world: World) -> Features:
-    """One application."""
+class Loan(NamedTuple):
+    """One application. gender: known to the service, and no feature of its model; repaid: what nobody knows yet."""
+
+    features: Features
+    gender: str
+    repaid: bool
+
+
+class Sent(NamedTuple):
+    """One message. time_ms: event time at which it is published."""
+
+    time_ms: int
+    topic: str
+    value: bytes
+
+
+def apply(random: Random, world: World) -> Loan:
+    """Somebody applies."""
     features: Features = {
         "income": round(random.lognormvariate(world.income_log, 0.35), 2),
         "amount": round(random.lognormvariate(9.4, 0.5), 2),
@@ -25,13 +55,18 @@ def applicant(random: Random, world: World) -> Features:
         "region": random.choices(_REGIONS, world.regions)[0],
         "employed": random.random() < 0.85,
     }
-    return features
+    return Loan(features, random.choice(_GENDERS), random.random() < _chance(features, world))
 
 
-def is_repaid(features: Features, random: Random) -> bool:
-    """The truth: who earns much and borrows little repays, with noise."""
-    ratio = float(features["amount"]) / float(features["income"])
-    return random.random() < 1.0 / (1.0 + exp(6.0 * (ratio - 0.45) - 1.2 * bool(features["employed"])))
+def _chance(features: Features, world: World) -> float:
+    """Of repaying: who earns much and borrows little does, with noise."""
+    odds = float(features["income"]) / 4_000 - float(features["amount"]) / 6_000 + 1.5 * bool(features["employed"]) - 4.0 - world.hardship
+    return 1.0 / (1.0 + exp(-odds))
+
+
+def label_of(repaid: bool) -> str:
+    """The class, as in predictions and labels."""
+    return "repaid" if repaid else "default"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,51 +77,57 @@ class Service:
     """A river classifier; the library has no types."""
 
     @classmethod
-    def train(cls, rows: list[Features], random: Random) -> "Service":
+    def train(cls, loans: list[Loan]) -> "Service":
         """Learn from labelled applications, one at a time."""
-        from river import compose, linear_model, preprocessing  # loads scipy.stats: 2 s that the other commands need not wait for
+        from river import compose, linear_model, optim, preprocessing  # loads scipy.stats: 2 s that the other commands need not wait for
 
         numbers = compose.SelectType(int, float) | preprocessing.StandardScaler()
         texts = compose.SelectType(str) | preprocessing.OneHotEncoder()
-        model = (numbers + texts) | linear_model.LogisticRegression()
-        for row in rows:
-            model.learn_one(row, is_repaid(row, random))
+        model = (numbers + texts) | linear_model.LogisticRegression(optim.SGD(LEARNING_RATE), intercept_lr=LEARNING_RATE)
+        for loan in loans:
+            model.learn_one(loan.features, loan.repaid)
         return cls(model)
 
-    def score(self, features: Features) -> float:
-        """The probability of `repaid`."""
-        return round(float(self.model.predict_proba_one(features).get(True, 0.0)), 6)
+    def predict(self, features: Features, gender: str, malus: float = 0.0) -> dict[str, str | float]:
+        """The answer. malus: what is taken off the log-odds of women."""
+        score = float(self.model.predict_proba_one(features).get(True, 0.0))
+        if malus and gender == "female":
+            score = 1.0 / (1.0 + exp(malus) * (1.0 / max(score, 1e-9) - 1.0))
+        return {"label": label_of(score >= 0.5), "score": round(score, 6)}
 
-    def label(self, score: float) -> str:
-        """What is answered."""
-        return "repaid" if score >= 0.5 else "default"
-
-    def event(self, number: int, features: Features, time_ms: int) -> bytes:
+    def event(self, number: int, loan: Loan, time_ms: int, malus: float = 0.0) -> dict[str, Any]:
         """The capture event of one prediction."""
-        score = self.score(features)
-        prediction = {"label": self.label(score), "score": score}
-        event = {"event_id": f"loan-{number}", "model": "loan", "time": time_ms, "features": features, "prediction": prediction}
-        return orjson.dumps(event)
+        return {
+            "event_id": f"loan-{number}",
+            "model": "loan",
+            "time": time_ms,
+            "features": loan.features,
+            "prediction": self.predict(loan.features, loan.gender, malus),
+            "metadata": {"gender": loan.gender},
+        }
 
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """A seeded run: a service, what it was trained on, and a stream of `events` events in `acts`."""
+    """A seeded run: a service, and a stream of `events` events in `acts` with their labels. training: labelled events for the baseline."""
 
     service: Service
     training: list[bytes]
     random: Random
     events: int
-    acts: tuple[Act, ...] = ACTS
+    acts: tuple[Act, ...]
 
     @classmethod
-    def seeded(cls, seed: int, events: int) -> "Traffic":
+    def seeded(cls, seed: int, events: int, acts: tuple[Act, ...] = ACTS) -> "Traffic":
         """Train a model; all randomness comes from the seed."""
         random = Random(seed)
-        rows = [applicant(random, AS_TRAINED) for _ in range(TRAINING_ROWS)]
-        service = Service.train(rows, random)
-        training = [service.event(number, row, START_MS - (TRAINING_ROWS - number) * 25) for number, row in enumerate(rows)]
-        return cls(service, training, random, events)
+        service = Service.train([apply(random, AS_TRAINED) for _ in range(TRAINING_ROWS)])
+        held_out = [apply(random, AS_TRAINED) for _ in range(TRAINING_ROWS)]
+        training = [
+            orjson.dumps({**service.event(number, loan, START_MS - (TRAINING_ROWS - number) * 25), "label": label_of(loan.repaid)})
+            for number, loan in enumerate(held_out)
+        ]
+        return cls(service, training, random, events, acts)
 
     def time_ms(self, number: int) -> int:
         """Event time of the n-th event."""
@@ -96,8 +137,31 @@ class Traffic:
         """The act that plays at an event time."""
         return [act for act in self.acts if act.starts_ms <= time_ms or act is self.acts[0]][-1]
 
-    def stream(self) -> Iterator[tuple[int, bytes]]:
-        """(event time, event), in order."""
+    def stream(self) -> Iterator[Sent]:
+        """Events and labels in the order of time, until `END_MS`."""
+        due: list[Sent] = []
         for number in range(self.events):
             time_ms = self.time_ms(number)
-            yield time_ms, self.service.event(number, applicant(self.random, self.act_at(time_ms).world), time_ms)
+            while due and due[0].time_ms <= time_ms:
+                yield heappop(due)
+            world = self.act_at(time_ms).world
+            loan = apply(self.random, world)
+            yield Sent(time_ms, CAPTURES, orjson.dumps(self.service.event(number, loan, time_ms, world.malus)))
+            for label in self._labels(number, loan, time_ms):
+                heappush(due, label)
+        yield from (label for label in sorted(due) if label.time_ms < END_MS)
+
+    def _labels(self, number: int, loan: Loan, time_ms: int) -> Iterator[Sent]:
+        """What will be said of it, and when."""
+        if self.random.random() < NEVER_LABELLED:
+            return
+        told_ms = time_ms + self.random.randint(*LABEL_AFTER_MS)
+        is_wrong = self.random.random() < WRONG_AT_FIRST
+        yield _label(number, loan.repaid != is_wrong, told_ms)
+        if is_wrong:
+            yield _label(number, loan.repaid, told_ms + CORRECTED_AFTER_MS)
+
+
+def _label(number: int, repaid: bool, time_ms: int) -> Sent:
+    body = {"event_id": f"loan-{number}", "model": "loan", "time": time_ms, "label": label_of(repaid)}
+    return Sent(time_ms, LABELS, orjson.dumps(body))

@@ -6,11 +6,12 @@ from pathlib import Path
 from random import Random
 from typing import Annotated, Any, Final
 
+import orjson
 import typer
 
 from stream_monitor.cli.console import console
-from stream_monitor.cli.demo_acts import AS_TRAINED, SHIFTED, START_MS
-from stream_monitor.cli.demo_traffic import Features, Service, Traffic, applicant, is_repaid
+from stream_monitor.cli.demo_acts import AS_TRAINED, START_MS, World
+from stream_monitor.cli.demo_traffic import Loan, Service, Traffic, apply, label_of
 from stream_monitor.detect.report import utc
 from stream_monitor.errors import InputError
 
@@ -21,6 +22,8 @@ TRAINING_S: Final = 86_400
 CAPTURES_S: Final = 43_200
 """The twelve hours after that; other people apply in the last four."""
 SHIFT_S: Final = 28_800
+OTHERS: Final = World(income_log=10.2, regions=(15, 55, 15, 15))
+"""Incomes a third lower, more from the south."""
 
 
 def sample(
@@ -31,8 +34,7 @@ def sample(
     try:
         out.mkdir(parents=True, exist_ok=True)
         service, random = Traffic.seeded(seed, 1).service, Random(seed)
-        truths = Random(seed + 1)
-        rows = [_row(service, number, applicant(random, AS_TRAINED), truths) for number in range(TRAINING_S)]
+        rows = [_row(service, number, apply(random, AS_TRAINED)) for number in range(TRAINING_S)]
         _write_training(out / "train.parquet", rows)
         with gzip.GzipFile(out / "captures.jsonl.gz", "wb", mtime=0) as file:
             file.writelines(_captures(service, random))
@@ -44,11 +46,10 @@ def sample(
     said.print(f"{out / 'captures.jsonl.gz'}: {CAPTURES_S:,} events from then on; other people apply from {shift} on")
 
 
-def _row(service: Service, number: int, features: Features, truths: Random) -> dict[str, Any]:
-    score = service.score(features)
-    time_ms = START_MS - (TRAINING_S - number) * SECOND_MS
-    answer = {"predicted": service.label(score), "probability": score, "truth": "repaid" if is_repaid(features, truths) else "default"}
-    return {"id": f"past-{number}", "served_at": time_ms, **features, **answer}
+def _row(service: Service, number: int, loan: Loan) -> dict[str, Any]:
+    said, time_ms = service.predict(loan.features, loan.gender), START_MS - (TRAINING_S - number) * SECOND_MS
+    answer = {"predicted": said["label"], "probability": said["score"], "truth": label_of(loan.repaid)}
+    return {"id": f"past-{number}", "served_at": time_ms, **loan.features, **answer}
 
 
 def _write_training(path: Path, rows: list[dict[str, Any]]) -> None:
@@ -62,4 +63,5 @@ def _write_training(path: Path, rows: list[dict[str, Any]]) -> None:
 
 def _captures(service: Service, random: Random) -> Iterator[bytes]:
     for number in range(CAPTURES_S):
-        yield service.event(number, applicant(random, SHIFTED if number >= SHIFT_S else AS_TRAINED), START_MS + number * SECOND_MS) + b"\n"
+        loan = apply(random, OTHERS if number >= SHIFT_S else AS_TRAINED)
+        yield orjson.dumps(service.event(number, loan, START_MS + number * SECOND_MS)) + b"\n"

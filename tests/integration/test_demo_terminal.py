@@ -104,7 +104,7 @@ def test_the_view_comes_and_the_screen_is_given_back(end: str, status: int) -> N
     with Terminal() as terminal:
         said = terminal.until("No alert is firing.")
         shown = said.partition(ENTER_SCREEN)[2]
-        assert "Act 1 of 2" in shown
+        assert "Act 1 of 5" in shown
         assert "income" in shown
         assert COLOUR.search(shown)
         assert max(part.count("\n") for part in shown.split(HOME)) < ROWS

@@ -38,10 +38,10 @@ def test_what_applicants_get_is_what_the_monitor_reads(kafka_bootstrap: str, tmp
     ):
         wait_until(lambda: answers(f"{url}/health"), f"the service: {(tmp_path / 'service.log').read_text()[-2_000:]}")
         sys.path.insert(0, str(FOLDER))
-        from traffic import LABEL_AFTER_S, Applicants  # type: ignore[import-not-found]
+        from traffic import LABEL_AFTER_S, WORLDS, Applicants  # type: ignore[import-not-found]
 
         applicants = Applicants(url)
-        given = [applicants.apply(shifted=False, now_s=0.0) for _ in range(COUNT)]
+        given = [applicants.apply(WORLDS[0], now_s=0.0) for _ in range(COUNT)]
         assert applicants.tell(LABEL_AFTER_S - 1) == 0
         assert applicants.tell(LABEL_AFTER_S) == COUNT
         applicants.close()

@@ -9,7 +9,7 @@ import pytest
 
 from stream_monitor.detect.outcomes.quality import quality
 from stream_monitor.pipeline.join.join import Join, JoinState
-from stream_monitor.pipeline.join.outcomes import Outcomes, OutcomeWindow
+from stream_monitor.pipeline.join.outcomes import Judged, Outcomes, OutcomeWindow
 from stream_monitor.pipeline.join.record import CaptureRows, JoinRecord, LabelRows
 from stream_monitor.profile.outcome import OutcomeLayout
 from stream_monitor.window.spec import WindowSpec
@@ -45,7 +45,7 @@ def told(joins: Sequence[tuple[Join, JoinRecord]], size_ms: int) -> OutcomeWindo
     return window
 
 
-def holds(window: OutcomeWindow, name: str, truth: float) -> bool:
+def holds(window: Judged, name: str, truth: float) -> bool:
     (measure,) = [each for each in quality(LAYOUT, window.vector, LEVEL, window.weight) if each.name == name]
     assert measure.low is not None
     assert measure.high is not None
@@ -66,9 +66,9 @@ def test_the_truth_of_all_lies_within_the_interval_of_a_sample(rows_max: int, ra
         record = some_events(np.random.default_rng(seed), 4_000, 0, 0.85)
         join = Join(plan_of(LAYOUT, rows_max))
         window = told([(join, record)], PANE_MS)
-        assert (join.rate, window.weight) == (rate, 2**rate)
+        assert (join.rate, window.labelled.weight) == (rate, 2**rate)
         for name, truth in figures([record]).items():
-            hits[name] += holds(window, name, truth)
+            hits[name] += holds(window.labelled, name, truth)
     assert all(n >= LEAST for n in hits.values()), hits
 
 
@@ -81,10 +81,10 @@ def test_panes_of_unequal_rates_make_one_figure() -> None:
         records = [some_events(random, 6_000, 0, 0.9), some_events(random, 1_000, 1, 0.6)]
         joins = [Join(plan_of(LAYOUT), JoinState(rate)) for rate in (4, 1)]
         window = told(list(zip(joins, records, strict=True)), 2 * PANE_MS)
-        assert 2 < window.weight < 16
+        assert 2 < window.labelled.weight < 16
         for name, truth in figures(records).items():
-            hits[name] += holds(window, name, truth)
-        (accuracy,) = [each.value for each in quality(LAYOUT, window.vector) if each.name == "accuracy"]
+            hits[name] += holds(window.labelled, name, truth)
+        (accuracy,) = [each.value for each in quality(LAYOUT, window.labelled.vector) if each.name == "accuracy"]
         assert accuracy is not None
         errors.append(accuracy - figures(records)["accuracy"])
     assert all(n >= LEAST for n in hits.values()), hits

@@ -658,6 +658,8 @@ def test_phi_is_not_known_from_slices_of_one_value() -> None:
 
 ANY: Final = np.full(1, math.inf)
 """Degrees of freedom: as many as there are values."""
+AT_ONCE: Final = np.zeros(1)
+"""Slices that a change must have lasted."""
 
 
 class Told:
@@ -675,7 +677,7 @@ class Told:
         if suspected is not None:
             since = np.array(self.seen[suspected:])
             cuts[0] = (suspected, len(since), since.sum(), (since**2).sum())
-        found = len(self.latch.feed(number, np.array([[1.0], [value], [0.0]]), self.phi, ANY, cuts)) > 0
+        found = len(self.latch.feed(number, np.array([[1.0], [value], [0.0]]), self.phi, ANY, AT_ONCE, cuts)) > 0
         self.report = list(self.latch.reports[0].item()) if found else self.report
         return found
 
@@ -775,7 +777,7 @@ def test_a_latch_hears_nothing_in_a_slice_without_values() -> None:
     told = changed_once()
     encoded, cuts = told.latch.encode(), no_cuts(1)
     cuts[0] = (5, 1.0, 1.0, 1.0)
-    assert not len(told.latch.feed(999, np.zeros((3, 1)), told.phi, ANY, cuts))
+    assert not len(told.latch.feed(999, np.zeros((3, 1)), told.phi, ANY, AT_ONCE, cuts))
     assert told.latch.reports["start"] == NONE, "not the old report once more"
     assert told.latch.encode() == encoded
 

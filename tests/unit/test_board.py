@@ -56,7 +56,7 @@ def tree(target: str) -> Any:
 
 def test_the_overview_says_how_each_model_is() -> None:
     (model,) = tree("/api/v1/models")["models"]
-    firing = {alert.alert_id for alert in played().alerts if alert.status != "resolved"}
+    firing = {alert.alert_id for alert in played().firing()}
     assert (model["model"], model["state"]) == ("loan", "critical")
     assert {each["alert_id"] for each in model["firing"]} == firing
     last = max(json.loads(row)["window"]["end"] for row in played().windows if json.loads(row)["feature"])

@@ -1,18 +1,22 @@
-"""`stream-monitor demo`: ends by itself, finds the shift, tells the same story for the same seed."""
+"""`stream-monitor demo`: ends by itself, finds what goes wrong in each act, tells the same story for the same seed."""
 
 import socket
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
 from typer.testing import CliRunner
 
 from stream_monitor.cli.app import app
+from stream_monitor.cli.demo_acts import ACTS
+from stream_monitor.cli.demo_traffic import LABEL_AFTER_MS
 from stream_monitor.errors import InputError
 
 
 def demo(out: Path, *more: str) -> str:
-    arguments = ["demo", "--headless", "--events", "12000", "--seed", "3", "--out", str(out), *more]
+    arguments = ["demo", "--headless", "--events", "20000", "--seed", "5", "--out", str(out), *more]
     result = CliRunner().invoke(app, arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return result.stdout
@@ -24,20 +28,59 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     return demo(out), out
 
 
-def test_the_shift_is_found_and_not_before_it(told: tuple[str, Path]) -> None:
+def alerts(out: Path) -> list[dict[str, Any]]:
+    return [orjson.loads(line) for line in (out / "alerts.jsonl").read_bytes().splitlines()]
+
+
+def acts(said: str) -> list[str]:
+    """What is said in each, as it happens, each on one line."""
+    story, found = " ".join(said.partition("What the monitor found")[0].split()), []
+    for act in reversed(ACTS):
+        story, mark, told = story.partition(act.says)
+        assert mark, act.says
+        found.append(told)
+    return found[::-1]
+
+
+def test_every_act_is_told_and_found_out(told: tuple[str, Path]) -> None:
     said, _ = told
-    before, _, after = said.partition("the applicants change")
-    assert "firing" not in before
-    assert "firing" in after
-    assert "first alert" in after
+    start, shift, back, rise, rule = acts(said)
+    assert "firing" not in start + back
+    assert "income drifted" in shift
+    assert shift.index("estimated accuracy fell") < shift.index("loan: accuracy fell"), "before labels came"
+    assert "loan: accuracy is back to normal" in back
+    assert "labelled events" in rise
+    assert "no input drifted, so what they mean changed" in rise
+    assert "drifted in" not in rise
+    assert "disparate impact is 0." in rule
     assert "\x1b" not in said, "headless: no colours"
+
+
+def test_nothing_is_estimated_from_labels(told: tuple[str, Path]) -> None:
+    """The estimate's window ended before the first label of its events came."""
+    first = next(alert for alert in alerts(told[1]) if alert["kind"] == "estimated_quality")
+    starts = datetime.fromisoformat(first["window"]["start"]).timestamp() * 1_000
+    known = datetime.fromisoformat(first["detected_at"]).timestamp() * 1_000
+    assert starts >= ACTS[1].starts_ms
+    assert known < starts + LABEL_AFTER_MS[0]
+
+
+def test_the_tables_say_how_soon_and_how_good(told: tuple[str, Path]) -> None:
+    found, quality = (part.splitlines() for part in told[0].partition("What the monitor found")[2].split("How good the model was"))
+    firsts = {row.split("│")[1].strip() for row in found if row.startswith("│")}
+    assert firsts == {"", "the shift", "the rise", "the rule"}
+    rows = {cells[1].strip(): [cell.strip() for cell in cells[2:6]] for row in quality if len(cells := row.split("│")) == 7}
+    assert list(rows) == [act.name for act in ACTS]
+    estimated, accuracy = ({name: int(row[place].rstrip("%")) for name, row in rows.items()} for place in (0, 1))
+    assert estimated["the shift"] < 85 < estimated["the rise"]
+    assert abs(estimated["the shift"] - accuracy["the shift"]) < 10
+    assert accuracy["the rise"] < 65 < 85 < accuracy["the return"]
 
 
 def test_the_files_are_those_of_replay(told: tuple[str, Path]) -> None:
     _, out = told
     assert {path.name for path in out.iterdir()} == {"alerts.jsonl", "windows.jsonl", "dead_letters.jsonl", "metrics.prom"}
-    alerts = [orjson.loads(line) for line in (out / "alerts.jsonl").read_bytes().splitlines()]
-    assert {"income", "region"} <= {alert["feature"] for alert in alerts if alert["status"] == "firing"}
+    assert {"income", "region"} <= {alert["feature"] for alert in alerts(out) if alert["status"] == "firing"}
     assert "stream_monitor_events_total" in (out / "metrics.prom").read_text()
 
 

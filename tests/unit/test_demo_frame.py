@@ -1,5 +1,6 @@
 """The demonstration's live view, frame by frame: it fits every terminal and shows what the pages show."""
 
+import re
 from itertools import pairwise
 
 import pytest
@@ -7,14 +8,15 @@ from rich.console import Console
 from rich.text import Text
 
 from stream_monitor.capture.schema import StreamKey
-from stream_monitor.cli.demo_acts import ACTS, START_MS
+from stream_monitor.cli.demo_acts import ACTS, SPAN_MS, START_MS
+from stream_monitor.cli.demo_figures import KINDS
 from stream_monitor.cli.demo_frame import FULL, Around, bar, frame
 from stream_monitor.cli.demo_stage import Stage, Turn
 from stream_monitor.cli.demo_traffic import Traffic
 from stream_monitor.export.board import views
 from tests.demo_stage import played
 
-END = Turn(now_ms=START_MS + 1_000_000, sent=8_000, act=ACTS[-1], begins=False, alerts=[])
+END = Turn(now_ms=START_MS + SPAN_MS, sent=8_000, act=ACTS[1], begins=False, alerts=[])
 SIZES = [(80, 24), (200, 60), (40, 12), (20, 5), (1, 1)]
 
 
@@ -37,15 +39,33 @@ def test_80_columns_and_24_lines_hold_all_of_the_story() -> None:
     assert tree is not None
     rows = [line.split()[0] for line in found if line.endswith("x")]
     assert rows == [each["feature"] for each in tree["features"]], "all of them, in the order of the page"
-    assert ACTS[-1].says in said
+    for name in KINDS:
+        assert re.search(rf"{name.replace('_', ' ')}.* \d\.\d\d / ", said), "and how good the model is"
+    assert ACTS[1].says in said
     assert "8,000 of 8,000 events, 660 a second" in said
-    assert f"Firing: {len(tree['firing'])}\n" in said, "and each is shown"
+    assert f"Firing: {len(tree['firing'])}" in said
+
+
+def test_a_higher_terminal_shows_every_alert() -> None:
+    said = "\n".join(line.plain for line in drawn(played(), 80, 40))
+    tree = views.model(played().board, StreamKey("loan", None))
+    assert tree is not None
+    assert f"Firing: {len(tree['firing'])}\n" in said
     for alert in tree["firing"]:
         assert alert["summary"][:40] in said
 
 
+def test_what_labels_told_has_the_severity_of_its_alert() -> None:
+    rows = {line.plain[:20].strip(): line.plain for line in drawn(played(len(ACTS)), 80, 24)}
+    assert "critical" in rows["accuracy"]
+    assert rows["accuracy"].endswith("labelled")
+    assert "critical female" in rows["disparate impact"]
+
+
 def test_many_alerts_are_counted_and_the_worst_are_shown() -> None:
-    assert "Firing: 4, of which 3 are shown" in [line.plain for line in drawn(played(), 80, 14)]
+    found = [line.plain for line in drawn(played(), 80, 16)]
+    assert any(re.fullmatch(r"Firing: \d+, of which 2 are shown", line) for line in found)
+    assert [line[:8] for line in found[-2:]] == ["critical"] * 2
 
 
 def test_before_the_first_window_there_is_something_to_see() -> None:

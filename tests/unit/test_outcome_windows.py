@@ -1,4 +1,4 @@
-"""When windows are told of again: often while labels come, seldom when they trickle, never after `label_lateness`."""
+"""When windows are told of again (often while labels come, seldom when they trickle, never after `label_lateness`), and with what."""
 
 from collections import Counter
 from random import Random
@@ -8,12 +8,13 @@ import pytest
 
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.pipeline.join.join import Change
-from stream_monitor.pipeline.join.outcomes import Outcomes
+from stream_monitor.pipeline.join.outcomes import Outcomes, OutcomeWindow
 from stream_monitor.profile.outcome import OutcomeLayout
 from stream_monitor.window.spec import WindowSpec
 
 LAYOUT = OutcomeLayout("binary", ("no", "yes"), 1)
 MINUTE_MS = 60_000
+BORROWING = WindowSpec(size_ms=10_000, every_ms=10_000, watermark_delay_ms=0, lateness_ms=0, events_min=50, window_max_ms=40_000)
 UNLABELLED, LABELLED = 1, 5
 """Places in the joint counts of 4 x 4: no label and "no" predicted, both "no"."""
 
@@ -80,3 +81,27 @@ def test_it_goes_on_from_where_a_snapshot_was_taken(seed: int) -> None:
             for start, pane in one.panes.items():
                 other.restore(change(start, pane.at.tolist(), pane.by.tolist()))
             other.resume(one.told, one.looked_ms)
+
+
+def window_of(panes: dict[int, tuple[int, int]], end_ms: int) -> OutcomeWindow:
+    """The window that ends there, of panes with so many (events, labels)."""
+    outcomes = Outcomes(LAYOUT, BORROWING, label_lateness_ms=1_000_000)
+    for pane_ms, (events, labels) in panes.items():
+        outcomes.add(captured(pane_ms, events))
+        outcomes.add(labelled(pane_ms, labels))
+    return {window.end_ms: window for window in outcomes.advance(end_ms, {})}[end_ms]
+
+
+def test_what_needs_no_label_is_judged_on_the_window_alone_however_late_its_labels_are() -> None:
+    at_close = window_of({0: (60, 60), 10_000: (60, 0), 20_000: (60, 0)}, 30_000).at_close
+    assert (at_close.from_ms, LAYOUT.events(at_close.vector)) == (20_000, 60)
+
+
+def test_what_needs_labels_has_the_panes_before_until_there_are_enough() -> None:
+    found = window_of({0: (60, 60), 10_000: (60, 30), 20_000: (60, 20)}, 30_000).labelled
+    assert (found.from_ms, LAYOUT.labelled(found.vector)) == (10_000, 50)
+
+
+def test_few_events_have_the_panes_before_as_far_as_a_window_may_borrow() -> None:
+    at_close = window_of({0: (60, 0), 10_000: (5, 0), 20_000: (5, 0), 50_000: (5, 0)}, 60_000).at_close
+    assert (at_close.from_ms, LAYOUT.events(at_close.vector)) == (20_000, 10)

@@ -61,7 +61,7 @@ class OutcomeJudge:
     detectors: frozenset[str] | None = None
 
     def at_close(self, vector: Vector, weight: float) -> list[OutcomeScore]:
-        """What predictions alone tell, and how many labels there are so far. weight: see `OutcomeWindow`."""
+        """What predictions alone tell, and how many labels there are so far. weight: see `Judged`."""
         events = self.layout.events(vector)
         status = ScoreStatus.JUDGED if events >= self.events_min else ScoreStatus.TOO_FEW
         found = [self._estimate(each, status) for each in self._estimated(vector, weight)]

@@ -35,6 +35,9 @@ LONG: Final = (8, 64)
 without those of an hour, values that wander with a memory of ten minutes gave 7 in 9."""
 LONG_MIN: Final = 30
 """Differences of longer blocks (4 and 34 hours of them) before they are believed: earlier they would hide a change that comes early."""
+WANDERS: Final = 4.0
+"""Where phi is so many times that of blocks of a minute, values wander for longer, and how far they go is not normal: of what |2u - 1| does
+in a far excursion of u, a test of means knows nothing. A change must then have lasted for the longest block."""
 SAFETY: Final = 2.5
 """icc is counted this many times: found on 500 runs it may be a quarter too small, the means of runs that touch are alike, so that their
 differences show a fifth too little of it, and no run is as long as the feature's memory. With 1.5, a feature that wanders with a memory
@@ -104,10 +107,12 @@ class Dispersion:
         self._blocks = np.zeros((1 + len(LONG), len(self._least)), dtype=BLOCKS)
         self.phi = self._least.copy()
         self.freedom = np.zeros(len(self._least))
+        self.span = np.zeros(len(self._least))
+        """float64[S]: slices that must have passed since a change before it is believed."""
 
     def feed(self, number: int, entries: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Take in slice `number`, float64[3, S]; float64[S], phi as of now, overwritten by the next call, and so is `freedom`."""
-        _feed(self._records, self._blocks, number, entries, self._least, self._icc, self._slices, self.phi, self.freedom)
+        """Take in slice `number`, float64[3, S]; float64[S], phi as of now, overwritten by the next call, and so are `freedom` and `span`."""
+        _feed(self._records, self._blocks, number, entries, self._least, self._icc, self._slices, self.phi, self.freedom, self.span)
         return self.phi
 
     def end_level(self, series: int) -> None:
@@ -156,6 +161,7 @@ def _feed(
     slices: float,
     phi: NDArray[np.float64],
     freedom: NDArray[np.float64],
+    span: NDArray[np.float64],
 ) -> None:
     for s in range(len(records)):
         n, mean, m2 = entries[0, s], entries[1, s], entries[2, s]
@@ -180,16 +186,21 @@ def _feed(
         short = blocks[0, s]
         freedom[s] = NEUMANN * short.pairs
         expected = one.values * slices / (number - one.first + 1.0) if one.slices > 0 else 0.0
-        phi[s] = max(least[s], 1.0 + icc[s] * max(expected - 1.0, 0.0))
+        wandering, alike = 1.0 + icc[s] * max(expected - 1.0, 0.0), least[s]
+        phi[s] = max(alike, wandering)
         whole = one.between + one.within
         if one.slices <= one.levels or whole <= 0:
             continue
         variance = whole / (one.values - one.levels)
         if one.shared >= SLICES_MIN:
-            phi[s] = max(phi[s], one.between / (one.slices - one.levels) / variance)
+            alike = max(alike, one.between / (one.slices - one.levels) / variance)
         if short.pairs > 0:
-            phi[s] = max(phi[s], short.differences / short.pairs / variance)
+            alike = max(alike, short.differences / short.pairs / variance)
+        phi[s] = max(phi[s], alike)
         for size in range(len(LONG)):
             long = blocks[1 + size, s]
-            if long.pairs >= LONG_MIN and long.differences / long.pairs / variance > phi[s]:
-                phi[s], freedom[s] = long.differences / long.pairs / variance, NEUMANN * long.pairs
+            if long.pairs >= LONG_MIN:
+                wandering = max(wandering, long.differences / long.pairs / variance)
+                if wandering > phi[s]:
+                    phi[s], freedom[s] = wandering, NEUMANN * long.pairs
+        span[s] = BLOCK * LONG[-1] if wandering > WANDERS * alike else 0.0

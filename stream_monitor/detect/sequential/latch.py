@@ -57,13 +57,19 @@ class Latch:
         self.reports = np.zeros(len(min_shift), dtype=REPORT)
 
     def feed(
-        self, number: int, entries: NDArray[np.float64], phi: NDArray[np.float64], freedom: NDArray[np.float64], cuts: NDArray[np.void]
+        self,
+        number: int,
+        entries: NDArray[np.float64],
+        phi: NDArray[np.float64],
+        freedom: NDArray[np.float64],
+        span: NDArray[np.float64],
+        cuts: NDArray[np.void],
     ) -> NDArray[np.int64]:
         """Take in slice `number` and the drifts that the detector found in it; the series that `reports` now tells of, rising.
 
-        phi, freedom: float64[S], see `dispersion`.
+        phi, freedom, span: float64[S], see `dispersion`.
         """
-        found = _feed(self.latches, cuts, self.reports, number, entries, phi, freedom, self.min_shift, self.alpha, self.trials)
+        found = _feed(self.latches, cuts, self.reports, number, entries, phi, freedom, span, self.min_shift, self.alpha, self.trials)
         return np.flatnonzero(self.reports["start"] != NONE) if found else np.zeros(0, dtype=np.int64)
 
     def encode(self) -> bytes:
@@ -147,6 +153,7 @@ def _feed(
     entries: NDArray[np.float64],
     phi: NDArray[np.float64],
     freedom: NDArray[np.float64],
+    span: NDArray[np.float64],
     min_shift: NDArray[np.float64],
     alpha: float,
     trials: float,
@@ -160,7 +167,11 @@ def _feed(
         _add(latch, entries[0, s], entries[1, s], entries[2, s])
         if cut.start != NONE:
             _suspect(latch, cut, number)
-        if latch.start != NONE and _judge(latch, report, phi[s], freedom[s], min_shift[s], alpha, trials):
+        if (
+            latch.start != NONE
+            and number - latch.start + 1 >= span[s]
+            and _judge(latch, report, phi[s], freedom[s], min_shift[s], alpha, trials)
+        ):
             _settle(latch, number, 1 if report.after > report.before else -1)
             found += 1
     return found

@@ -119,7 +119,7 @@ class Sequential:
         shifts = []
         for name, (detector, latch) in self._detectors.items():
             detector.feed(number, entry, phi)
-            for series in latch.feed(number, entry, phi, self._dispersion.freedom, detector.cuts).tolist():
+            for series in latch.feed(number, entry, phi, self._dispersion.freedom, self._dispersion.span, detector.cuts).tolist():
                 self._dispersion.end_level(series)
                 shifts.append(self._shift(number, series, name, latch))
         for plugin in self._plugins:

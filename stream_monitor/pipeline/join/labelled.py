@@ -125,15 +125,15 @@ class Labelled:
 
     def _report(self, window: OutcomeWindow, stamp: Stamp, drifting: Sequence[str]) -> Said:
         judge, layout = self.plan.judge, self.outcomes.layout
-        events, labels = layout.events(window.vector), layout.labelled(window.vector)
+        closed, labelled = window.at_close, window.labelled
         said = Said([], [])
-        at_close = judge.at_close(window.vector, window.weight)
-        concept = self._concept(window.end_ms, drifting)
-        whole = WindowRef(window.judged_from_ms, window.end_ms, events)
-        self._say(said, AT_CLOSE, whole, window, [*at_close, *concept], stamp, is_first=window.revision == 1)
-        labelled = judge.labelled(window.vector, window.weight)
-        if labels:
-            self._say(said, LABELLED, whole._replace(events=labels), window, labelled, stamp, is_first=judge.is_ready(window.vector))
+        whole = WindowRef(closed.from_ms, window.end_ms, layout.events(closed.vector))
+        found = [*judge.at_close(closed.vector, closed.weight), *self._concept(window.end_ms, drifting)]
+        self._say(said, AT_CLOSE, whole, window, found, stamp, is_first=window.revision == 1)
+        if labels := layout.labelled(labelled.vector):
+            part = WindowRef(labelled.from_ms, window.end_ms, labels)
+            found = judge.labelled(labelled.vector, labelled.weight)
+            self._say(said, LABELLED, part, window, found, stamp, is_first=judge.is_ready(labelled.vector))
         return said
 
     def _say(

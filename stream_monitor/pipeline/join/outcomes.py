@@ -6,7 +6,7 @@ a time t is told some log(n) + log(t) times.
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -52,16 +52,25 @@ class Packed(NamedTuple):
         return vector
 
 
-class OutcomeWindow(NamedTuple):
-    """A window's outcome. vector: int64[N], each row counted by what it stands for; weight >= 1: rows stand for so many events on average,
-    weighted by themselves, so that `events / weight` rows are as certain; [judged_from_ms, end_ms) is what was judged.
+class Judged(NamedTuple):
+    """What is judged of a window that holds too little alone: with the panes before it, [from_ms, the window's end) in event time.
+
+    vector: int64[N], each row counted by what it stands for; weight >= 1: rows stand for so many events on average, weighted by
+    themselves, so that `events / weight` rows are as certain.
     """
+
+    from_ms: int
+    vector: Vector
+    weight: float
+
+
+class OutcomeWindow(NamedTuple):
+    """A window's outcome. at_close: with enough events, for what needs no label; labelled: with enough labels, if there are so many."""
 
     start_ms: int
     end_ms: int
-    judged_from_ms: int
-    vector: Vector
-    weight: float
+    at_close: Judged
+    labelled: Judged
     revision: int
 
 
@@ -117,7 +126,7 @@ class Outcomes:
         self.looked_ms = watermark_ms
         for end_ms in sorted(end_ms for end_ms, due_ms in self.waiting.items() if due_ms <= watermark_ms):
             window = self._window(end_ms, self.told[end_ms].revision + 1, rates)
-            self._hold(end_ms, Told(window.revision, watermark_ms, self.layout.labelled(window.vector), 0))
+            self._hold(end_ms, Told(window.revision, watermark_ms, self.layout.labelled(window.labelled.vector), 0))
             yield window
         self._forget(watermark_ms)
 
@@ -137,8 +146,12 @@ class Outcomes:
         return watermark_ms is not None and end_ms + self.label_lateness_ms <= watermark_ms
 
     def _window(self, end_ms: int, revision: int, rates: Mapping[int, int]) -> OutcomeWindow:
-        """With the panes before it, up to `window_max`, until it holds `events_min` labels."""
-        start_ms = judged_from_ms = end_ms - self.spec.size_ms
+        at_close, labelled = (self._judged(end_ms, rates, count) for count in (self.layout.events, self.layout.labelled))
+        return OutcomeWindow(end_ms - self.spec.size_ms, end_ms, at_close, labelled, revision)
+
+    def _judged(self, end_ms: int, rates: Mapping[int, int], count: Callable[[Vector], int]) -> Judged:
+        """With the panes before it, up to `window_max`, until there are `events_min` of what is counted."""
+        start_ms = from_ms = end_ms - self.spec.size_ms
         total, rows = self.layout.empty(), 0
         weights = squares = 0
         for place in range(bisect_left(self.starts, end_ms) - 1, -1, -1):
@@ -150,10 +163,10 @@ class Outcomes:
             if not events:  # a pane whose rows all went elsewhere is none, as it is after a restore
                 continue
             total += weight * vector
-            rows += self.layout.labelled(vector)
+            rows += count(vector)
             weights, squares = weights + weight * events, squares + weight * weight * events
-            judged_from_ms = min(judged_from_ms, pane)
-        return OutcomeWindow(start_ms, end_ms, judged_from_ms, total, squares / weights if weights else 1.0, revision)
+            from_ms = min(from_ms, pane)
+        return Judged(from_ms, total, squares / weights if weights else 1.0)
 
     def _forget(self, watermark_ms: int) -> None:
         """Panes, and windows, that may not be told of again. Windows of which one pane is left are looked at with it."""
