@@ -626,6 +626,29 @@ def test_what_changes_by_the_minute_shows_whole_once_four_hours_are_known() -> N
     assert dispersion.freedom[0] == pytest.approx(NEUMANN * (800 // LONG[0] - 2))
 
 
+def test_what_wanders_for_longer_than_minutes_must_have_changed_for_an_hour() -> None:
+    """A level with a memory of ten minutes, and one that changes by the minute: the first asks for patience, once 34 hours are known."""
+    rng, dispersion = np.random.default_rng(25), Dispersion(Clustering(np.ones(2)))
+    wave, level = 0.0, 0.5
+    for number in range((LONG_MIN + 3) * LONG[-1] * BLOCK):
+        wave += -wave / 600 + rng.normal(0, 0.05 * math.sqrt(2 / 600))
+        level = rng.normal(0.5, 0.05) if number % 60 == 0 else level
+        dispersion.feed(number, moments([rng.normal(0.5 + wave, 0.1, 2), rng.normal(level, 0.1, 2)]))
+    assert dispersion.span.tolist() == [LONG[-1] * BLOCK, 0.0]
+    assert dispersion.phi[0] > 4 * dispersion.phi[1]
+
+
+@pytest.mark.parametrize("span", [0.0, 200.0])
+def test_a_change_is_told_when_it_has_lasted(span: float) -> None:
+    told = Told()
+    told.span = np.array([span])
+    values = np.random.default_rng(26).normal(levels((0.3, 500), (0.7, 400)), 0.1).tolist()
+    found = [number for number, value in enumerate(values) if told.hear(value, 500 if number == 520 else None)]
+    assert len(found) == 1
+    assert found[0] >= max(499 + span, 520)
+    assert found[0] < max(500 + span, 560)
+
+
 def test_a_dispersion_of_version_2_is_read_without_long_blocks() -> None:
     """Then a series was one record: what is known of it, then its blocks."""
     rng, one, other = np.random.default_rng(24), Dispersion(Clustering(np.ones(2))), Dispersion(Clustering(np.ones(2)))
@@ -666,7 +689,7 @@ class Told:
     """One latch that is told, second by second, values and where a change is suspected."""
 
     def __init__(self, min_shift: float = 0.05, alpha: float = 1e-3, phi: float = 1.0) -> None:
-        self.latch, self.phi = Latch(np.array([min_shift]), alpha, 10.0), np.array([phi])
+        self.latch, self.phi, self.span = Latch(np.array([min_shift]), alpha, 10.0), np.array([phi]), AT_ONCE
         self.seen: list[float] = []
         self.report: list[float] = []
 
@@ -677,7 +700,7 @@ class Told:
         if suspected is not None:
             since = np.array(self.seen[suspected:])
             cuts[0] = (suspected, len(since), since.sum(), (since**2).sum())
-        found = len(self.latch.feed(number, np.array([[1.0], [value], [0.0]]), self.phi, ANY, AT_ONCE, cuts)) > 0
+        found = len(self.latch.feed(number, np.array([[1.0], [value], [0.0]]), self.phi, ANY, self.span, cuts)) > 0
         self.report = list(self.latch.reports[0].item()) if found else self.report
         return found
 

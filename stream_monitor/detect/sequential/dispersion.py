@@ -111,7 +111,7 @@ class Dispersion:
         """float64[S]: slices that must have passed since a change before it is believed."""
 
     def feed(self, number: int, entries: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Take in slice `number`, float64[3, S]; float64[S], phi as of now, overwritten by the next call, and so are `freedom` and `span`."""
+        """Take in slice `number`, float64[3, S]; float64[S], phi as of now, overwritten by the next, as are `freedom` and `span`."""
         _feed(self._records, self._blocks, number, entries, self._least, self._icc, self._slices, self.phi, self.freedom, self.span)
         return self.phi
 
