@@ -44,8 +44,8 @@ def somebody_watches() -> bool:
 def stay(said: Console, server: MetricsServer) -> None:
     """Until Enter, Ctrl-C, the end of stdin, or `STAY_S`."""
     termios.tcflush(sys.stdin, termios.TCIFLUSH)  # what was typed before it was asked for
-    said.print(f"\nThe pages stay at {address(server)} until you press Enter, for {STAY_S / 60:.0f} minutes at most")
     try:
+        said.print(f"\nThe pages stay at {address(server)} until you press Enter, for {STAY_S / 60:.0f} minutes at most")
         if select.select([sys.stdin], [], [], STAY_S)[0]:
             sys.stdin.readline()
     except KeyboardInterrupt:

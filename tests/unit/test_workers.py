@@ -74,6 +74,7 @@ def test_a_lone_worker_owns_everything(deployment: Deployment) -> None:
     assert (worker["instance"], worker["is_this"], worker["is_here"], worker["roles"]) == ("demo", False, True, ["profile", "detect"])
     assert {(each["role"], each["topic"], tuple(each["partitions"])) for each in worker["shares"]} == {
         ("profile", "captures", (0, 1, 2)),
+        ("profile", "labels", (0, 1, 2)),
         ("detect", "stream-monitor.profiles", (0, 1)),
     }
     assert [each["model"] for each in worker["models"]] == ["loan"]
@@ -82,9 +83,8 @@ def test_a_lone_worker_owns_everything(deployment: Deployment) -> None:
 def test_lag_is_what_is_not_committed_by_topic_and_role(deployment: Deployment) -> None:
     deployment.broker.publish([Record("captures", b"{}", partition=2)] * 7)
     found = deployment.workers()
-    assert {each["role"]: (each["topic"], each["lag"]) for each in found["topics"]}["profile"] == ("captures", 7)
-    (share,) = [each for each in found["workers"][0]["shares"] if each["role"] == "profile"]
-    assert share["lag"] == 7
+    assert {each["topic"]: (each["role"], each["lag"]) for each in found["topics"]}["captures"] == ("profile", 7)
+    assert {each["topic"]: each["lag"] for each in found["workers"][0]["shares"]}["captures"] == 7
     assert ">7<" in deployment.get("/workers")
 
 
