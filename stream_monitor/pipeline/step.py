@@ -118,10 +118,10 @@ def step(state: State, record: Sealed | Progress | JoinRecord, plans: Plans) -> 
         _adopt(state, plans(record.revision), outputs)
     if isinstance(record, Progress):
         state.tracker.apply(record)
-        for join in state.joins.values():
-            _age(state, join, outputs)
         for key in state.units:
             _advance(state, key, outputs)
+        for join in state.joins.values():  # last: a window's last telling still asks what its panes' rows stand for
+            _age(state, join, outputs)
         return outputs
     if isinstance(record, JoinRecord):
         _join(state, record, outputs)
