@@ -53,7 +53,7 @@ def label_plans(
     is_wrong_or_right = layout.task != "regression"
     looks = SequentialSpec(1, np.array([least]), Clustering(np.ones(len(SERIES))), level, window.every_ms, errors=is_wrong_or_right)
     return {
-        segment: LabelPlan(_judge(model, layout, None if segment else truth, truth, level), looks, window.label_lateness)
+        segment: LabelPlan(_judge(model, layout, None if segment else truth, truth, level, segment), looks, window.label_lateness)
         for segment in segments
     }
 
@@ -71,7 +71,9 @@ def _level(model: Model, layout: OutcomeLayout, truth: Vector | None, units: int
     return alpha(budget, tests, model.window.every_ms)
 
 
-def _judge(model: Model, layout: OutcomeLayout, baseline: Vector | None, truth: Vector | None, level: float) -> OutcomeJudge:
+def _judge(
+    model: Model, layout: OutcomeLayout, baseline: Vector | None, truth: Vector | None, level: float, segment: Segment = ()
+) -> OutcomeJudge:
     is_fitted = truth is not None and layout.scored
     return OutcomeJudge(
         layout,
@@ -84,6 +86,7 @@ def _judge(model: Model, layout: OutcomeLayout, baseline: Vector | None, truth: 
         {name: limit for name, limit in model.thresholds.items() if name.removesuffix("_drop") in OUTCOMES},
         {name: facet.privileged for name, facet in model.facets.items() if facet.privileged is not None},
         None if model.detectors is None else frozenset(model.detectors),
+        frozenset(name for name, _ in segment),
     )
 
 

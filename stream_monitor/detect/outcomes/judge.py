@@ -46,7 +46,7 @@ class OutcomeJudge:
 
     baseline: the training data's outcome, None where it has no target; calibration: of its scores, None: not estimated; fitted_on: by how
     many events; limits: by metric's name, `NAME` a limit or `NAME_drop` the drop allowed; alpha: level of one test; detectors: names of
-    those that are on, None: all.
+    those that are on, None: all; within: facets whose groups are not compared, because all events are of one.
     """
 
     layout: OutcomeLayout
@@ -59,6 +59,7 @@ class OutcomeJudge:
     limits: Mapping[str, float] = field(default_factory=dict)
     privileged: Mapping[str, str] = field(default_factory=dict)
     detectors: frozenset[str] | None = None
+    within: frozenset[str] = frozenset()
 
     def at_close(self, vector: Vector, weight: float) -> list[OutcomeScore]:
         """What predictions alone tell, and how many labels there are so far. weight: see `Judged`."""
@@ -104,7 +105,7 @@ class OutcomeJudge:
 
     def _bias_of(self, vector: Vector, weight: float) -> list[Measure]:
         found = bias(self.layout, vector, self.privileged, 1 - self.alpha, inflation=weight) if self.layout.groups else []
-        return [each for each in found if self._is_on(each.name)]
+        return [each for each in found if self._is_on(each.name) and self.within.isdisjoint(facet for facet, _ in each.segment)]
 
     def _is_on(self, name: str) -> bool:
         return self.detectors is None or name in self.detectors
