@@ -264,7 +264,7 @@ class Join:
     def _replace(self, place: NDArray[np.int64], before: Rows, after: Rows, answer: Answer) -> None:
         news = (_bytes(before) != _bytes(after)).any(axis=1)  # an event that comes twice changes nothing, and nothing is told again
         place, before, after = place[news], before[news], after[news]
-        fresh = _is_labelled(after, self.plan) & (after["fed"] == 0)
+        fresh = _is_labelled(after, self.plan) & (after["fed"] == 0) & ~self._is_past(self._kept_by(after))
         after["fed"] |= fresh
         self._rows[place], self._page_of[place] = after, self._pages.touch()
         answer.changes += self._differences(before, after)
