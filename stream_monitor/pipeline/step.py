@@ -264,10 +264,9 @@ def _adopt(state: State, plan: Plan, outputs: Outputs) -> None:
     """Go over to a newer config: what it removes or changes the ground of is resolved and begins anew."""
     relabelled = {model for model, join in state.joins.items() if _layout_of(plan, model) != join.plan.layout_id}
     state.plan = plan
-    for model in state.joins:
-        if model not in relabelled:
-            state.joins[model].plan = plan.joins[model]
     state.joins = {model: join for model, join in state.joins.items() if model not in relabelled}
+    for model, join in state.joins.items():
+        join.adopt(plan.joins[model])
     state.tracker.lease_ms, state.tracker.topics = plan.config.engine.idle_lease, frozenset(plan.config.topics.captures)
     for key in list(state.units):
         unit, new = state.units[key], plan.streams.get(key[0])

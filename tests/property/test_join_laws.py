@@ -227,3 +227,19 @@ def test_what_no_window_can_ask_for_is_forgotten_and_orphans_are_told() -> None:
     assert (len(join), gone.orphans, join.pages()) == (0, 1, set())
     late = join.apply(record_of([Capture(spread(7), 7_000, 2, 9, math.nan, 0), Label(spread(8), 8_000, 1, math.nan)], BINARY), 1_000_000)
     assert (late.late, late.labels, len(join)) == (1, 1, 0)
+
+
+def test_a_row_that_changed_counts_once_and_one_that_did_not_not_at_all() -> None:
+    join, event, label = Join(plan_of(BINARY)), Capture(spread(1), 5_000, 2, 9, math.nan, 0), Label(spread(1), 6_000, 1, math.nan)
+    touched = [[change.touched for change in join.apply(record_of([item], BINARY), None).changes] for item in (event, event, label, label)]
+    assert touched == [[1], [], [1], []]
+
+
+def test_what_is_over_does_not_come_back_under_a_longer_label_lateness() -> None:
+    join = Join(plan_of(BINARY, label_lateness_ms=60_000))
+    join.apply(record_of([Capture(spread(number), number * 1_000, 2, 9, math.nan, 0) for number in range(1, 101)], BINARY), 5_000)
+    join.advance(75_000)  # too few are over to be swept out
+    join.adopt(plan_of(BINARY))
+    answer = join.apply(record_of([Label(spread(number), 76_000, 1, math.nan) for number in (5, 50)], BINARY), 75_000)
+    assert [change.pane_ms for change in answer.changes] == [50_000]
+    assert sum(losses.slices.n.sum() for losses in answer.losses) == 1

@@ -80,7 +80,21 @@ def test_it_goes_on_from_where_a_snapshot_was_taken(seed: int) -> None:
             other = outcomes_of(2 * MINUTE_MS)
             for start, pane in one.panes.items():
                 other.restore(change(start, pane.at.tolist(), pane.by.tolist()))
-            other.resume(one.told, one.looked_ms)
+            other.resume(one.told, one.looked_ms, one.final_ms)
+
+
+@pytest.mark.parametrize("between_ms", [0, 30_000, MINUTE_MS, 10 * MINUTE_MS])
+def test_what_is_over_does_not_come_back_under_a_longer_label_lateness(between_ms: int) -> None:
+    """A pane is in six windows; those that were told for the last time stay so."""
+    outcomes = outcomes_of(MINUTE_MS, 10_000)
+    outcomes.add(captured(0, 20))
+    told = {window.end_ms: window.revision for window in outcomes.advance(100_000, {})}
+    assert told == dict.fromkeys(range(10_000, 70_000, 10_000), 1)
+    outcomes.adopt(between_ms)
+    outcomes.adopt(10 * MINUTE_MS)
+    outcomes.add(labelled(0, 20))
+    again = {window.end_ms: window.revision for window in outcomes.advance(101_000, {})}
+    assert again == dict.fromkeys(range(110_000 - min(between_ms, MINUTE_MS), 70_000, 10_000), 2)
 
 
 def window_of(panes: dict[int, tuple[int, int]], end_ms: int) -> OutcomeWindow:

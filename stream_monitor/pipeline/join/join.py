@@ -157,6 +157,10 @@ class Join:
                 self.rate -= 1
         return answer
 
+    def adopt(self, plan: JoinPlan) -> None:
+        """Go on under other bounds; what is over does not come back."""
+        self._looked_ms, self.plan = self._horizon_ms, plan
+
     def outcomes(self, watermark_ms: int | None) -> list[Change]:
         """What all rows say, as if nothing had been said before."""
         self._watermark_ms = watermark_ms
@@ -347,11 +351,12 @@ class Join:
 
     @property
     def _horizon_ms(self) -> int | None:
-        """Panes that begin before are in no window that may still be told of; None: there are none."""
+        """Panes that begin before are in no window that may still be told of; None: there are none. It never goes back."""
         if self._watermark_ms is None:
-            return None
-        spec = self.plan.spec
-        return (self._watermark_ms - spec.size_ms - self.plan.label_lateness_ms) // spec.every_ms * spec.every_ms + spec.every_ms
+            return self._looked_ms
+        spec, looked_ms = self.plan.spec, self._looked_ms
+        horizon_ms = (self._watermark_ms - spec.size_ms - self.plan.label_lateness_ms) // spec.every_ms * spec.every_ms + spec.every_ms
+        return horizon_ms if looked_ms is None else max(horizon_ms, looked_ms)
 
     def _is_past(self, panes: NDArray[np.int64]) -> NDArray[np.bool_]:
         horizon_ms = self._horizon_ms

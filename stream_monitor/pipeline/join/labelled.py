@@ -40,6 +40,7 @@ class LabelledState(msgspec.Struct, array_like=True, frozen=True):
 
     told: dict[int, Told]
     looked_ms: int | None
+    final_ms: int | None
     concept: bytes
     shifts: list[Shift]
     known_ms: int | None
@@ -114,11 +115,12 @@ class Labelled:
     def to_state(self) -> LabelledState:
         """What a later one goes on from."""
         books = [(clock, about, book.to_state()) for (clock, about), book in sorted(self.books.items())]
-        return LabelledState(dict(self.outcomes.told), self.outcomes.looked_ms, self.concept.encode(), self.shifts, self.known_ms, books)
+        of = self.outcomes
+        return LabelledState(dict(of.told), of.looked_ms, of.final_ms, self.concept.encode(), self.shifts, self.known_ms, books)
 
     def load(self, state: LabelledState) -> None:
         """Back from `to_state`; outcomes come with `add`, before this. Errors: CodecError."""
-        self.outcomes.resume(state.told, state.looked_ms)
+        self.outcomes.resume(state.told, state.looked_ms, state.final_ms)
         self.concept, self.shifts = Sequential.decode(self.plan.concept, state.concept), list(state.shifts)
         self.known_ms = state.known_ms
         self.books = {(clock, about): self._new_book(about, book) for clock, about, book in state.books}

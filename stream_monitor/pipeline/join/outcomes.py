@@ -85,6 +85,8 @@ class Outcomes:
     told: dict[int, Told] = field(default_factory=dict)
     looked_ms: int | None = None
     """The watermark when windows were last looked at."""
+    final_ms: int | None = None
+    """Windows that end by then were told for the last time, also where `label_lateness` became longer since."""
     waiting: dict[int, int] = field(default_factory=dict)
     """End of each window of which there is news -> when it is told at the latest."""
     starts: list[int] = field(default_factory=list)
@@ -103,20 +105,23 @@ class Outcomes:
         """Take in what rows changed in a pane."""
         self.restore(change)
         for end_ms in self.spec.window_ends(change.pane_ms):
-            if not self._is_final(end_ms, self.looked_ms):
+            if not self._is_final(end_ms):
                 told = self.told.get(end_ms, Told())
                 self._hold(end_ms, msgspec.structs.replace(told, touched=told.touched + change.touched))
 
-    def resume(self, told: Mapping[int, Told], looked_ms: int | None) -> None:
+    def resume(self, told: Mapping[int, Told], looked_ms: int | None, final_ms: int | None) -> None:
         """Go on from where a snapshot was taken."""
-        self.looked_ms = looked_ms
+        self.looked_ms, self.final_ms = looked_ms, final_ms
         for end_ms, each in told.items():
             self._hold(end_ms, each)
 
     def adopt(self, label_lateness_ms: int) -> None:
-        """Wait for labels so long from now on."""
+        """Wait for labels so long from now on; what is over so is over at once, and stays so."""
         self.label_lateness_ms = label_lateness_ms
-        self.resume(self.told, self.looked_ms)
+        if self.looked_ms is not None:
+            self._forget(self.looked_ms)
+        self._drop_told()
+        self.resume(self.told, self.looked_ms, self.final_ms)
 
     def advance(self, watermark_ms: int, rates: Mapping[int, int]) -> Iterator[OutcomeWindow]:
         """Let time pass: the windows to tell of, by their end. rates: pane -> k where a row stands for 2^k events."""
@@ -142,8 +147,8 @@ class Outcomes:
             return end_ms
         return min(told.at_ms + max(self.spec.size_ms, (told.at_ms - end_ms) // GROWTH), end_ms + self.label_lateness_ms)
 
-    def _is_final(self, end_ms: int, watermark_ms: int | None) -> bool:
-        return watermark_ms is not None and end_ms + self.label_lateness_ms <= watermark_ms
+    def _is_final(self, end_ms: int) -> bool:
+        return self.final_ms is not None and end_ms <= self.final_ms
 
     def _window(self, end_ms: int, revision: int, rates: Mapping[int, int]) -> OutcomeWindow:
         at_close, labelled = (self._judged(end_ms, rates, count) for count in (self.layout.events, self.layout.labelled))
@@ -170,11 +175,16 @@ class Outcomes:
 
     def _forget(self, watermark_ms: int) -> None:
         """Panes, and windows, that may not be told of again. Windows of which one pane is left are looked at with it."""
+        final_ms = watermark_ms - self.label_lateness_ms
+        self.final_ms = final_ms if self.final_ms is None else max(final_ms, self.final_ms)
         gone = 0
-        while gone < len(self.starts) and self._is_final(self.spec.window_ends(self.starts[gone])[-1], watermark_ms):
+        while gone < len(self.starts) and self._is_final(self.spec.window_ends(self.starts[gone])[-1]):
             del self.panes[self.starts[gone]]
             gone += 1
         del self.starts[:gone]
         if gone:
-            self.told = {end_ms: told for end_ms, told in self.told.items() if not self._is_final(end_ms, watermark_ms)}
-            self.waiting = {end_ms: due_ms for end_ms, due_ms in self.waiting.items() if end_ms in self.told}
+            self._drop_told()
+
+    def _drop_told(self) -> None:
+        self.told = {end_ms: told for end_ms, told in self.told.items() if not self._is_final(end_ms)}
+        self.waiting = {end_ms: due_ms for end_ms, due_ms in self.waiting.items() if end_ms in self.told}
