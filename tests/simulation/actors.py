@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 from stream_monitor.baseline.baseline import Baseline
@@ -14,7 +14,7 @@ from stream_monitor.runtime.broker import Member, Message, TopicPartition
 from stream_monitor.runtime.config_log import ConfigLog
 from stream_monitor.runtime.detect_worker import DetectWorker
 from stream_monitor.runtime.profile_worker import ProfileWorker
-from tests.property.pipeline_world import baselines
+from tests.simulation.labels import ROWS_SCALE, graded
 
 NEWER = frame.VERSION + 1
 """The record version that members of the newer software write; they read the older too."""
@@ -52,12 +52,14 @@ class SharedLog(ConfigLog):
 @cache
 def _compiled(shared: bytes, name: str) -> Plan:
     config = parse_shared(shared, name)
-    return compile_plan(config, shared, {each: _by_id()[each] for each in config.baseline_paths()})
+    plan = compile_plan(config, shared, {each: _by_id()[each] for each in config.baseline_paths()})
+    joins = {model: replace(join, rows_max=join.rows_max // ROWS_SCALE) for model, join in plan.joins.items()}
+    return replace(plan, joins=joins)
 
 
 @cache
 def _by_id() -> dict[str, Baseline]:
-    return {each.id: each for each in (load_baseline(content, name) for name, content in baselines().items())}
+    return {each.id: each for each in (load_baseline(content, name) for name, content in graded().items())}
 
 
 @dataclass

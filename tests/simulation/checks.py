@@ -1,7 +1,7 @@
 """What must hold of a run when it is over."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -16,10 +16,13 @@ from stream_monitor.window.progress import Progress, decode
 from tests.simulation.actors import NEWER, software
 from tests.simulation.cluster import Transaction
 from tests.simulation.kinds import Kind
-from tests.simulation.naive_unit import Said, row_key
+from tests.simulation.labels import Label
+from tests.simulation.naive_join import fate
 from tests.simulation.oracle import Captures, PartitionOracle, stream_of
+from tests.simulation.said import Said, family_of, row_key
 from tests.simulation.script import Arrival
-from tests.simulation.simulation import Simulation, Violation
+from tests.simulation.simulation import Simulation
+from tests.simulation.violation import Violation
 
 SKEW_MS_MAX = 2_000
 """What two workers' clocks may differ by, and a little time between a poll and its transaction."""
@@ -34,16 +37,18 @@ def check(run: Simulation) -> None:
 
 
 def _check(run: Simulation) -> None:
-    captures = Captures.of(published(run))
+    captures = Captures.of(published(run), told(run))
     ledger = [each for each in run.broker.ledger if each.committed and each.group.endswith(".profile")]
-    check_tiling(ledger, captures)
+    reads_labels = bool(run.log.current().joins)
+    check_tiling(ledger, captures, captures.labels if reads_labels else {})
     plans = dict(run.log.plans) | {revision: run.log.plan(revision) for revision in run.log.configs}
     check_progress(run, ledger, captures, plans)
-    said, dropped = Said(), Counter[str]()
+    said, dropped, counted = Said(), Counter[str](), Counter[str]()
     for number in range(run.config.engine.profiles_partitions):
         oracle = PartitionOracle(number, plans, captures, run.log.first(), said)
         oracle.run(run.config.topics.own(PROFILES), ledger)
         dropped += oracle.dropped
+        counted += sum((join.counted for join in oracle.joins.values()), oracle.counted)
         check_detectors(run, number, oracle)
         left = sum(unit.open_events() for key, unit in oracle.units.items() if not key[1])
         if left:
@@ -51,6 +56,7 @@ def _check(run: Simulation) -> None:
     check_said(run, said)
     check_rejects(run, captures, ledger, plans)
     check_lateness(run, dropped)
+    check_counters(run, counted)
     check_reader(run)
     check_bounds(run)
 
@@ -63,17 +69,26 @@ def published(run: Simulation) -> dict[TopicPartition, list[Arrival]]:
     return found
 
 
-def check_tiling(ledger: Iterable[Transaction], captures: Captures) -> None:
-    """Every capture was taken by exactly one committed transaction, in order."""
-    next_offsets = dict.fromkeys(captures.log, 0)
+def told(run: Simulation) -> dict[TopicPartition, list[Label]]:
+    """What is on the label topic, at its offsets."""
+    found: dict[TopicPartition, list[Label]] = {TopicPartition("labels", n): [] for n in range(run.script.label_partitions)}
+    for label in run.script.labels:
+        found[TopicPartition("labels", label.partition)].append(label)
+    return found
+
+
+def check_tiling(ledger: Iterable[Transaction], captures: Captures, labels: Mapping[TopicPartition, Sequence[Label]]) -> None:
+    """Every capture and (those that somebody reads to the end) every label was taken by exactly one committed transaction, in order."""
+    log: dict[TopicPartition, Sequence[Arrival] | Sequence[Label]] = {**captures.log, **labels}
+    next_offsets = dict.fromkeys([*captures.log, *captures.labels], 0)
     for transaction in ledger:
         for at, (first, end) in transaction.took.items():
             if first != next_offsets[at] or end < first:
                 raise Violation(f"{transaction.transactional_id} took {first} to {end} of {at}, where {next_offsets[at]} is next")
             next_offsets[at] = end
-    for at, end in next_offsets.items():
-        if end != len(captures.log[at]):
-            raise Violation(f"of {at} {end} messages were taken, {len(captures.log[at])} are there")
+    for at, end in ((at, next_offsets[at]) for at in log):
+        if end != len(log[at]):
+            raise Violation(f"of {at} {end} messages were taken, {len(log[at])} are there")
 
 
 def check_progress(run: Simulation, ledger: Iterable[Transaction], captures: Captures, plans: dict[int, Plan]) -> None:
@@ -83,12 +98,14 @@ def check_progress(run: Simulation, ledger: Iterable[Transaction], captures: Cap
     for transaction in ledger:
         progress = progress_of(run, transaction)
         plan = plans[progress.revision]
-        for at, (first, end) in transaction.took.items():
+        for at, (first, end) in ((at, taken) for at, taken in transaction.took.items() if at in captures.log):
             times = [each.event.time_ms for each in captures.log[at][first:end] if stream_of(each, plan) is not None]
             latest_ms[at] = max([latest_ms[at], *times])
             active_ms[at] = transaction.begun_ms if times else active_ms[at]
         for source in progress.sources:
             at = TopicPartition(source.topic, source.partition)
+            if at not in captures.log:
+                raise Violation(f"{transaction.transactional_id} told the time of {at}")
             if source.event_time_ms is not None and source.event_time_ms > latest_ms[at]:
                 raise Violation(f"{transaction.transactional_id} told {source.event_time_ms} of {at}, where {latest_ms[at]} was read")
             if source.idle and transaction.took[at][1] < transaction.ends[at]:
@@ -110,8 +127,16 @@ def check_detectors(run: Simulation, number: int, oracle: PartitionOracle) -> No
     for key, unit in state.units.items():
         if unit.windows.dirty or unit.sequential._pending or len(unit.windows.panes) > unit.plan.spec.events_min:
             raise Violation(f"{key} holds more at rest than the trailing run that the next window may borrow")
-        if unit.sequential.encode() != oracle.units[key].watch.encode():
+        naive = oracle.units[key]
+        if unit.sequential.encode() != naive.watch.encode():
             raise Violation(f"the sequential detectors of {key} did not read the same values")
+        if (unit.labelled is None) != (naive.outcomes is None):
+            raise Violation(f"{key} has a task, or should have one")
+        if unit.labelled is not None and naive.outcomes is not None and unit.labelled.concept.encode() != naive.outcomes.concept.encode():
+            raise Violation(f"the sequential detectors of {key} did not read the same losses")
+    held = {model: len(join) for model, join in state.joins.items()}
+    if held != {model: len(join.rows) for model, join in oracle.joins.items()}:
+        raise Violation(f"joins hold {held} rows at rest")
 
 
 def check_said(run: Simulation, said: Said) -> None:
@@ -119,8 +144,8 @@ def check_said(run: Simulation, said: Said) -> None:
     found, revisions = Said(), dict[tuple[str, ...], int]()
     for message in run.read(WINDOWS):
         row = msgspec.json.decode(message.value() or b"", type=WindowScore)
-        known, window = found.rows.get(row_key(row)), row_key(row)[:4]
-        newest = revisions.get(window, 0)
+        known, window = found.rows.get(row_key(row)), (*row_key(row)[:4], family_of(row))
+        newest = revisions.get(window, row.revision if family_of(row) == "bias" else 0)  # a group may be compared from now on
         if (known is not None and row.revision <= known.revision) or row.revision not in (newest, newest + 1):
             raise Violation(f"said twice, or not at all: {row} after {known}, where {newest} is the window's newest revision")
         revisions[window] = row.revision
@@ -159,7 +184,9 @@ def check_rejects(run: Simulation, captures: Captures, ledger: Iterable[Transact
     wanted = 0
     for transaction in ledger:
         plan = plans[progress_of(run, transaction).revision]
-        wanted += sum(stream_of(each, plan) is None for at, (a, b) in transaction.took.items() for each in captures.log[at][a:b])
+        for at, (a, b) in transaction.took.items():
+            wanted += sum(stream_of(each, plan) is None for each in captures.log.get(at, ())[a:b])
+            wanted += sum(fate(each, plan) == "refused" for each in captures.labels.get(at, ())[a:b])
     if letters.total() != wanted:
         raise Violation(f"{letters.total()} dead letters, {wanted} messages are no events: {dict(letters)}")
 
@@ -175,6 +202,24 @@ def check_lateness(run: Simulation, dropped: Counter[str]) -> None:
     if not unsure and counted != dropped["late"]:
         raise Violation(f"{counted} events were counted late, {dropped['late']} were")
     run.injected[Kind.LATE] += dropped["late"]
+
+
+COUNTERS = {
+    "labels": ("labels_total",),
+    "orphans": ("label_orphans_total",),
+    "late": ("label_late_events_total",),
+    "narrowed": ("limit_hits_total", "label_join_rows"),
+}
+
+
+def check_counters(run: Simulation, wanted: Counter[str]) -> None:
+    """What became of labels is counted, never twice."""
+    unsure = run.injected[Kind.ANSWER_LOST] + run.injected[Kind.CRASH]
+    for name, place in COUNTERS.items():
+        counted = sum(count for key, count in run.meter.counts.items() if key[: len(place)] == place)
+        if counted > wanted[name] or (not unsure and counted != wanted[name]):
+            raise Violation(f"{counted} {name} of labels were counted, {wanted[name]} are right")
+    run.injected[Kind.NARROWED] += wanted["narrowed"]
 
 
 def check_reader(run: Simulation) -> None:

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from tests.property.pipeline_world import baselines
 from tests.simulation.checks import check
 from tests.simulation.kinds import Kind
-from tests.simulation.mutations import MUTATIONS
+from tests.simulation.label_mutations import MUTATIONS
+from tests.simulation.labels import graded
 from tests.simulation.script import script
 from tests.simulation.simulation import Simulation
 
@@ -53,7 +53,7 @@ def silence() -> Iterator[None]:
 
 def run_seed(seed: int, mutation: str | None = None) -> tuple[Simulation, str | None]:
     """One seed: the run, and what was wrong with it."""
-    baselines()  # they are made by code that a mutation may break
+    graded()  # they are made by code that a mutation may break
     with silence(), MUTATIONS[mutation]() if mutation else nullcontext():
         run = Simulation(script(seed))
         try:

@@ -1,11 +1,10 @@
 """What must be said of one stream or segment: all its events are kept, and every window is counted anew from them."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from stream_monitor.alert.alert import Alert, Evidence
+from stream_monitor.alert.alert import Evidence
 from stream_monitor.alert.life import AlertBook
-from stream_monitor.alert.publication import Raised, Reason, Stamp
+from stream_monitor.alert.publication import Raised, Reason
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.detect.finding import Score
 from stream_monitor.detect.operations import Operating
@@ -17,27 +16,11 @@ from stream_monitor.pipeline.plan import StreamPlan
 from stream_monitor.pipeline.unit import SILENT_WINDOWS_MAX
 from stream_monitor.profile.codec import Segment
 from tests.simulation.facts import Facts
+from tests.simulation.naive_join import NaiveJoin, ends_of
+from tests.simulation.naive_outcomes import NaiveOutcomes
+from tests.simulation.said import NOW, Said
 
 Key = tuple[StreamKey, Segment]
-NOW = Stamp(0, "", {})
-
-
-@dataclass
-class Said:
-    """All that was said, by the row or alert it is about."""
-
-    rows: dict[tuple[str, ...], WindowScore] = field(default_factory=dict)
-    alerts: dict[str, Alert] = field(default_factory=dict)
-
-    def tell(self, rows: Iterable[WindowScore], alerts: Iterable[Alert]) -> None:
-        for row in rows:
-            self.rows[row_key(row)] = row
-        for alert in alerts:
-            self.alerts[alert.alert_id] = alert
-
-
-def row_key(row: WindowScore) -> tuple[str, ...]:
-    return (row.model, str(row.version), repr(row.segment), row.window.end, str(row.feature), row.detector)
 
 
 @dataclass
@@ -61,18 +44,20 @@ class NaiveUnit:
     counted_ms: int | None = None
     """End of the last window whose number of events was judged."""
     silent: int = 0
+    outcomes: NaiveOutcomes | None = None
+    """None for a model without a task."""
 
     @classmethod
     def new(cls, key: Key, plan: StreamPlan, facts: Facts, watermark_ms: int | None) -> "NaiveUnit":
         book = AlertBook(key[0], dict(key[1]), plan.baseline.id)
-        return cls(key, plan, facts, watermark_ms, book, Sequential(plan.sequential))
+        return cls(key, plan, facts, watermark_ms, book, Sequential(plan.sequential), outcomes=outcomes_of(key, plan))
 
     def arrive(self, rows: list[int]) -> int:
         """Events of one transaction; how many of them are late."""
         late = 0
         for row in rows:
             time_ms = int(self.facts.times_ms[row])
-            ends = self._ends_of(time_ms)
+            ends = ends_of(self.plan.spec, time_ms)
             if self.watermark_ms is not None and ends[-1] + self.plan.spec.lateness_ms <= self.watermark_ms:
                 late += 1
                 continue
@@ -83,14 +68,7 @@ class NaiveUnit:
                 self.unread.setdefault(time_ms // 1000, []).append(row)
         return late
 
-    def _ends_of(self, time_ms: int) -> list[int]:
-        """Ends of all windows that hold this time."""
-        spec = self.plan.spec
-        pane_ms = time_ms - time_ms % spec.pane_ms
-        starts = range(pane_ms - pane_ms % spec.every_ms - spec.size_ms // spec.every_ms * spec.every_ms, time_ms + 1, spec.every_ms)
-        return [start + spec.size_ms for start in starts if start <= pane_ms and time_ms < start + spec.size_ms]
-
-    def go_on(self, watermark_ms: int, clock_ms: int, said: Said) -> None:
+    def go_on(self, watermark_ms: int, clock_ms: int, join: NaiveJoin | None, said: Said) -> None:
         """The time has come so far."""
         spec, before = self.plan.spec, self.watermark_ms
         self._read_seconds(watermark_ms)
@@ -98,12 +76,14 @@ class NaiveUnit:
         step_ms = min(spec.pane_ms, 1_000) if self.dirty else spec.pane_ms
         if before is None or before // step_ms != self.watermark_ms // step_ms:  # revisions wait for a full second of late events
             times = self._times()
-            ends = {end for time in set(times) for end in self._ends_of(time) if (before or -1) < end <= self.watermark_ms}
+            ends = {end for time in set(times) for end in ends_of(spec, time) if (before or -1) < end <= self.watermark_ms}
             for end in sorted(ends | self.dirty):
                 self._silence(end - 1, said)
                 self._close(end, said)
             self.dirty = set()
         self._silence(min(self.watermark_ms, clock_ms), said)
+        if self.outcomes is not None:
+            self.outcomes.go_on(self.watermark_ms, join, said)
 
     def _times(self) -> list[int]:
         return [int(self.facts.times_ms[row]) for row in self.rows]
@@ -166,13 +146,24 @@ class NaiveUnit:
 
     def open_events(self) -> int:
         """Events that no window was closed on yet."""
-        return sum(self.watermark_ms is None or self._ends_of(time)[0] > self.watermark_ms for time in self._times())
+        return sum(self.watermark_ms is None or ends_of(self.plan.spec, time)[0] > self.watermark_ms for time in self._times())
 
     def resolve(self, reason: Reason, clock_ms: int, said: Said, feature: str | None = None) -> None:
-        said.tell([], self.book.resolve(reason, self.watermark_ms or clock_ms, NOW, feature))
+        at_ms = self.watermark_ms or clock_ms
+        said.tell([], self.book.resolve(reason, at_ms, NOW, feature))
+        if self.outcomes is not None and feature is None:
+            self.outcomes.resolve(reason, at_ms, said)
+
+    def relabel(self, plan: StreamPlan, clock_ms: int, said: Said) -> None:
+        """Labels are compared with something else, or no more."""
+        old, self.outcomes = self.outcomes, outcomes_of(self.key, plan)
+        if old is not None:
+            old.resolve(Reason.LABELS_CHANGED, self.watermark_ms or clock_ms, said)
 
     def adopt(self, plan: StreamPlan, clock_ms: int, said: Said) -> None:
         """Other thresholds on the same ground."""
+        if self.outcomes is not None:
+            self.outcomes.adopt(plan.labels[self.key[1]])
         for feature in sorted(self.plan.judge.judged - plan.judge.judged):
             self.resolve(Reason.FEATURE_REMOVED, clock_ms, said, feature)
         self.watch = Sequential.decode(plan.sequential, self.watch.encode())
@@ -186,3 +177,9 @@ class NaiveUnit:
             new.volume, new.counted_ms, new.silent = self.volume, self.counted_ms, self.silent
             new.operating = self.operating
         return new
+
+
+def outcomes_of(key: Key, plan: StreamPlan) -> NaiveOutcomes | None:
+    """What labels add to a unit of which nothing was heard."""
+    labels = plan.labels.get(key[1])
+    return None if labels is None else NaiveOutcomes.new(key[0], key[1], labels, plan.spec, plan.baseline.id)

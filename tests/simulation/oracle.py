@@ -19,9 +19,12 @@ from stream_monitor.window.progress import decode as read_progress
 from tests.property.pipeline_world import Event
 from tests.simulation.cluster import Transaction
 from tests.simulation.facts import Facts
-from tests.simulation.naive_unit import Key, NaiveUnit, Said
+from tests.simulation.labels import Label
+from tests.simulation.naive_join import Arrived, NaiveJoin, fate, meaning
+from tests.simulation.naive_unit import Key, NaiveUnit
+from tests.simulation.said import Said
 from tests.simulation.script import Arrival
-from tests.simulation.simulation import Violation
+from tests.simulation.violation import Violation
 
 
 @dataclass
@@ -32,12 +35,14 @@ class Captures:
     events: list[Event]
     place: dict[int, int]
     """id of an event -> its row."""
+    labels: Mapping[TopicPartition, Sequence[Label]]
+    """The label topic, the same way."""
     known: dict[str, Facts] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, log: Mapping[TopicPartition, Sequence[Arrival]]) -> "Captures":
+    def of(cls, log: Mapping[TopicPartition, Sequence[Arrival]], labels: Mapping[TopicPartition, Sequence[Label]]) -> "Captures":
         events = list({id(each.event): each.event for part in log.values() for each in part if each.accepted}.values())
-        return cls(log, events, {id(event): row for row, event in enumerate(events)})
+        return cls(log, events, {id(event): row for row, event in enumerate(events)}, labels)
 
     def facts(self, plan: StreamPlan) -> Facts:
         if plan.baseline.id not in self.known:
@@ -93,10 +98,13 @@ class PartitionOracle:
     dropped: Counter[str] = field(default_factory=Counter)
     watermark: Watermark = field(default_factory=Watermark)
     units: dict[Key, NaiveUnit] = field(default_factory=dict)
+    joins: dict[str, NaiveJoin] = field(default_factory=dict)
+    counted: Counter[str] = field(default_factory=Counter)
+    """What became of labels, of joins that are gone."""
 
     def run(self, topic: str, ledger: Sequence[Transaction]) -> None:
         at = TopicPartition(topic, self.number)
-        moments = []
+        moments: list[tuple[int, Transaction, Progress, bool]] = []
         for transaction in ledger:
             records = transaction.wrote.get(at, [])
             if not records:
@@ -115,8 +123,9 @@ class PartitionOracle:
 
     def _arrive(self, transaction: Transaction, made_under: Plan) -> None:
         by_unit: dict[Key, list[int]] = {}
-        for at, (first, end) in sorted(transaction.took.items()):
-            for arrival in self.captures.log[at][first:end]:
+        took = sorted(transaction.took.items())
+        for at, (first, end) in took:
+            for arrival in self.captures.log.get(at, ())[first:end]:
                 stream = stream_of(arrival, made_under)
                 if stream is None or self._partition_of(stream) != self.number:
                     continue
@@ -134,6 +143,35 @@ class PartitionOracle:
                 unit = self.units[key] = NaiveUnit.new(key, plan, self.captures.facts(plan), self._reached(plan))
             late = unit.arrive(rows)
             self.dropped["late"] += late if not key[1] else 0
+        for model, arrived in sorted(self._arrived(took, made_under).items()):
+            self._join(model, arrived)
+
+    def _arrived(self, took: Sequence[tuple[TopicPartition, tuple[int, int]]], made_under: Plan) -> dict[str, Arrived]:
+        """What a transaction brought to the joins that read it as it was meant."""
+        found: dict[str, Arrived] = {}
+        for at, (first, end) in took:
+            for arrival in self.captures.log.get(at, ())[first:end]:
+                stream = stream_of(arrival, made_under)
+                if stream is not None and self._reads(stream.model, made_under):
+                    segments = tuple(segments_of(made_under.streams[stream], arrival.event))
+                    found.setdefault(stream.model, Arrived()).captures.append((stream, segments, arrival.event))
+            for label in self.captures.labels.get(at, ())[first:end]:
+                if fate(label, made_under) == "taken" and label.model and label.event_id and self._reads(label.model, made_under):
+                    found.setdefault(label.model, Arrived()).labels.append((label.event_id, label.time_ms, label.label))
+        return found
+
+    def _reads(self, model: str, made_under: Plan) -> bool:
+        if partition_for(model.encode(), self.plan.config.engine.profiles_partitions) != self.number:
+            return False
+        return meaning(self.plan, model) is not None and meaning(self.plan, model) == meaning(made_under, model)
+
+    def _join(self, model: str, arrived: Arrived) -> None:
+        plan = self.plan.joins[model]
+        join = self.joins.setdefault(model, NaiveJoin(plan))
+        changes = join.arrive(arrived, self._reached(self.plan.streams[plan.streams[0]]))
+        for key, unit in self.units.items():
+            if key[0].model == model and unit.outcomes is not None:
+                unit.outcomes.arrive(changes, join)
 
     def _partition_of(self, stream: StreamKey) -> int:
         return partition_for(stream.model.encode(), self.plan.config.engine.profiles_partitions)
@@ -155,14 +193,25 @@ class PartitionOracle:
         for _, unit in sorted(self.units.items(), key=lambda item: repr(item[0])):
             reached = self._reached(unit.plan)
             if reached is not None:
-                unit.go_on(reached, self.watermark.clock_ms, self.said)
+                unit.go_on(reached, self.watermark.clock_ms, self.joins.get(unit.key[0].model), self.said)
+        for join in self.joins.values():
+            reached = self._reached(self.plan.streams[join.plan.streams[0]])
+            if reached is not None:
+                join.go_on(reached)
 
     def _adopt(self, plan: Plan) -> None:
+        relabelled = {model for model in self.plan.config.models if meaning(self.plan, model) != meaning(plan, model)}
         self.plan, clock_ms = plan, self.watermark.clock_ms
+        for model in relabelled & self.joins.keys():
+            self.counted += self.joins.pop(model).counted
+        for model, join in self.joins.items():
+            join.adopt(plan.joins[model])
         for key, unit in list(self.units.items()):
             new = plan.streams.get(key[0])
             reason = ended(unit.plan, new, key)
             if new is not None and reason is None:
+                if key[0].model in relabelled:
+                    unit.relabel(new, clock_ms, self.said)
                 unit.adopt(new, clock_ms, self.said)
                 continue
             assert reason is not None

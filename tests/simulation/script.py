@@ -9,6 +9,7 @@ import msgspec
 
 from tests.property.pipeline_world import BAD, START_MS, STREAMS, Event, capture, config_tree
 from tests.simulation.kinds import Kind
+from tests.simulation.labels import Label, LabelWriter
 
 FUTURE_MS = 3_600_000
 SKEW_MS = 1_200
@@ -52,6 +53,9 @@ class Script:
     troubles: Mapping[Kind, float]
     seen: frozenset[Kind] = field(default_factory=frozenset)
     """Kinds that the script itself holds."""
+    labels: tuple[Label, ...] = ()
+    label_partitions: int = 0
+    """0: no model has a task."""
 
 
 class _Writer:
@@ -173,4 +177,4 @@ def random_window(random: Random) -> dict[str, Any]:
 
 def script(seed: int) -> Script:
     """The script of a seed."""
-    return _Writer(seed).script()
+    return LabelWriter(_Writer(seed).script()).written()

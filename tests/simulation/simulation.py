@@ -15,22 +15,21 @@ from stream_monitor.errors import StreamMonitorError
 from stream_monitor.pipeline.step import State
 from stream_monitor.runtime.broker import Message, Record, TopicPartition, TopicSpec
 from stream_monitor.runtime.detect_worker import DetectWorker, Owned
+from stream_monitor.runtime.memory import MemoryBroker
 from stream_monitor.runtime.memory.broker import no_faults
 from stream_monitor.runtime.profile_worker import ProfileWorker
 from stream_monitor.runtime.topics import ALERTS, prepare_topics
-from tests.property.pipeline_world import START_MS, Crash, Numbers, baselines
+from tests.property.pipeline_world import START_MS, Crash, Numbers
 from tests.simulation.actors import NEWER, Actor, Reader, SharedLog, software
-from tests.simulation.cluster import SimBroker
+from tests.simulation.cluster import SimBroker, Transaction
 from tests.simulation.kinds import Kind
+from tests.simulation.labels import Label, graded
 from tests.simulation.script import Arrival, Script
 from tests.simulation.trace import Trace
 from tests.simulation.trouble import SESSION_MS, TRANSACTION_MS, Trouble
+from tests.simulation.violation import Violation
 
 TURNS_MAX = 1_000
-
-
-class Violation(AssertionError):
-    """What must never happen, did."""
 
 
 @dataclass
@@ -57,7 +56,10 @@ class Simulation:
         self.most = Most()
         self.broker = SimBroker(lambda: self.now_ms, session_timeout_ms=SESSION_MS, transaction_timeout_ms=TRANSACTION_MS)
         self.stack: list[Actor] = []
-        self._waiting, self._configs = list(script.arrivals), list(script.configs)
+        self._held: dict[Actor, set[int]] = {}
+        self._readers: dict[TopicPartition, ProfileWorker] = {}
+        self._waiting: list[Arrival | Label] = sorted([*script.arrivals, *script.labels], key=lambda each: each.at_ms)
+        self._configs = list(script.configs)
         self.config = _parsed(self._configs.pop(0)[1])
         self._set_up()
         self.actors = [Actor(f"{role}/{n}", role, str(n)) for role, count in script.workers.items() for n in range(count)]
@@ -66,6 +68,8 @@ class Simulation:
 
     def _set_up(self) -> None:
         self.broker.ensure_topics([TopicSpec("captures", self.script.partitions)])
+        if self.script.labels:
+            self.broker.ensure_topics([TopicSpec("labels", self.script.label_partitions)])
         prepare_topics(self.broker, self.config)
         self.log = SharedLog.of(self.broker, self.config)
         self._apply(self.config)
@@ -109,11 +113,18 @@ class Simulation:
         raise Violation(f"nothing comes to rest: {condition.__name__} is not true after {TURNS_MAX} turns of everybody in peace")
 
     def _has_closed_all(self) -> bool:
-        """The watermark is so far beyond the last event that no window can be open or revised."""
+        """The watermark is so far beyond the last event that no window can be open or revised, and labels are read."""
         last_ms = max(arrival.event.time_ms for arrival in self.script.arrivals if arrival.accepted)
         owned = self.owned()
         reached = [each.state.tracker.event_time_ms or 0 for each in owned.values()]
-        return len(owned) == self.config.engine.profiles_partitions and min(reached) > last_ms + 60_000
+        is_all = len(owned) == self.config.engine.profiles_partitions and self._has_read_labels()
+        return is_all and min(reached) > last_ms + 60_000
+
+    def _has_read_labels(self) -> bool:
+        """Nothing is unread on the label topic, or nobody reads it under the last config."""
+        committed = self.broker._cluster.group(f"{self.config.topics.prefix}.profile").committed
+        parts = [TopicPartition("labels", number) for number in range(self.script.label_partitions)]
+        return not self.log.current().joins or not any(self._read(at, committed.get(at, 0)) for at in parts)
 
     def _has_read_all(self) -> bool:
         """No record of the profiles topic is unread."""
@@ -139,13 +150,18 @@ class Simulation:
             self.quietly(lambda config=config: self._apply(config))  # type: ignore[misc]
             self.others(3)  # some have looked at the config just now, some do so at once
 
-    def _publish(self, arrival: Arrival) -> None:
+    def _publish(self, arrival: Arrival | Label) -> None:
+        if isinstance(arrival, Label):
+            record = Record("labels", arrival.value, partition=arrival.partition, timestamp_ms=self.now_ms)
+            self.quietly(lambda: self.broker.publish([record]))
+            self.say("labels[{}] <- {} of {}", arrival.partition, arrival.label, arrival.event_id)
+            return
         record = Record("captures", arrival.event.value, partition=arrival.partition, timestamp_ms=self.now_ms)
         self.quietly(lambda: self.broker.publish([record]))
         self.say("captures[{}] <- event of {} ({} ms old)", arrival.partition, arrival.event.model, self.now_ms - arrival.event.time_ms)
 
     def _apply(self, config: Config) -> None:
-        self.log.apply(config, {name: baselines()[name] for name in config.baseline_paths()})
+        self.log.apply(config, {name: graded()[name] for name in config.baseline_paths()})
 
     # ---- turns
 
@@ -199,6 +215,8 @@ class Simulation:
         """kill -9: nothing is closed."""
         self.say("{} is dead", actor.name)
         worker, actor.worker = actor.worker, None
+        if isinstance(worker, DetectWorker):
+            self.injected[Kind.KILLED_WAITING] += any(waiting(owned.state) for owned in worker._owned.values())
         if worker is not None:
             worker._member.kill()  # type: ignore[attr-defined]
         self._bury(actor)
@@ -233,6 +251,11 @@ class Simulation:
         self.quietly(lambda: found.extend(self.broker.read(partition, start)))
         return found
 
+    def after(self, message: Message) -> list[Message]:
+        """What stands behind a message in its partition, as far as it is committed."""
+        partition = TopicPartition(message.topic(), message.partition())
+        return list(MemoryBroker.read(self.broker, partition, message.offset() + 1))
+
     def say(self, text: str, *values: object) -> None:
         """A line of the trace."""
         self.trace.add(self.now_ms, max(len(self.stack) - 1, 0), text, *values)
@@ -247,10 +270,24 @@ class Simulation:
             self.say("{} commits {}", actor.name, ", ".join(taken))
         if isinstance(actor.worker, ProfileWorker):
             self.injected[Kind.PAUSED_PARTITION] += any(source.paused for source in actor.worker._sources.by_partition.values())
+            self._watch_labels(actor.worker, transaction)
         elif isinstance(actor.worker, DetectWorker):
+            held = {id(owned) for owned in actor.worker._owned.values()}
+            self.injected[Kind.RESTORED_WAITING] += any(
+                id(owned) not in self._held.get(actor, set()) and owned.saved_offset and waiting(owned.state)
+                for owned in actor.worker._owned.values()
+            )
+            self._held[actor] = held
             for partition, owned in actor.worker._owned.items():
                 self._watch_state(partition, owned.state)
                 self.most.unannounced = max(self.most.unannounced, len(owned.reading.unannounced))
+
+    def _watch_labels(self, worker: ProfileWorker, transaction: Transaction) -> None:
+        """Label partitions that others read before."""
+        for at, (first, end) in transaction.took.items():
+            if at.topic == "labels" and end > first:
+                self.injected[Kind.LABELS_MOVED] += self._readers.get(at, worker) is not worker
+                self._readers[at] = worker
 
     def _watch_state(self, partition: TopicPartition, state: State) -> None:
         reached, before = state.tracker.event_time_ms, self.watermarks.get(partition)
@@ -258,10 +295,18 @@ class Simulation:
             raise Violation(f"the watermark of {partition} went back from {before} to {reached}")
         if reached is not None:
             self.watermarks[partition] = reached
+        for model, join in state.joins.items():
+            if len(join) > join.plan.rows_max:
+                raise Violation(f"the join of {model} holds {len(join)} rows, {join.plan.rows_max} are the bound")
         for unit in state.units.values():
             self.most.panes = max(self.most.panes, len(unit.windows.panes))
             self.most.seconds = max(self.most.seconds, len(unit.sequential._pending))
             self.most.revisions = max(self.most.revisions, len(unit.revisions))
+
+
+def waiting(state: State) -> bool:
+    """Whether a model's events wait for labels, or labels for their events."""
+    return any(len(join) for join in state.joins.values())
 
 
 def _parsed(tree: dict[str, Any]) -> Config:

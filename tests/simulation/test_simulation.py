@@ -8,7 +8,7 @@ import pytest
 
 from tests.simulation.command import ENOUGH, Result, replay_command, run_seed, run_seeds
 from tests.simulation.kinds import Kind
-from tests.simulation.mutations import MUTATIONS
+from tests.simulation.label_mutations import MUTATIONS
 from tests.simulation.script import script
 
 SEEDS = 1_500

@@ -1,6 +1,7 @@
 """What goes wrong in a run: between turns, and at any call that a worker makes of the broker."""
 
 from collections.abc import Callable
+from itertools import takewhile
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -181,13 +182,22 @@ class Trouble:
         place, chance = (message.partition(), message.offset()), self.run.script.troubles.get(Kind.SKIPPED, 0.0)
         if not self.now or not self.run.stack or place in self._passed_over or not self.run.script.strict:
             return False
-        if message.topic() != self.run.config.topics.own(PROFILES) or (message.value() or b"")[:3] != b"SMP":
+        kind = (message.value() or b"")[:3]
+        if message.topic() != self.run.config.topics.own(PROFILES) or kind not in (b"SMP", b"SMJ"):
+            return False
+        if kind == b"SMJ" and not self._is_alone(message):
             return False
         if self.random.random() >= 5 * chance:
             return False
         self._passed_over.add(place)
         self._note(Kind.SKIPPED, self.run.stack[-1])
         return True
+
+    def _is_alone(self, message: Message) -> bool:
+        """Whether nobody else's record comes before its transaction's progress: the order of labels may matter at any time."""
+        later = self.run.after(message)
+        own = takewhile(lambda other: (other.headers() or ())[:1] == (message.headers() or ())[:1], later)
+        return any((other.value() or b"")[:3] == b"SMG" for other in own)
 
     def _raise(self, kind: Kind, operation: str, error: BrokerError | Crash) -> None:
         self._note(kind, self.run.stack[-1], operation)

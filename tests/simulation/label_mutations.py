@@ -1,0 +1,217 @@
+"""Bugs on purpose in what becomes of labels; see `mutations`."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from stream_monitor.capture.labels import Labels
+from stream_monitor.pipeline.join.join import Answer, Join
+from stream_monitor.pipeline.join.labelled import Labelled, LabelledState
+from stream_monitor.pipeline.join.outcomes import Outcomes
+from stream_monitor.pipeline.join.plan import JoinPlan
+from stream_monitor.pipeline.join.record import LabelRows
+from stream_monitor.pipeline.saved import Manifest
+from stream_monitor.pipeline.step import State
+from stream_monitor.profile.frame import FrameKind, kind_of
+from stream_monitor.runtime import detect_worker, snapshots
+from stream_monitor.runtime.broker import Message, TopicPartition
+from stream_monitor.runtime.profile_worker import ProfileWorker
+from tests.simulation.mutations import MUTATIONS, instead, mutation
+
+__all__ = ["MUTATIONS"]
+
+
+@mutation
+def correction_adds_without_taking_back() -> Iterator[None]:
+    """What a row said before stays."""
+
+    def make(original: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda join, before, after: original(join, before[:0] if len(after) else before, after)
+
+    with instead(Join, "_differences", make):
+        yield
+
+
+@mutation
+def narrowed_rows_not_taken_back() -> Iterator[None]:
+    """What a join drops as it narrows is counted on."""
+
+    def make(original: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda join, before, after: original(join, before, after) if len(after) else iter(())
+
+    with instead(Join, "_differences", make):
+        yield
+
+
+@mutation
+def withdrawal_ignored() -> Iterator[None]:
+    """A label of null changes nothing."""
+
+    def make(original: Callable[..., Any]) -> Callable[..., Any]:
+        def label_rows(plan: JoinPlan, labels: Labels, ids: Any) -> LabelRows:
+            rows = original(plan, labels, ids)
+            kept = np.array([value is not None for value in labels.values], dtype=np.bool_)
+            return LabelRows(*(column[kept] for column in rows))
+
+        return label_rows
+
+    with instead(JoinPlan, "label_rows", make):
+        yield
+
+
+@mutation
+def label_that_comes_first_is_dropped() -> Iterator[None]:
+    """A label waits for no event."""
+    with instead(Join, "_may_come", lambda _: lambda join, labels: np.zeros(len(labels.ids), dtype=np.bool_)):
+        yield
+
+
+@mutation
+def expired_rows_kept() -> Iterator[None]:
+    """Rows that no window can ask for are never swept out."""
+
+    def advance(join: Join, watermark_ms: int) -> Answer:
+        join._watermark_ms = watermark_ms
+        return Answer()
+
+    with instead(Join, "advance", lambda _: advance):
+        yield
+
+
+@mutation
+def expired_events_counted() -> Iterator[None]:
+    """An event that comes too late to be joined is joined."""
+    with instead(Join, "_is_past", lambda _: lambda join, pane_ms: False):
+        yield
+
+
+@mutation
+def event_that_comes_twice_counts_twice() -> Iterator[None]:
+    """A duplicate of a capture is added to what there is."""
+
+    def make(original: Callable[..., Any]) -> Callable[..., Any]:
+        def replace(join: Join, place: Any, before: Any, after: Any, answer: Answer) -> None:
+            twice = before[(before["time_ms"] == after["time_ms"]) & (before["label_ms"] == after["label_ms"])]
+            original(join, place, before, after, answer)
+            answer.changes += join._differences(twice[:0], twice)
+
+        return replace
+
+    with instead(Join, "_replace", make):
+        yield
+
+
+@mutation
+def earlier_label_wins() -> Iterator[None]:
+    """Of two labels of one event the one that came last counts, whenever it was given."""
+
+    def make(original: Callable[..., Any]) -> Callable[..., Any]:
+        def labelled(join: Join, labels: LabelRows, answer: Answer) -> None:
+            join._rows["label_ms"][: len(join)] = np.minimum(join._rows["label_ms"][: len(join)], 0)
+            original(join, labels, answer)
+
+        return labelled
+
+    with instead(Join, "_labelled", make):
+        yield
+
+
+@mutation
+def loss_told_again_when_corrected() -> Iterator[None]:
+    """The sequential detectors read the loss of a corrected label a second time."""
+
+    def make(original: Callable[..., Any]) -> Callable[..., Any]:
+        def replace(join: Join, place: Any, before: Any, after: Any, answer: Answer) -> None:
+            after["fed"] = 0
+            original(join, place, before, after, answer)
+
+        return replace
+
+    with instead(Join, "_replace", make):
+        yield
+
+
+@mutation
+def rates_forgotten_before_the_last_telling() -> Iterator[None]:
+    """What a pane's rows stand for is forgotten with them, though its windows are told of once more."""
+    with instead(Outcomes, "advance", lambda original: lambda outcomes, watermark_ms, rates: original(outcomes, watermark_ms, {})):
+        yield
+
+
+# ---- restarts
+
+
+@mutation
+def pages_not_saved() -> Iterator[None]:
+    """Rows are left out of snapshots: who restores has lost them."""
+
+    def make(original: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda state: {name: part for name, part in original(state).items() if not isinstance(msgspec.json.decode(name)[2], int)}
+
+    with instead(snapshots, "parts_of", make):
+        yield
+
+
+@mutation
+def narrowing_not_saved() -> Iterator[None]:
+    """After a restart a sample is taken for all."""
+
+    def make(original: Callable[..., Any]) -> Callable[..., Any]:
+        def state(manifest: Manifest, plan: Any) -> State:
+            return original(msgspec.structs.replace(manifest, joins={model: (0, {}) for model in manifest.joins}), plan)  # type: ignore[no-any-return]
+
+        return state
+
+    with instead(Manifest, "state", make):
+        yield
+
+
+@mutation
+def tellings_not_saved() -> Iterator[None]:
+    """Which windows were told of, and how often, is forgotten in a restart."""
+
+    def make(original: Callable[..., Any]) -> Callable[..., Any]:
+        def load(labelled: Labelled, state: LabelledState) -> None:
+            original(labelled, msgspec.structs.replace(state, told={}))
+
+        return load
+
+    with instead(Labelled, "load", make):
+        yield
+
+
+@mutation
+def missed_rows_not_read_again() -> Iterator[None]:
+    """Completeness looks after profiles alone."""
+
+    def make(original: Callable[..., Any]) -> Callable[..., Any]:
+        def read_again(*arguments: Any) -> list[Message]:
+            return [message for message in original(*arguments) if kind_of(message.value() or b"") is not FrameKind.JOIN]
+
+        return read_again
+
+    with instead(detect_worker, "read_again", make):
+        yield
+
+
+# ---- the label topic
+
+
+@mutation
+def labels_tell_event_time() -> Iterator[None]:
+    """The time of labels counts as if their partition's captures had come so far."""
+
+    def make(original: Callable[..., Any]) -> Callable[..., Any]:
+        def track(worker: ProfileWorker, messages: Sequence[Message], columns: Any) -> None:
+            original(worker, messages, columns)
+            for message in messages if not len(columns) else ():
+                at = TopicPartition("captures", message.partition())
+                if at in worker._sources.by_partition and message.topic() == "labels":
+                    worker._sources.saw(at, worker._sources.by_partition[at].next_offset, message.timestamp()[1], worker._clock())
+
+        return track
+
+    with instead(ProfileWorker, "_track", make):
+        yield

@@ -1,0 +1,277 @@
+"""What labels must say of one stream or segment: every window is counted anew from the rows that are held for it."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_monitor.alert.alert import Evidence
+from stream_monitor.alert.life import AlertBook
+from stream_monitor.alert.publication import Raised, Reason
+from stream_monitor.capture.schema import StreamKey
+from stream_monitor.detect.finding import Finding, FindingKind, Key, Score, ScoreStatus, Severity
+from stream_monitor.detect.outcomes.judge import OutcomeScore, by_segment
+from stream_monitor.detect.report import WindowRef, window_scores
+from stream_monitor.detect.sequential.shift import Shift
+from stream_monitor.detect.sequential.watch import Sequential
+from stream_monitor.pipeline.join.labelled import LabelPlan
+from stream_monitor.profile.codec import Segment
+from stream_monitor.profile.outcome import OutcomeLayout, OutcomeRows, Vector, add_outcomes, delay_bin
+from stream_monitor.profile.score import score_codes
+from stream_monitor.profile.slices import POSITION_SCALE, Slices
+from stream_monitor.window.spec import WindowSpec
+from tests.simulation.naive_join import Change, NaiveJoin, Row, ends_of
+from tests.simulation.plain import Weighed, check_figures
+from tests.simulation.said import NOW, Said
+
+Book = tuple[str, Segment]
+
+
+@dataclass
+class Telling:
+    """How a window was told last: how often, when, with how many labels; and how many rows changed since."""
+
+    revision: int = 0
+    at_ms: int = 0
+    labels: int = 0
+    changed: int = 0
+
+
+class Held(NamedTuple):
+    """The rows of a window and of panes before it, each with what it stands for."""
+
+    begin: int
+    rows: list[Weighed]
+    vector: Vector
+    weight: float
+
+
+@dataclass
+class NaiveOutcomes:
+    """See the module. rows: by id, those of this unit that are held."""
+
+    stream: StreamKey
+    segment: Segment
+    plan: LabelPlan
+    spec: WindowSpec
+    baseline_id: str
+    concept: Sequential
+    rows: list[Row] = field(default_factory=list)
+    told: dict[int, Telling] = field(default_factory=dict)
+    looked_ms: int | None = None
+    final_ms: int | None = None
+    """Windows that end by then were told for good."""
+    losses: dict[int, list[int]] = field(default_factory=dict)
+    """By second, those that the sequential detectors have not read."""
+    shifts: list[Shift] = field(default_factory=list)
+    changed_ms: int | None = None
+    """When a change of the loss was last found that was not known."""
+    books: dict[Book, AlertBook] = field(default_factory=dict)
+
+    @classmethod
+    def new(cls, stream: StreamKey, segment: Segment, plan: LabelPlan, spec: WindowSpec, baseline_id: str) -> "NaiveOutcomes":
+        return cls(stream, segment, plan, spec, baseline_id, Sequential(plan.concept))
+
+    def holds(self, row: Row) -> bool:
+        return row.stream == self.stream and self.segment in row.segments
+
+    def arrive(self, changes: Iterable[Change], join: NaiveJoin) -> None:
+        """What one transaction changed."""
+        for change in changes:
+            panes = {
+                join.pane_of(row.page_ms) for row in (change.before, change.after) if self.holds(row) and not join.is_past(row.page_ms)
+            }
+            for end in {end for pane in panes for end in ends_of(self.spec, pane)}:
+                if self.final_ms is None or end > self.final_ms:
+                    self.told.setdefault(end, Telling())
+            for pane in panes:
+                for end in ends_of(self.spec, pane):
+                    if end in self.told:
+                        self.told[end].changed += 1
+            if self.holds(change.after) and change.after.is_labelled and not change.after.told and not join.is_past(change.after.page_ms):
+                self._lose(change.after, join.watermark_ms)
+
+    def _lose(self, row: Row, watermark_ms: int | None) -> None:
+        assert row.event is not None
+        assert row.first_label_ms is not None
+        known_ms = max(row.event.time_ms, row.first_label_ms, watermark_ms or 0)
+        self.losses.setdefault(-(-known_ms // 1000), []).append(round(loss_of(self.plan.judge.layout, row) * POSITION_SCALE))
+
+    # ---- time
+
+    def go_on(self, watermark_ms: int, join: NaiveJoin | None, said: Said) -> None:
+        """The time has come so far."""
+        self._read_losses(watermark_ms)
+        step_ms = min(self.spec.pane_ms, 1_000)
+        if self.looked_ms is None or self.looked_ms // step_ms < watermark_ms // step_ms:
+            self.looked_ms = watermark_ms
+            for end in sorted(self.told):
+                if end <= watermark_ms and self._is_due(end, watermark_ms):
+                    assert join is not None
+                    self._tell(end, watermark_ms, join, said)
+            self._finish(watermark_ms)
+        self.shifts = [shift for shift in self.shifts if shift.detected_ms > watermark_ms - 2 * self.spec.size_ms]
+
+    def _finish(self, watermark_ms: int) -> None:
+        final_ms = watermark_ms - self.plan.label_lateness_ms
+        self.final_ms = final_ms if self.final_ms is None else max(final_ms, self.final_ms)
+        self.told = {end: telling for end, telling in self.told.items() if end > self.final_ms}
+
+    def _read_losses(self, watermark_ms: int) -> None:
+        for second in sorted(second for second in self.losses if (second + 1) * 1000 <= watermark_ms):
+            q = np.array(self.losses.pop(second), dtype=np.int64)
+            sums = np.array([[[q.sum()], [(q * q).sum()], [np.abs(2 * q - POSITION_SCALE).sum()]]])
+            self.concept.add(Slices(np.array([second]), np.array([[len(q)]]), sums), None)
+            for shift in self.concept.advance((second + 1) * 1000):
+                self._find(shift)
+        self.concept.advance(watermark_ms)
+
+    def _find(self, shift: Shift) -> None:
+        """A change that began before the last one was found is that one; whoever finds it more than a window later is not heard."""
+        if self.changed_ms is not None and shift.changed_ms < self.changed_ms:
+            if shift.detected_ms >= self.changed_ms + self.spec.size_ms:
+                return
+        else:
+            self.changed_ms = shift.detected_ms
+        self.shifts.append(shift)
+
+    def _is_due(self, end: int, watermark_ms: int) -> bool:
+        """At its close; when a quarter more labels came, ten at least; when some came and it is the last time, or a window and a quarter of
+        its age have passed.
+        """
+        telling = self.told[end]
+        if telling.revision == 0 or telling.changed >= max(10, telling.labels // 4):
+            return True
+        again_ms = telling.at_ms + max(self.spec.size_ms, (telling.at_ms - end) // 4)
+        return telling.changed > 0 and watermark_ms >= min(end + self.plan.label_lateness_ms, again_ms)
+
+    def _tell(self, end: int, watermark_ms: int, join: NaiveJoin, said: Said) -> None:
+        layout, judge = self.plan.judge.layout, self.plan.judge
+        of_all, of_labelled = self._held(end, join, layout.events), self._held(end, join, layout.labelled)
+        revision, labels = self.told[end].revision + 1, layout.labelled(of_labelled.vector)
+        self.told[end] = Telling(revision, watermark_ms, labels)
+        at_close, labelled = judge.at_close(of_all.vector, of_all.weight), judge.labelled(of_labelled.vector, of_labelled.weight)
+        check_figures(layout, of_all.rows, judge.privileged, at_close)
+        check_figures(layout, of_labelled.rows, judge.privileged, labelled)
+        ref = WindowRef(of_all.begin, end, layout.events(of_all.vector))
+        self._say("at_close", ref, revision, at_close + self._concept(end), said, is_first=revision == 1)
+        if labels:
+            ref = WindowRef(of_labelled.begin, end, labels)
+            self._say("labelled", ref, revision, labelled, said, is_first=judge.is_ready(of_labelled.vector))
+
+    def _held(self, end: int, join: NaiveJoin, count: Callable[[Vector], int]) -> Held:
+        """The window's rows, with those of the panes before it until `events_min` are counted."""
+        layout, begin, start, counted = self.plan.judge.layout, end - self.spec.size_ms, end - self.spec.size_ms, 0
+        panes: dict[int, list[Row]] = {}
+        for row in join.rows.values():
+            if self.holds(row) and row.page_ms < end and self._is_kept(join.pane_of(row.page_ms)):
+                panes.setdefault(join.pane_of(row.page_ms), []).append(row)
+        rows: list[Weighed] = []
+        vector = layout.empty()
+        for pane in sorted(panes, reverse=True):
+            if pane < start and (counted >= self.spec.events_min or pane < end - self.spec.window_max_ms):
+                break
+            of_pane, stands_for, begin = vector_of(layout, panes[pane]), 2 ** join.rates.get(pane, 0), min(begin, pane)
+            rows += [(row, stands_for) for row in panes[pane]]
+            vector, counted = vector + stands_for * of_pane, counted + count(of_pane)
+        ones = [each for _, each in rows]
+        return Held(begin, rows, vector, sum(each**2 for each in ones) / sum(ones) if ones else 1.0)
+
+    def _is_kept(self, pane: int) -> bool:
+        return self.final_ms is None or ends_of(self.spec, pane)[-1] > self.final_ms
+
+    def _concept(self, end: int) -> list[OutcomeScore]:
+        """What the loss did in the last part of the window."""
+        found, spec = [], self.plan.concept
+        names = ("adwin", "page_hinkley", "ddm", "eddm")
+        for name in names if self.plan.judge.layout.task == "binary" else names[:2]:
+            mine = [each for each in self.shifts if each.detector == name and end - self.spec.every_ms < each.detected_ms <= end]
+            largest = max(mine, key=lambda shift: shift.size, default=None)
+            key, least = Key(FindingKind.CONCEPT_DRIFT, None, name), float(spec.min_shift[0])
+            if largest is None:
+                found.append(OutcomeScore(Score(key, -1, 0.0, least, 1.0, ScoreStatus.JUDGED)))
+                continue
+            score = Score(key, -1, largest.size, least, largest.p_value, ScoreStatus.JUDGED, 0.0, True)
+            severity = Severity.WARNING if largest.after > largest.before else Severity.INFO
+            found.append(OutcomeScore(score, (), Finding(score, largest.size, 0.0, severity, (), largest.changed_ms)))
+        return found
+
+    def _say(self, clock: str, ref: WindowRef, revision: int, found: list[OutcomeScore], said: Said, *, is_first: bool) -> None:
+        for about, scores in by_segment(found).items():
+            plain = [each.score for each in scores]
+            raised = [Raised(each.finding, Evidence((), ())) for each in scores if each.finding is not None]
+            segment = dict((*self.segment, *about))
+            if raised:
+                self.books.setdefault((clock, about), AlertBook(self.stream, segment, self.baseline_id))
+            book, alerts = self.books.get((clock, about)), []
+            if book is not None:
+                advance = book.advance if is_first and book.goes_on_to(ref.end_ms) else book.correct
+                alerts = advance(ref, plain, raised, NOW)
+            said.tell(window_scores(self.stream, segment, ref, revision, plain), alerts)
+
+    # ---- another config
+
+    def resolve(self, reason: Reason, at_ms: int, said: Said) -> None:
+        for book in self.books.values():
+            said.tell([], book.resolve(reason, at_ms, NOW))
+
+    def adopt(self, plan: LabelPlan) -> None:
+        self.concept, self.plan = Sequential.decode(plan.concept, self.concept.encode()), plan
+        if self.looked_ms is not None:
+            self._finish(self.looked_ms)
+
+
+def loss_of(layout: OutcomeLayout, row: Row) -> float:
+    """1 for another class; for a number the error's size, bounded by the baseline's scale."""
+    if layout.task == "regression":
+        error = abs(row.predicted - row.label)
+        return float(error / (error + layout.scale))
+    return float(row.predicted != row.label)
+
+
+def vector_of(layout: OutcomeLayout, rows: list[Row]) -> Vector:
+    """The outcome of these events, all at once."""
+    bodies = [row.event.body for row in rows if row.event is not None]
+    scores = [body["prediction"]["score"] if layout.scored else None for body in bodies]
+    predicted, label = [row.predicted for row in rows], [row.label for row in rows]
+    out = np.zeros((1, layout.size), dtype=np.int64)
+    add_outcomes(
+        layout,
+        OutcomeRows(
+            predicted=_names(layout, predicted),
+            score=score_codes(np.array([np.nan if score is None else score for score in scores], dtype=np.float64)),
+            value=_numbers(layout, predicted),
+            groups=_groups(layout, bodies),
+            label=_names(layout, label),
+            truth=_numbers(layout, label),
+            delay=delay_bin(np.array([(row.first_label_ms or 0) - row.page_ms for row in rows], dtype=np.int64)),
+        ),
+        np.zeros(len(rows), dtype=np.int64),
+        1,
+        out,
+    )
+    vector: Vector = out[0]
+    return vector
+
+
+def _names(layout: OutcomeLayout, values: list[Any]) -> NDArray[np.uint16]:
+    return layout.class_codes([None if layout.task == "regression" else value for value in values])
+
+
+def _numbers(layout: OutcomeLayout, values: list[Any]) -> NDArray[np.float64]:
+    found = [value if layout.task == "regression" and value is not None else np.nan for value in values]
+    return np.array(found, dtype=np.float64)
+
+
+def _groups(layout: OutcomeLayout, bodies: list[Mapping[str, Any]]) -> NDArray[np.uint16]:
+    """The place of each event's group in the layout, by facet."""
+    facets = list(dict.fromkeys(group.facet for group in layout.groups))
+    places = {(group.facet, group.value): place for place, group in enumerate(layout.groups)}
+    found = np.zeros((len(facets), len(bodies)), dtype=np.uint16)
+    for number, facet in enumerate(facets):
+        for row, body in enumerate(bodies):
+            value = body["features"][facet]
+            found[number, row] = places.get((facet, value), places[facet, "other"])
+    return found

@@ -1,0 +1,40 @@
+"""All that was said, by the row or alert it is about."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from math import isfinite
+
+from msgspec.structs import replace
+
+from stream_monitor.alert.alert import Alert
+from stream_monitor.alert.publication import Stamp
+from stream_monitor.detect.outcomes.bias import BIAS
+from stream_monitor.detect.registry import LOSS, OUTCOMES, SEQUENTIAL
+from stream_monitor.detect.report import WindowScore
+
+NOW = Stamp(0, "", {})
+
+
+@dataclass
+class Said:
+    """See the module."""
+
+    rows: dict[tuple[str, ...], WindowScore] = field(default_factory=dict)
+    alerts: dict[str, Alert] = field(default_factory=dict)
+
+    def tell(self, rows: Iterable[WindowScore], alerts: Iterable[Alert]) -> None:
+        for row in rows:
+            self.rows[row_key(row)] = row if row.threshold is None or isfinite(row.threshold) else replace(row, threshold=None)
+        for alert in alerts:
+            self.alerts[alert.alert_id] = alert
+
+
+def family_of(row: WindowScore) -> str:
+    """Rows of one family are told together: data, what labels say, and groups of a facet, which bear a segment's name."""
+    if row.detector in BIAS:
+        return "bias"
+    return "labels" if row.feature is None and (row.detector in OUTCOMES or row.detector in {**SEQUENTIAL, **LOSS}) else "data"
+
+
+def row_key(row: WindowScore) -> tuple[str, ...]:
+    return (row.model, str(row.version), repr(row.segment), row.window.end, str(row.feature), row.detector)
