@@ -142,7 +142,11 @@ def _join(state: State, record: JoinRecord, outputs: Outputs) -> None:
     if join is None:
         join = state.joins[record.model] = Join(plan)
     watermark_ms = state.watermark_ms(state.plan.streams[plan.streams[0]])
-    answer = join.apply(record, watermark_ms)
+    _take_over(state, record.model, join.apply(record, watermark_ms), watermark_ms, outputs)
+
+
+def _take_over(state: State, model: str, answer: Answer, watermark_ms: int | None, outputs: Outputs) -> None:
+    """What a join says reaches the units."""
     for change in answer.changes:
         key = (change.stream, change.segment)
         if key not in state.units:
@@ -154,7 +158,7 @@ def _join(state: State, record: JoinRecord, outputs: Outputs) -> None:
     for losses in answer.losses:
         if labelled := state.units[losses.stream, losses.segment].labelled:
             labelled.lose(losses, watermark_ms)
-    _count(record.model, answer, outputs)
+    _count(model, answer, outputs)
 
 
 def _age(state: State, join: Join, outputs: Outputs) -> None:
@@ -266,7 +270,7 @@ def _adopt(state: State, plan: Plan, outputs: Outputs) -> None:
     state.plan = plan
     state.joins = {model: join for model, join in state.joins.items() if model not in relabelled}
     for model, join in state.joins.items():
-        join.adopt(plan.joins[model])
+        _take_over(state, model, join.adopt(plan.joins[model]), state.watermark_ms(plan.streams[join.plan.streams[0]]), outputs)
     state.tracker.lease_ms, state.tracker.topics = plan.config.engine.idle_lease, frozenset(plan.config.topics.captures)
     for key in list(state.units):
         unit, new = state.units[key], plan.streams.get(key[0])

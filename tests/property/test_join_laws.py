@@ -243,3 +243,11 @@ def test_what_is_over_does_not_come_back_under_a_longer_label_lateness() -> None
     answer = join.apply(record_of([Label(spread(number), 76_000, 1, math.nan) for number in (5, 50)], BINARY), 75_000)
     assert [change.pane_ms for change in answer.changes] == [50_000]
     assert sum(losses.slices.n.sum() for losses in answer.losses) == 1
+
+
+def test_a_lower_bound_holds_from_its_config_on() -> None:
+    join = Join(plan_of(BINARY))
+    answers = [join.apply(record_of([Capture(spread(number), 5_000, 2, 9, math.nan, 0) for number in range(1, 101)], BINARY), None)]
+    answers.append(join.adopt(plan_of(BINARY, rows_max=20)))
+    assert answers[1].narrowed == 100 - len(join) >= 80
+    assert summed(answers, BINARY) == summed([Answer(join.outcomes(None))], BINARY)

@@ -157,9 +157,13 @@ class Join:
                 self.rate -= 1
         return answer
 
-    def adopt(self, plan: JoinPlan) -> None:
+    def adopt(self, plan: JoinPlan) -> Answer:
         """Go on under other bounds; what is over does not come back."""
         self._looked_ms, self.plan = self._horizon_ms, plan
+        answer = Answer()
+        if len(self) > plan.rows_max:
+            self._narrow(answer)
+        return answer
 
     def outcomes(self, watermark_ms: int | None) -> list[Change]:
         """What all rows say, as if nothing had been said before."""
