@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 
 from stream_monitor.capture.labels import Labels
-from stream_monitor.pipeline.join.join import Answer, Join
+from stream_monitor.pipeline.join.join import Answer, Join, JoinState
 from stream_monitor.pipeline.join.labelled import Labelled, LabelledState
 from stream_monitor.pipeline.join.outcomes import Outcomes
 from stream_monitor.pipeline.join.plan import JoinPlan
@@ -83,7 +83,7 @@ def expired_rows_kept() -> Iterator[None]:
 @mutation
 def expired_events_counted() -> Iterator[None]:
     """An event that comes too late to be joined is joined."""
-    with instead(Join, "_is_past", lambda _: lambda join, pane_ms: False):
+    with instead(Join, "_is_past", lambda _: lambda join, panes: np.zeros(len(panes), dtype=np.bool_)):
         yield
 
 
@@ -160,7 +160,7 @@ def narrowing_not_saved() -> Iterator[None]:
 
     def make(original: Callable[..., Any]) -> Callable[..., Any]:
         def state(manifest: Manifest, plan: Any) -> State:
-            return original(msgspec.structs.replace(manifest, joins={model: (0, {}) for model in manifest.joins}), plan)  # type: ignore[no-any-return]
+            return original(msgspec.structs.replace(manifest, joins={model: JoinState() for model in manifest.joins}), plan)  # type: ignore[no-any-return]
 
         return state
 

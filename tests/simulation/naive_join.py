@@ -146,9 +146,10 @@ class NaiveJoin:
         self.rows = kept
         return [Change(row, Row()) for row in gone]
 
-    def adopt(self, plan: JoinPlan) -> None:
+    def adopt(self, plan: JoinPlan) -> list[Change]:
         """Other bounds: what is over under the old ones does not come back."""
         self.final_ms, self.plan = self._over_ms(), plan
+        return self._narrow() if len(self.rows) > plan.rows_max else []
 
     def go_on(self, watermark_ms: int) -> None:
         """The time has come so far; what windows say is said before."""

@@ -20,7 +20,7 @@ from tests.property.pipeline_world import Event
 from tests.simulation.cluster import Transaction
 from tests.simulation.facts import Facts
 from tests.simulation.labels import Label
-from tests.simulation.naive_join import Arrived, NaiveJoin, fate, meaning
+from tests.simulation.naive_join import Arrived, Change, NaiveJoin, fate, meaning
 from tests.simulation.naive_unit import Key, NaiveUnit
 from tests.simulation.said import Said
 from tests.simulation.script import Arrival
@@ -168,9 +168,11 @@ class PartitionOracle:
     def _join(self, model: str, arrived: Arrived) -> None:
         plan = self.plan.joins[model]
         join = self.joins.setdefault(model, NaiveJoin(plan))
-        changes = join.arrive(arrived, self._reached(self.plan.streams[plan.streams[0]]))
+        self._tell(join, join.arrive(arrived, self._reached(self.plan.streams[plan.streams[0]])))
+
+    def _tell(self, join: NaiveJoin, changes: Sequence[Change]) -> None:
         for key, unit in self.units.items():
-            if key[0].model == model and unit.outcomes is not None:
+            if key[0].model == join.plan.model and unit.outcomes is not None:
                 unit.outcomes.arrive(changes, join)
 
     def _partition_of(self, stream: StreamKey) -> int:
@@ -205,7 +207,7 @@ class PartitionOracle:
         for model in relabelled & self.joins.keys():
             self.counted += self.joins.pop(model).counted
         for model, join in self.joins.items():
-            join.adopt(plan.joins[model])
+            self._tell(join, join.adopt(plan.joins[model]))
         for key, unit in list(self.units.items()):
             new = plan.streams.get(key[0])
             reason = ended(unit.plan, new, key)

@@ -1,7 +1,8 @@
 """A few figures by their plain formulas, from the events themselves: those that everybody knows."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from math import isclose
+from math import isclose, log2
 
 from stream_monitor.detect.outcomes.judge import OutcomeScore
 from stream_monitor.profile.outcome import OutcomeLayout
@@ -30,12 +31,29 @@ def figures(layout: OutcomeLayout, rows: Sequence[Weighed], privileged: Mapping[
     assert layout.positive is not None
     yes = layout.classes[layout.positive]
     found["accuracy", ""] = _mean([((row.predicted == yes) == (row.label == yes), weight) for row, weight in labelled])
+    found["conditional_entropy", ""] = _entropy([(_class(layout, row.label), _class(layout, row.predicted), n) for row, n in labelled])
     for facet, best in privileged.items():
         of_best = _mean([(row.predicted == yes, weight) for row, weight in rows if _value(row, facet) == best])
         for group in layout.groups:
             mine = _mean([(row.predicted == yes, weight) for row, weight in rows if _value(row, facet) == group.value])
             found["disparate_impact", group.value] = mine / of_best if mine is not None and of_best else None
     return found
+
+
+def _class(layout: OutcomeLayout, name: object) -> object:
+    return name if name in layout.classes else "other"
+
+
+def _entropy(pairs: Sequence[tuple[object, object, int]]) -> float | None:
+    """What the prediction leaves open of the label, in bits: H(both) - H(prediction)."""
+    if not pairs:
+        return None
+    both, predicted = Counter[object](), Counter[object]()
+    for label, prediction, n in pairs:
+        both[label, prediction] += n
+        predicted[prediction] += n
+    total = both.total()
+    return sum(n / total * log2(total / n) for n in both.values()) - sum(n / total * log2(total / n) for n in predicted.values())
 
 
 def _value(row: Row, facet: str) -> object:

@@ -279,7 +279,8 @@ class Simulation:
             )
             self._held[actor] = held
             for partition, owned in actor.worker._owned.items():
-                self._watch_state(partition, owned.state)
+                if partition in transaction.took:  # it may have lost another and not know yet
+                    self._watch_state(partition, owned.state)
                 self.most.unannounced = max(self.most.unannounced, len(owned.reading.unannounced))
 
     def _watch_labels(self, worker: ProfileWorker, transaction: Transaction) -> None:
