@@ -13,11 +13,12 @@ from stream_monitor.alert.life import AlertBook
 from stream_monitor.capture.decode import Decoder
 from stream_monitor.detect.sequential.watch import Sequential
 from stream_monitor.errors import CodecError, VersionError
+from stream_monitor.pipeline import saved
 from stream_monitor.pipeline import step as steps
 from stream_monitor.pipeline.step import State
 from stream_monitor.pipeline.unit import Unit
 from stream_monitor.profile.profile import Profile
-from stream_monitor.runtime import detect_worker, snapshots
+from stream_monitor.runtime import detect_worker
 from stream_monitor.runtime.broker import Record, TopicPartition
 from stream_monitor.runtime.completeness import Reading
 from stream_monitor.runtime.detect_worker import DetectWorker, Owned
@@ -430,7 +431,7 @@ def revisions_not_saved() -> Iterator[None]:
 
         return save
 
-    with instead(snapshots, "save_unit", make):
+    with instead(saved, "save_unit", make):
         yield
 
 
