@@ -123,11 +123,11 @@ def step(state: State, record: Sealed | Progress | JoinRecord, plans: Plans) -> 
         for join in state.joins.values():  # last: a window's last telling still asks what its panes' rows stand for
             _age(state, join, outputs)
         return outputs
-    if isinstance(record, JoinRecord):
-        _join(state, record, outputs)
-        return outputs
     try:
-        _merge(state, record, outputs)
+        if isinstance(record, JoinRecord):
+            _join(state, record, outputs)
+        else:
+            _merge(state, record, outputs)
     except CodecError as error:
         outputs.unreadable = str(error)
     return outputs

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_monitor.capture.schema import StreamKey
+from stream_monitor.errors import CodecError
 from stream_monitor.pipeline.join.join import Answer, Join
 from stream_monitor.pipeline.join.plan import JoinPlan
 from stream_monitor.pipeline.join.record import CaptureRows, JoinRecord, LabelRows, decode, encode
@@ -215,6 +216,17 @@ def test_beyond_its_bound_it_holds_a_sample_of_ids_and_says_what_they_say(seed: 
     assert set(join.rates.values()) <= {join.rate}
     assert summed(answers, BINARY) == naive(sampled, BINARY)
     assert join.rate > 0 or not any(answer.narrowed for answer in answers)
+
+
+@pytest.mark.parametrize(
+    "item", [Capture(7, 1, 4, 9, math.nan, 0), Capture(7, 1, 2, 9, math.nan, 2), Capture(0, 1, 2, 9, math.nan, 0), Label(7, 1, 4, math.nan)]
+)
+def test_codes_beyond_the_layout_are_refused_and_change_nothing(item: Capture | Label) -> None:
+    """They would be counted in whatever stands beside the vector."""
+    join = Join(plan_of(BINARY))
+    with pytest.raises(CodecError, match="do not fit the layout"):
+        join.apply(record_of([Capture(5, 1, 2, 9, math.nan, 0), item], BINARY), None)
+    assert len(join) == 0
 
 
 def test_what_no_window_can_ask_for_is_forgotten_and_orphans_are_told() -> None:

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from scipy.stats import norm
 
+from stream_monitor.detect.decide import CRITICAL_FACTOR
 from stream_monitor.detect.finding import Finding, FindingKind, Key, Score, ScoreStatus, Severity, Shown
 from stream_monitor.detect.outcomes.bias import BIAS, Allowed, bias, outside
 from stream_monitor.detect.outcomes.coverage import Coverage, coverage
@@ -25,8 +26,6 @@ from stream_monitor.profile.outcome import OutcomeLayout, Vector
 
 UNLABELLED_BIAS: Final = ("disparate_impact", "statistical_parity_difference")
 """What predictions alone tell."""
-CRITICAL_FACTOR: Final = 2.0
-"""A figure that is twice as far from the baseline's as its threshold is critical."""
 
 
 class OutcomeScore(NamedTuple):

@@ -127,7 +127,8 @@ class Join:
         return len(self._table)
 
     def apply(self, record: JoinRecord, watermark_ms: int | None) -> Answer:
-        """Take in one record; its captures come before its labels."""
+        """Take in one record; its captures come before its labels. Errors: CodecError where its codes do not fit the plan."""
+        self.plan.check(record)
         self._watermark_ms = watermark_ms
         answer = Answer()
         for stream, captures in record.captures:

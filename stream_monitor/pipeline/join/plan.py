@@ -13,7 +13,8 @@ from stream_monitor.capture.columns import Columns
 from stream_monitor.capture.convert import category, number
 from stream_monitor.capture.labels import Labels
 from stream_monitor.capture.schema import PREDICTION, SCORE, Role, StreamKey
-from stream_monitor.pipeline.join.record import OTHER_SEGMENT, CaptureRows, LabelRows
+from stream_monitor.errors import CodecError
+from stream_monitor.pipeline.join.record import OTHER_SEGMENT, CaptureRows, JoinRecord, LabelRows
 from stream_monitor.profile.codec import Segment
 from stream_monitor.profile.outcome import OutcomeLayout
 from stream_monitor.profile.score import score_codes
@@ -36,6 +37,16 @@ class JoinPlan:
     spec: WindowSpec
     label_lateness_ms: int
     rows_max: int
+
+    def check(self, record: JoinRecord) -> None:
+        """Codes beyond the layout would be counted wherever they point to. Errors: CodecError."""
+        codes = len(self.layout.classes) + 2
+        for stream, rows in record.captures:
+            fits = rows.groups.shape[0] == len(self.facets) and rows.segments.shape[0] == self.segment_columns
+            if not fits or not _below(rows.predicted, codes) or not _below(rows.groups, len(self.layout.groups)) or not rows.ids.all():
+                raise CodecError(f"rows of {stream.model} that do not fit the layout of their outcomes")
+        if record.labels is not None and not (_below(record.labels.label, codes) and record.labels.ids.all()):
+            raise CodecError(f"labels of {record.model} that do not fit the layout of their outcomes")
 
     @property
     def segment_columns(self) -> int:
@@ -85,6 +96,10 @@ class JoinPlan:
         for row, each in enumerate(self.segmentations[columns.stream]):
             found[row] = places_in(each, columns)[taken]
         return found
+
+
+def _below(codes: NDArray[np.uint16], limit: int) -> bool:
+    return int(codes.max(initial=0)) < max(limit, 1)
 
 
 def layout_id(layout: OutcomeLayout, baselines: Sequence[Baseline], segments: Sequence[str], spec: WindowSpec) -> str:
