@@ -118,14 +118,20 @@ def _odd(classes: Sequence[str], targets: Collection[str], predictions: Collecti
         yield f"no value of it ({_some(sorted(targets))}) is ever predicted ({_some(sorted(predictions))})"
 
 
+def usual_positive(classes: Sequence[str]) -> str | None:
+    """The one class that says yes by its name, in any case; None where there is none, or more than one."""
+    usual = [name for name in classes if name.lower() in _POSITIVE]
+    return usual[0] if len(usual) == 1 else None
+
+
 def _positive(classes: Sequence[str], means: Mapping[str, float], options: BuildOptions) -> tuple[str | None, str | None]:
     """The positive class of a binary model, and what to tell about it."""
     if options.positive_class is not None:
         known = options.positive_class in classes
         return (options.positive_class, None) if known else (None, f"the positive class {options.positive_class} is none of the classes")
-    usual = [name for name in classes if name.lower() in _POSITIVE]
-    if len(usual) == 1:
-        return usual[0], f"the positive class is {usual[0]}; `positive_class` in the config says otherwise"
+    usual = usual_positive(classes)
+    if usual is not None:
+        return usual, f"the positive class is {usual}; `positive_class` in the config says otherwise"
     ranked = sorted(((mean, name) for name, mean in means.items() if name in classes), reverse=True)
     if len(ranked) > 1 and ranked[0][0] > ranked[1][0]:
         (high, name), (low, _) = ranked[:2]

@@ -6,6 +6,7 @@ import numpy as np
 
 from stream_monitor.baseline.baseline import Baseline, CategoricalColumn, NumericColumn
 from stream_monitor.baseline.column import BaselineColumn
+from stream_monitor.baseline.task import usual_positive
 from stream_monitor.capture.schema import PREDICTION, SCORE, Role, StreamKey
 from stream_monitor.config import Model
 from stream_monitor.detect.gate import alpha
@@ -21,8 +22,6 @@ from stream_monitor.pipeline.join.plan import JoinPlan, layout_id
 from stream_monitor.profile.codec import Segment
 from stream_monitor.profile.outcome import CLASSES_MAX, Group, OutcomeLayout, Vector
 from stream_monitor.window.spec import WindowSpec
-
-_YES = ("1", "true")
 
 
 def join_plan(name: str, model: Model, baselines: Mapping[StreamKey, Baseline], spec: WindowSpec, rows_max: int) -> JoinPlan | None:
@@ -128,7 +127,7 @@ def _positive(name: str, model: Model, baseline: Baseline, classes: Sequence[str
         return model.positive_class
     if learned is not None and learned.positive is not None:
         return learned.classes[learned.positive]
-    found = next((each for each in _YES if each in classes), None)
+    found = usual_positive(classes)
     if found is None:
         raise ConfigError(
             f"models.{name}.positive_class: is missing, and a binary model needs it; its classes are {', '.join(classes[:8])}"
