@@ -21,10 +21,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from stream_monitor.capture.schema import StreamKey
-from stream_monitor.pipeline.join.join import Join, row_type
+from stream_monitor.pipeline.join.join import Join
 from stream_monitor.pipeline.join.outcomes import Outcomes
 from stream_monitor.pipeline.join.plan import JoinPlan
 from stream_monitor.pipeline.join.record import CaptureRows, JoinRecord, LabelRows
+from stream_monitor.pipeline.join.rows import row_type
 from stream_monitor.profile.outcome import OutcomeLayout
 from stream_monitor.window.spec import WindowSpec
 

@@ -11,7 +11,7 @@ pane's rate.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -22,41 +22,16 @@ from stream_monitor.errors import CodecError
 from stream_monitor.pipeline.join.pages import Pages
 from stream_monitor.pipeline.join.plan import JoinPlan
 from stream_monitor.pipeline.join.record import CaptureRows, JoinRecord, LabelRows
+from stream_monitor.pipeline.join.rows import UNSEEN, Rows, bytes_of, is_labelled, loss_of, loss_slices, outcome_rows, part_of, row_type
 from stream_monitor.pipeline.join.table import Table
 from stream_monitor.profile.codec import Segment
-from stream_monitor.profile.outcome import NO_CLASS, OutcomeRows, add_outcomes, delay_bin
+from stream_monitor.profile.outcome import NO_CLASS, OutcomeRows, add_outcomes
 from stream_monitor.profile.slices import POSITION_SCALE, SLICE_MS, Slices
 
-UNSEEN: Final = -1
-"""Stands for the time of a capture or label that did not come yet."""
 DEAD_PART: Final = 8
 """Expired rows are swept out when they are this part of all: each then costs a constant."""
 BLOCK: Final = 256
 """Panes of units whose vectors are added up at a time: 3 MB of a binary model's. Labels of one batch may touch all panes of a week."""
-
-Rows = NDArray[Any]
-"""One record per event id, see `row_type`."""
-
-
-def row_type(facets: int, segmentations: int) -> "np.dtype[np.void]":
-    """What is kept of an event. fed: its loss was told to the sequential detectors, which take nothing back."""
-    return np.dtype(
-        [
-            ("id", "<u8"),
-            ("time_ms", "<i8"),
-            ("label_ms", "<i8"),
-            ("first_label_ms", "<i8"),
-            ("value", "<f8"),
-            ("truth", "<f8"),
-            ("stream", "<u2"),
-            ("predicted", "<u2"),
-            ("score", "<u2"),
-            ("label", "<u2"),
-            ("fed", "<u1"),
-            ("groups", "<u2", (facets,)),
-            ("segments", "<u2", (segmentations,)),
-        ]
-    )
 
 
 class Change(NamedTuple):
@@ -271,9 +246,9 @@ class Join:
         return places
 
     def _replace(self, place: NDArray[np.int64], before: Rows, after: Rows, answer: Answer) -> None:
-        news = (_bytes(before) != _bytes(after)).any(axis=1)  # an event that comes twice changes nothing, and nothing is told again
+        news = (bytes_of(before) != bytes_of(after)).any(axis=1)  # an event that comes twice changes nothing, and nothing is told again
         place, before, after = place[news], before[news], after[news]
-        fresh = _is_labelled(after, self.plan) & (after["fed"] == 0) & ~self._is_past(self._kept_by(after))
+        fresh = is_labelled(after, self.plan) & (after["fed"] == 0) & ~self._is_past(self._kept_by(after))
         after["fed"] |= fresh
         self._rows[place], self._page_of[place] = after, self._pages.touch()
         answer.changes += self._differences(before, after)
@@ -305,7 +280,7 @@ class Join:
 
     def _by_unit(self, stream: StreamKey, rows: Rows, signs: NDArray[np.int64], number: NDArray[np.int64]) -> Iterator[Change]:
         """number: the same for what a row was and what it is: it counts once as touched."""
-        panes, outcome = self._pane_of(rows["time_ms"]), _outcome_rows(rows)
+        panes, outcome = self._pane_of(rows["time_ms"]), outcome_rows(rows)
         for segments, places in self._cuts(stream, rows):
             units, row = len(segments), np.flatnonzero(places < len(segments))
             keys, place = np.unique(panes[row] * units + places[row], return_inverse=True)
@@ -313,7 +288,7 @@ class Join:
             row, place = row[order := np.argsort(place, kind="stable")], place[order]
             for start in range(0, len(keys), BLOCK):
                 part = slice(*np.searchsorted(place, (start, start + BLOCK)))
-                block = _part(outcome, row[part])
+                block = part_of(outcome, row[part])
                 out = self._added(block, place[part] - start, signs[row[part]], min(BLOCK, len(keys) - start))
                 for key, vector, n in zip(keys[start:].tolist(), out, touched[start:].tolist(), strict=False):
                     at = np.flatnonzero(vector)
@@ -330,14 +305,14 @@ class Join:
         known_ms = np.maximum(rows["time_ms"], rows["first_label_ms"])
         if self._watermark_ms is not None:
             known_ms = np.maximum(known_ms, self._watermark_ms)
-        seconds, loss = -(-known_ms // SLICE_MS), np.rint(_loss(rows, self.plan) * POSITION_SCALE).astype(np.int64)
+        seconds, loss = -(-known_ms // SLICE_MS), np.rint(loss_of(rows, self.plan) * POSITION_SCALE).astype(np.int64)
         for place, stream in enumerate(self.plan.streams):
             mine = np.flatnonzero(rows["stream"] == place)
             for segments, places in self._cuts(stream, rows[mine]):
                 for segment in np.unique(places).tolist():
                     if segment < len(segments):
                         chosen = mine[places == segment]
-                        yield Losses(stream, segments[segment], _slices(seconds[chosen], loss[chosen]))
+                        yield Losses(stream, segments[segment], loss_slices(seconds[chosen], loss[chosen]))
 
     def _cuts(self, stream: StreamKey, rows: Rows) -> Iterator[tuple[list[Segment], NDArray[np.int64]]]:
         """The whole, then each segmentation: its segments, and the place of each row among them."""
@@ -384,11 +359,6 @@ class Join:
         return sampled & ~self._is_past(self._pane_of(labels.time_ms))
 
 
-def _bytes(rows: Rows) -> NDArray[np.uint8]:
-    """uint8[n, bytes of a row]: equal where all is equal, NaN too."""
-    return rows.view(np.uint8).reshape(len(rows), rows.dtype.itemsize)
-
-
 def _begins_with_zeros(ids: NDArray[np.uint64], bits: NDArray[np.uint64]) -> NDArray[np.bool_]:
     found: NDArray[np.bool_] = (bits == 0) | ((ids >> (np.uint64(64) - np.maximum(bits, np.uint64(1)))) == 0)
     return found
@@ -399,42 +369,3 @@ def _last(places: NDArray[np.int64], time_ms: NDArray[np.int64]) -> NDArray[np.i
     order = np.lexsort((np.arange(len(places)), time_ms, places))
     ends = np.flatnonzero(np.diff(places[order], append=UNSEEN - 1) != 0)
     return order[ends]
-
-
-def _is_labelled(rows: Rows, plan: JoinPlan) -> NDArray[np.bool_]:
-    """Captured, predicted and labelled."""
-    if plan.layout.task == "regression":
-        paired = np.isfinite(rows["truth"]) & np.isfinite(rows["value"])
-    else:
-        paired = (rows["label"] != NO_CLASS) & (rows["predicted"] != NO_CLASS)
-    return np.asarray(paired & (rows["time_ms"] != UNSEEN), dtype=np.bool_)
-
-
-def _loss(rows: Rows, plan: JoinPlan) -> NDArray[np.float64]:
-    """float64[n] in [0, 1]: 1 for a wrong class; for a number |e| / (|e| + s), s being the baseline's standard deviation."""
-    if plan.layout.task == "regression":
-        error = np.abs(rows["value"] - rows["truth"])
-        return np.asarray(error / (error + plan.layout.scale), dtype=np.float64)
-    return np.asarray(rows["label"] != rows["predicted"], dtype=np.float64)
-
-
-def _slices(seconds: NDArray[np.int64], loss: NDArray[np.int64]) -> Slices:
-    starts, place = np.unique(seconds, return_inverse=True)
-    n, sums = np.zeros((len(starts), 1), dtype=np.int64), np.zeros((len(starts), 3, 1), dtype=np.int64)
-    np.add.at(n[:, 0], place, 1)
-    for row, values in enumerate((loss, loss * loss, np.abs(2 * loss - POSITION_SCALE))):
-        np.add.at(sums[:, row, 0], place, values)
-    return Slices(starts, n, sums)
-
-
-def _outcome_rows(rows: Rows) -> OutcomeRows:
-    delay = delay_bin(rows["first_label_ms"] - rows["time_ms"])
-    groups = np.ascontiguousarray(rows["groups"].T)
-    plain = (np.ascontiguousarray(rows[name]) for name in ("predicted", "score", "value"))
-    predicted, score, value = plain
-    return OutcomeRows(predicted, score, value, groups, np.ascontiguousarray(rows["label"]), np.ascontiguousarray(rows["truth"]), delay)
-
-
-def _part(rows: OutcomeRows, chosen: NDArray[np.int64]) -> OutcomeRows:
-    columns: tuple[Any, ...] = tuple(column[..., chosen] for column in rows)
-    return OutcomeRows(*columns)
