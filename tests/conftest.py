@@ -1,6 +1,7 @@
 """Fixtures of all tests come from plugins, one per matter."""
 
 import logging
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -8,6 +9,9 @@ import structlog
 from hypothesis import settings
 
 pytest_plugins = ["tests.kafka.fixtures"]
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a job in the background: whatever it starts would ignore Ctrl-C, too
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("house", deadline=None)  # how long one example takes is the machine's affair, and the machine is often busy
 settings.load_profile("house")

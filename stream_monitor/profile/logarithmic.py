@@ -5,7 +5,7 @@ Bin i holds (g^(i-1), g^i], g = 1.01 / 0.99, and stands for 2 g^i / (g + 1), fro
 """
 
 from dataclasses import dataclass
-from math import ceil, log
+from math import ceil, floor, log
 from typing import Final, Self
 
 import numpy as np
@@ -13,16 +13,17 @@ from numpy.typing import NDArray
 
 RELATIVE_ERROR: Final = 0.01
 LOWEST, HIGHEST = 1e-6, 1e18
-"""A smaller value, in the lowest bin, counts as 0; a larger one as the highest: a nanosecond in ms, an exabyte."""
+"""A value in the lowest bin, none of which is larger than the former, counts as 0; one over the latter as that: a nanosecond in ms, an
+exabyte."""
 _GROWTH: Final = log((1 + RELATIVE_ERROR) / (1 - RELATIVE_ERROR))
-_FIRST: Final = ceil(log(LOWEST) / _GROWTH)
+_FIRST: Final = floor(log(LOWEST) / _GROWTH)
 BINS: Final = ceil(log(HIGHEST) / _GROWTH) - _FIRST + 1
-"""2,764: at most so many are kept."""
+"""2,765: at most so many are kept."""
 
 
 def bins_of(values: NDArray[np.float64]) -> NDArray[np.int64]:
     """int64[n], in [0, `BINS`): each value's bin; -1 for NaN. values: float64[n], >= 0."""
-    places = np.ceil(np.log(np.clip(np.nan_to_num(values), LOWEST, HIGHEST)) / _GROWTH).astype(np.int64) - _FIRST
+    places = np.ceil(np.log(np.clip(np.nan_to_num(values), LOWEST / 2, HIGHEST)) / _GROWTH).astype(np.int64) - _FIRST
     return np.where(np.isnan(values), -1, np.clip(places, 0, BINS - 1))
 
 

@@ -38,6 +38,11 @@ def test_quantiles_and_sums_are_right_to_1_percent(values: list[float], q: float
     assert abs(found.sum() - sum(values)) <= ERROR * sum(values) + LOWEST * len(values)
 
 
+@pytest.mark.parametrize("value", [LOWEST, 1.001 * LOWEST, 1.01 * LOWEST, 1.0199 * LOWEST, 1.03 * LOWEST])
+def test_what_is_over_the_lowest_is_no_zero(value: float) -> None:
+    assert histogram([value]).quantile(1.0) == pytest.approx(value, rel=ERROR)
+
+
 @pytest.mark.parametrize("q", [0.5, 0.95, 0.99, 1.0])
 def test_quantiles_are_numpys(q: float) -> None:
     values = np.random.default_rng(1).lognormal(4, 2, 10_001)
