@@ -10,7 +10,7 @@ from stream_monitor.alert.alert import Agreeing
 from stream_monitor.alert.publication import Raised
 from stream_monitor.detect.decide import cause_of
 from stream_monitor.detect.finding import FindingKind, Key, Score, ScoreStatus, Severity
-from stream_monitor.detect.registry import LOSS, NAMES, SEQUENTIAL
+from stream_monitor.detect.registry import is_sequential
 from stream_monitor.detect.report import rounded
 
 
@@ -43,7 +43,7 @@ class Heard:
     @property
     def levels(self) -> tuple[Score, ...]:
         """The scores that say how things stand; a sequential detector's says only whether they changed."""
-        return tuple(score for score in self.scores if not _is_sequential(score.key.detector))
+        return tuple(score for score in self.scores if not is_sequential(score.key.detector))
 
     @property
     def changed_ms(self) -> int | None:
@@ -85,8 +85,3 @@ def listen(scores: Sequence[Score], raised: Sequence[Raised], known: Set[Cause] 
         if score.key.feature in features and (cause := Cause.of(score.key)) in wanted:
             by_cause.setdefault(cause, []).append(score)
     return [Heard(cause, tuple(each), tuple(found[score.key] for score in each if score.key in found)) for cause, each in by_cause.items()]
-
-
-def _is_sequential(detector: str) -> bool:
-    """Plug-ins are all sequential."""
-    return detector in SEQUENTIAL or detector in LOSS or detector not in NAMES

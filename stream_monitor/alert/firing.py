@@ -8,7 +8,7 @@ from stream_monitor.alert.alert import Alert
 from stream_monitor.alert.cause import Cause, Heard
 from stream_monitor.alert.publication import Raised
 from stream_monitor.detect.finding import FindingKind, Key, Score, Severity
-from stream_monitor.detect.registry import LOSS, SEQUENTIAL
+from stream_monitor.detect.registry import is_sequential
 from stream_monitor.detect.report import WindowRef, utc
 
 CLEAR_FACTOR: Final = 0.8
@@ -50,7 +50,7 @@ class Firing(msgspec.Struct, frozen=True):
     @property
     def is_change(self) -> bool:
         """Whether it tells of a change, and ends when no further one came: of the loss, or for information only."""
-        return self.is_info or (self.last.kind is FindingKind.CONCEPT_DRIFT and _is_sequential(self.last.detector))
+        return self.is_info or (self.last.kind is FindingKind.CONCEPT_DRIFT and is_sequential(self.last.detector))
 
     def lead_in(self, heard: Heard) -> Score | None:
         """Its own detector's score in a window."""
@@ -75,10 +75,6 @@ class Firing(msgspec.Struct, frozen=True):
         if score is None or score.score is None:
             return False
         return abs(score.score - self.score) >= UPDATE_FACTOR * (score.allowance if score.falls else max(self.score, score.threshold))
-
-
-def _is_sequential(detector: str) -> bool:
-    return detector in SEQUENTIAL or detector in LOSS
 
 
 def _is_clear(score: Score) -> bool:

@@ -20,7 +20,7 @@ def told_by_labels(finding: Finding, window: WindowRef, change_point: str | None
         return f"{what(finding.key)} {way} to {value:.2f} {when(window)} ({sizes}), {events}"
     if finding.key.kind is FindingKind.CONCEPT_DRIFT:
         rise = f"{title_of(finding.key.detector)} {way} to {value:.2f}"
-        return f"{what(finding.key)} changed {when(window)}: {rise} ({sizes}), of {finding.events:,} labelled events"
+        return f"{what(finding.key)} changed {when(window)}: {rise} ({sizes}), of {finding.events:,} labelled events; {finding.note}"
     if finding.key.kind is FindingKind.BIAS:
         return f"{what(finding.key)} is {value:.2f} {when(window)} ({sizes}), of {finding.events:,} events of the smaller side"
     return f"{what(finding.key)} {way} to {value:.2f} {when(window)} ({sizes}), of {finding.events:,} labelled events"

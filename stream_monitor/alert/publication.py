@@ -11,6 +11,7 @@ from stream_monitor.alert import ending, summary
 from stream_monitor.alert.alert import Affected, Alert, AlertStatus, Annotations, Evidence, alert_id_of, fingerprint_of
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.detect.finding import Finding, FindingKind, Key, Score, Severity
+from stream_monitor.detect.registry import is_sequential
 from stream_monitor.detect.report import Span, WindowRef, rounded, utc
 
 
@@ -125,7 +126,7 @@ class Publisher:
         """The end, with the quiet window that brought it. quiet: a score of that window to tell."""
         sentence = (
             ending.settled(self.stream, self.segment, quiet.key, window)
-            if last.severity is Severity.INFO or last.kind is FindingKind.CONCEPT_DRIFT
+            if last.severity is Severity.INFO or (last.kind is FindingKind.CONCEPT_DRIFT and is_sequential(last.detector))
             else ending.recovered(self.stream, self.segment, score or quiet, window)
         )
         measured = msgspec.structs.replace(last, **_measured(last, window, score))

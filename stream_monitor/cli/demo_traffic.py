@@ -20,7 +20,7 @@ LEARNING_RATE: Final = 0.1
 LABEL_AFTER_MS: Final = (150_000, 270_000)
 """A window of two minutes closes before a label of its events came."""
 NEVER_LABELLED: Final = 0.1
-WRONG_AT_FIRST: Final = 0.02
+WRONG_AT_FIRST: Final = 0.005
 CORRECTED_AFTER_MS: Final = 60_000
 CAPTURES: Final = "captures"
 LABELS: Final = "labels"

@@ -83,6 +83,11 @@ def meaning_of(detector: str) -> Meaning:
     return _BUILT_IN.get(detector) or PLUGIN._replace(title=f"shift found by {detector}")
 
 
+def is_sequential(detector: str) -> bool:
+    """Whether it says that something changed, and not how things stand; plug-ins all do."""
+    return detector in SEQUENTIAL or detector in LOSS or detector not in _BUILT_IN
+
+
 def cause_of(detector: str) -> str:
     """What a detector points to."""
     return meaning_of(detector).cause

@@ -294,10 +294,10 @@ def test_a_shift_that_pages_nobody_says_so() -> None:
 
 def test_a_relation_that_labels_show_is_told_with_its_figure() -> None:
     rise = finding(Key(FindingKind.CONCEPT_DRIFT, None, "conditional_entropy"), 0.71, 0.41)
-    told = replace(rise, shown=(Shown("conditional_entropy", 0.41, 0.71),), interval=(0.66, 0.76), events=1_200)
+    told = replace(rise, shown=(Shown("conditional_entropy", 0.41, 0.71),), interval=(0.66, 0.76), events=1_200, note="no input drifted")
     assert summary.found(FRAUD, {}, told, Evidence((), ()), WINDOW) == (
         "fraud: the relation of inputs and labels changed in the 5 minutes from 2026-11-22 06:00 UTC: entropy of the label given the "
-        "prediction rose to 0.71 (0.66 to 0.76, limit 0.61, in training 0.41, p < 1e-12), of 1,200 labelled events"
+        "prediction rose to 0.71 (0.66 to 0.76, limit 0.61, in training 0.41, p < 1e-12), of 1,200 labelled events; no input drifted"
     )
 
 

@@ -16,7 +16,7 @@ from stream_monitor.errors import InputError
 
 
 def demo(out: Path, *more: str) -> str:
-    arguments = ["demo", "--headless", "--events", "20000", "--seed", "5", "--out", str(out), *more]
+    arguments = ["demo", "--headless", "--events", "20000", "--seed", "7", "--out", str(out), *more]
     result = CliRunner().invoke(app, arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return result.stdout
@@ -48,12 +48,20 @@ def test_every_act_is_told_and_found_out(told: tuple[str, Path]) -> None:
     assert "firing" not in start + back
     assert "income drifted" in shift
     assert shift.index("estimated accuracy fell") < shift.index("loan: accuracy fell"), "before labels came"
+    assert "labelled events; inputs drifted as well (income, region), which alone may explain it" in shift
     assert "loan: accuracy is back to normal" in back
     assert "labelled events" in rise
     assert "no input drifted, so what they mean changed" in rise
     assert "drifted in" not in rise
     assert "disparate impact is 0." in rule
     assert "\x1b" not in said, "headless: no colours"
+
+
+@pytest.mark.parametrize("seed", ["7", "1"])
+def test_at_its_usual_length_no_act_is_missed(seed: str) -> None:
+    """What `make demo` does, and another seed."""
+    result = CliRunner().invoke(app, ["demo", "--headless", "--seed", seed], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
 
 
 def test_nothing_is_estimated_from_labels(told: tuple[str, Path]) -> None:

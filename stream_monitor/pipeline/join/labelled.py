@@ -1,7 +1,7 @@
 """What labels add to a unit: its outcomes by pane, the loss as a series of its own, and the alerts on both."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
 import msgspec
@@ -134,7 +134,7 @@ class Labelled:
         self._say(said, AT_CLOSE, whole, window, found, stamp, is_first=window.revision == 1)
         if labels := layout.labelled(labelled.vector):
             part = WindowRef(labelled.from_ms, window.end_ms, labels)
-            found = judge.labelled(labelled.vector, labelled.weight)
+            found = [_beside(each, drifting) for each in judge.labelled(labelled.vector, labelled.weight)]
             self._say(said, LABELLED, part, window, found, stamp, is_first=judge.is_ready(labelled.vector))
         return said
 
@@ -170,6 +170,13 @@ def _concept_score(name: str, shift: Shift | None, spec: SequentialSpec, driftin
         return OutcomeScore(Score(key, -1, 0.0, least, 1.0, ScoreStatus.JUDGED))
     score = Score(key, -1, shift.size, least, shift.p_value, ScoreStatus.JUDGED, 0.0, True)
     severity = Severity.WARNING if shift.after > shift.before else Severity.INFO
-    inputs = f"inputs drifted as well: {', '.join(drifting[:3])}" if drifting else "no input drifted, so what they mean changed"
     shown = (Shown("loss", shift.before, shift.after),)
-    return OutcomeScore(score, (), Finding(score, shift.size, 0.0, severity, (), shift.changed_ms, shown, note=inputs))
+    return _beside(OutcomeScore(score, (), Finding(score, shift.size, 0.0, severity, (), shift.changed_ms, shown)), drifting)
+
+
+def _beside(found: OutcomeScore, drifting: Sequence[str]) -> OutcomeScore:
+    """A finding of concept drift with what it cannot tell itself: whether inputs moved, for then labels may with them."""
+    if found.finding is None or found.score.key.kind is not FindingKind.CONCEPT_DRIFT:
+        return found
+    as_well = f"inputs drifted as well ({', '.join(drifting[:3])}), which alone may explain it"
+    return found._replace(finding=replace(found.finding, note=as_well if drifting else "no input drifted, so what they mean changed"))
