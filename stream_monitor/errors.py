@@ -8,6 +8,7 @@ StreamMonitorError
 │   └── InputError        a file of events, a missing path, a flag
 └── RunError              something failed while running; exit 1
     ├── CodecError        bytes on one of our own topics are not what we wrote
+    ├── ActionError           an action did not do what it was asked; `respond` says whether it is tried again
     ├── VersionError      they are, but another version of this program wrote them; nothing of them may be skipped
     └── BrokerError
         ├── Retriable     nothing happened; call again
@@ -46,6 +47,10 @@ class RunError(StreamMonitorError):
 
 class CodecError(RunError):
     """Bytes that are not a record of ours: wrong magic, version, checksum or size."""
+
+
+class ActionError(RunError):
+    """An action about an alert failed."""
 
 
 class VersionError(RunError):

@@ -1,6 +1,7 @@
 """`monitor.yaml` as one frozen tree.
 
-Read `tree` (the settings) and `load` (reading, `${VARIABLE}`s, and what is said of mistakes). What all members must agree on
+Read `section` (what all have), `actions` (what is done about alerts), `tree` (the settings) and `load` (reading, `${VARIABLE}`s, and
+what is said of mistakes). What all members must agree on
 (`Config.shared`) travels in the log; where Kafka is and what this worker is called does not.
 """
 

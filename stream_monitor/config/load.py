@@ -23,6 +23,8 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
         for key, _ in node.value:
+            if key.tag == "tag:yaml.org,2002:bool":
+                key.tag = "tag:yaml.org,2002:str"  # a key is a name: YAML 1.1 reads `on` as true
             if key.tag == "tag:yaml.org,2002:str" and key.value in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"the key {key.value!r} is given twice", key.start_mark)
             seen.add(key.value)
@@ -50,7 +52,7 @@ def load_config(path: Path) -> Config:
 
 def parse_config(tree: Mapping[str, Any], source: str) -> Config:
     """Validate a config tree. Errors: ConfigError that begins with `source`."""
-    return _validated(_substitute({"instance": "${HOSTNAME}", **tree}, source, ()), source, "forbid")
+    return _validated(substitute({"instance": "${HOSTNAME}", **tree}, source, ()), source, "forbid")
 
 
 def parse_shared(shared: bytes, source: str) -> Config:
@@ -66,12 +68,18 @@ def _validated(tree: Mapping[str, Any], source: str, extra: Literal["forbid", "i
         raise ConfigError(f"{source}: " + "; ".join([*sentences][:5])) from None
 
 
-def _substitute(node: Any, source: str, place: tuple[str, ...]) -> Any:
+def substitute(node: Any, source: str, place: tuple[str, ...]) -> Any:
+    """The same tree with the values of `${VARIABLE}`s, but for `actions.NAME.with`. place: where the node is. Errors: ConfigError."""
     if isinstance(node, str):
         return re.sub(r"\$\{(\w+)\}", lambda match: _variable(match[1], source, place), node)
     if isinstance(node, dict):
-        return {key: _substitute(value, source, (*place, str(key))) for key, value in node.items()}
-    return [_substitute(value, source, (*place, str(i))) for i, value in enumerate(node)] if isinstance(node, list) else node
+        return {key: value if _is_for_respond(place, key) else substitute(value, source, (*place, str(key))) for key, value in node.items()}
+    return [substitute(value, source, (*place, str(i))) for i, value in enumerate(node)] if isinstance(node, list) else node
+
+
+def _is_for_respond(place: tuple[str, ...], key: object) -> bool:
+    """The secrets of actions are not asked of other commands, nor kept in the config."""
+    return len(place) == 2 and place[0] == "actions" and key == "with"
 
 
 def _variable(name: str, source: str, place: tuple[str, ...]) -> str:
@@ -115,7 +123,7 @@ def _section_at(location: tuple[Any, ...]) -> list[str]:
         inside = section.model_fields[part].annotation if part in section.model_fields else inside
         found = [kind for kind in (inside, *getattr(inside, "__args__", ())) if isinstance(kind, type) and issubclass(kind, BaseModel)]
         section = found[0] if found else section
-    return list(section.model_fields)
+    return [info.alias or name for name, info in section.model_fields.items()]
 
 
 def config_id(shared: bytes) -> str:

@@ -1,24 +1,17 @@
 """Every setting, its default with unit and reason: one frozen tree."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Literal
 
 import orjson
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
+from pydantic import Field, model_validator
 
-from stream_monitor.config.duration import format_duration, parse_duration
-
-Duration = Annotated[int, BeforeValidator(parse_duration), PlainSerializer(format_duration)]
-"""Milliseconds inside, `10m` outside."""
-Limit = Annotated[float, Field(allow_inf_nan=False)]
-"""A threshold: JSON, in which the config travels, has no NaN and no infinity."""
+from stream_monitor.config.actions import ReadyAction, Respond
+from stream_monitor.config.duration import format_duration
+from stream_monitor.config.section import Duration, Limit, Section
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, coerce_numbers_to_str=True, use_attribute_docstrings=True)
-
-
-class Kafka(_Section):
+class Kafka(Section):
     """Where the cluster is; never leaves this process."""
 
     bootstrap_servers: str = "localhost:9092"
@@ -27,7 +20,7 @@ class Kafka(_Section):
     """Passed to librdkafka as they are (SASL, TLS, …)."""
 
 
-class Topics(_Section):
+class Topics(Section):
     """Names of topics. Our own are `prefix.profiles`, `.windows`, `.alerts`, `.state`, `.config`, `.dead-letters`, …."""
 
     captures: tuple[str, ...] = Field(default=("captures",), min_length=1)
@@ -42,7 +35,7 @@ class Topics(_Section):
         return f"{self.prefix}.{name}"
 
 
-class Features(_Section):
+class Features(Section):
     """Which of the baseline's features are judged, and kinds that overrule inference when a baseline is built."""
 
     include: tuple[str, ...] | None = None
@@ -55,7 +48,7 @@ class Features(_Section):
     """Read these as numbers (when a baseline is built)."""
 
 
-class Window(_Section):
+class Window(Section):
     """When a model is looked at; see `window.WindowSpec`."""
 
     size: Duration = "10m"  # type: ignore[assignment]
@@ -94,28 +87,28 @@ class Window(_Section):
         return self.size if self.every is None else self.every
 
 
-class Version(_Section):
+class Version(Section):
     """A model version with a baseline of its own; it is judged apart from the others."""
 
     baseline: str
     """Path of its baseline file, relative to the config file."""
 
 
-class Facet(_Section):
+class Facet(Section):
     """A protected attribute."""
 
     privileged: str | None = None
     """The group that the others are compared with."""
 
 
-class Override(_Section):
+class Override(Section):
     """Settings of one feature."""
 
     thresholds: dict[str, Limit] = {}
     """Detector -> threshold, before the model's own."""
 
 
-class Model(_Section):
+class Model(Section):
     """One model in production."""
 
     baseline: str
@@ -149,7 +142,7 @@ class Model(_Section):
     """How many false alerts a month this model may raise; divided over all its tests."""
 
 
-class Metrics(_Section):
+class Metrics(Section):
     """Where `/metrics`, `/healthz`, `/readyz` and the pages are served; loopback unless told otherwise."""
 
     host: str = "127.0.0.1"
@@ -161,7 +154,7 @@ class Metrics(_Section):
     `${ENV_VAR}`. Metrics and health need none."""
 
 
-class Engine(_Section):
+class Engine(Section):
     """How the pipeline runs; the defaults suit a cluster with round trips below 10 ms."""
 
     batch_messages_max: int = Field(default=10_000, ge=1, le=100_000)
@@ -198,7 +191,7 @@ class Engine(_Section):
         return self
 
 
-class Config(_Section):
+class Config(Section):
     """The whole of `monitor.yaml`."""
 
     kafka: Kafka = Kafka()
@@ -211,6 +204,9 @@ class Config(_Section):
     engine: Engine = Engine()
     models: dict[str, Model] = Field(min_length=1)
     """Model name, as in the events' `model`, -> its settings."""
+    respond: Respond = Respond()
+    actions: dict[str, ReadyAction] = {}
+    """Name -> a ready action that `stream-monitor respond` takes about alerts."""
 
     @model_validator(mode="after")
     def _topics_fit(self) -> "Config":

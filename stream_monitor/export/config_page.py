@@ -15,7 +15,8 @@ _INTRODUCTION = """\
 Made by `make docs` from `stream_monitor/config/tree.py`; do not edit.
 
 Unknown keys are errors. `${NAME}` is replaced by the environment variable NAME. Durations: `250ms`, `30s`, `10m`, `1h`, `7d`.
-All but `kafka`, `instance` and `metrics` is shared: it travels in the log, and every member runs the one with the highest `revision`.
+All but `kafka`, `instance`, `metrics`, `respond` and `actions` is shared: it travels in the log, and every member runs the one with the
+highest `revision`.
 
 | key | default | meaning |
 |---|---|---|
@@ -28,7 +29,8 @@ def config_page() -> str:
 
 
 def _rows(section: type[BaseModel], prefix: str) -> Iterator[str]:
-    for name, info in section.model_fields.items():
+    for field, info in section.model_fields.items():
+        name = info.alias or field
         inner = _section_of(info.annotation)
         if inner is None:
             yield f"| `{prefix}{name}` | {_default(info)} | {_meaning(info)} |\n"

@@ -1,0 +1,129 @@
+"""An action: a function about alerts, which alerts it takes, and how it is run."""
+
+import inspect
+import re
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from stream_monitor.alert.alert import Alert, AlertStatus
+from stream_monitor.config.actions import ActionOptions, AlertFilter
+from stream_monitor.errors import ConfigError
+from stream_monitor.respond.call import Call
+
+Result = Mapping[str, Any] | None
+Target = Callable[..., Result | Awaitable[Result]]
+"""Takes an `Alert`, and where it wants to a `Call`; sync or async."""
+_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_FILTER: Final = frozenset(AlertFilter.model_fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What `on` makes; it can be called as the function itself."""
+
+    name: str
+    target: Target
+    filter: AlertFilter
+    options: ActionOptions
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise ConfigError(f"an action cannot be called {self.name!r}: write a name of letters, digits, _ . -, at most 64")
+
+    def __call__(self, alert: Alert, call: Call | None = None) -> Result | Awaitable[Result]:
+        """Call the function; without a call as a first attempt."""
+        return self.target(alert, call or Call(self.key(alert))) if _takes_call(self.target) else self.target(alert)
+
+    def takes(self, alert: Alert) -> bool:
+        """Whether it is to be called about this publication of an alert (once for each key)."""
+        wanted = self.filter
+        statuses = wanted.status or (AlertStatus.FIRING, AlertStatus.UPDATED)
+        return (
+            alert.status in statuses
+            and (wanted.kind is None or alert.kind in wanted.kind)
+            and (wanted.severity is None or alert.severity in wanted.severity)
+            and (wanted.model is None or alert.model in wanted.model)
+            and (wanted.feature is None or alert.feature in wanted.feature)
+            and (wanted.segment is None or _has(alert.segment, wanted.segment))
+            and wanted.labels.items() <= alert.labels.items()
+        )
+
+    def key(self, alert: Alert) -> str:
+        """The idempotency key: the alert's id; with its revision where statuses are named, since each such publication counts."""
+        return alert.alert_id if self.filter.status is None else f"{alert.alert_id}/{alert.revision}"
+
+
+def _has(segment: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
+    return wanted.items() <= segment.items() if wanted else not segment
+
+
+def on(*, name: str | None = None, **settings: Any) -> Callable[[Target], Action]:
+    """A decorator that makes a function an action: `@on(severity="critical", rate="1/6h")`.
+
+    settings: the fields of `AlertFilter` (kind, severity, model, feature, segment, labels, status) and of `ActionOptions` (timeout,
+    retries, backoff, …). name: default that of the function, or of the class in lower case. Without a field of the filter every alert
+    is taken. Errors: ConfigError that names the setting.
+    """
+    try:
+        wanted = AlertFilter.model_validate({key: value for key, value in settings.items() if key in _FILTER})
+        options = ActionOptions.model_validate({key: value for key, value in settings.items() if key not in _FILTER})
+    except ValidationError as error:
+        raise ConfigError(_sentence(error)) from None
+
+    def register(target: Target) -> Action:
+        _require_callable(target)
+        action = Action(name or str(getattr(target, "__name__", type(target).__name__.lower())), target, wanted, options)
+        found = _found.get()
+        if found is not None:
+            found.append(action)
+        return action
+
+    return register
+
+
+@contextmanager
+def collecting() -> Iterator[list[Action]]:
+    """The actions that `on` makes meanwhile, in order."""
+    found: list[Action] = []
+    token = _found.set(found)
+    try:
+        yield found
+    finally:
+        _found.reset(token)
+
+
+_found: ContextVar[list[Action] | None] = ContextVar("found", default=None)
+
+
+def _takes_call(target: Target) -> bool:
+    return _fits(target, 2)
+
+
+def _require_callable(target: Target) -> None:
+    if not callable(target) or not (_fits(target, 1) or _fits(target, 2)):
+        raise ConfigError(f"on(…): {target!r} must be a function of an alert: def act(alert: Alert), or (alert: Alert, call: Call)")
+
+
+def _fits(target: Target, arguments: int) -> bool:
+    try:
+        inspect.signature(target).bind(*range(arguments))
+    except TypeError:
+        return False
+    return True
+
+
+def _sentence(error: ValidationError) -> str:
+    known = sorted([*_FILTER, *ActionOptions.model_fields, "name"])
+    details = []
+    for detail in error.errors():
+        place = ".".join(str(part) for part in detail["loc"])
+        unknown = detail["type"] == "extra_forbidden"
+        details.append(
+            f"{place}: " + (f"unknown; known are {', '.join(known)}" if unknown else detail["msg"].removeprefix("Value error, "))
+        )
+    return "on(…): " + "; ".join(details[:5])
