@@ -1,0 +1,95 @@
+"""Alerts for actions, and how an action is called outside a responder."""
+
+import asyncio
+import inspect
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from stream_monitor.alert.alert import Affected, Agreeing, Alert, AlertStatus, Annotations, Evidence, Mean, Moved, SampleEvent
+from stream_monitor.detect.finding import FindingKind, Severity
+from stream_monitor.detect.report import Span
+from stream_monitor.respond import Call, ReadyAction
+
+ALERT = Alert(
+    alert_id="4ddcd3dccecd7eafb026cef4daa7ba6e",
+    fingerprint="5056b3e883fb274d98eaa3cb1a521769",
+    revision=1,
+    status=AlertStatus.FIRING,
+    severity=Severity.CRITICAL,
+    kind=FindingKind.DATA_DRIFT,
+    model="loan",
+    version="7",
+    segment={"region": "north"},
+    feature="income",
+    detector="psi",
+    score=1.06964,
+    threshold=0.2,
+    p_value=6.15566e-57,
+    window=Span("2026-01-05T16:00:00.000Z", "2026-01-05T16:05:00.000Z", 300),
+    started_at="2026-01-05T16:00:00.000Z",
+    detected_at="2026-01-05T16:05:05.000Z",
+    resolved_at=None,
+    reason=None,
+    change_point="2026-01-05T16:00:07.000Z",
+    baseline_id="b-1",
+    config_id="c-1",
+    labels={"team": "credit"},
+    annotations=Annotations(
+        "loan: income drifted in the 5 minutes from 2026-01-05 16:00 UTC (PSI 1.07 over 0.20)", "https://runbooks.example/drift"
+    ),
+    evidence=Evidence(
+        (Moved("[8602.97, 22562.8)", 0.05, 0.243333), Moved("[71418.9, 212021]", 0.05, 0.0)),
+        (SampleEvent("captures", 0, 28_800),),
+        Mean(42646.3, 29243.1),
+        (Agreeing("psi", 1.06964, 0.2, 6.2e-57), Agreeing("ks", 0.423333, 0.15, 5.8e-47)),
+        (Affected({"region": "north"}, None, 1.9, 100),),
+    ),
+)
+UPDATED = msgspec.structs.replace(
+    ALERT, revision=2, status=AlertStatus.UPDATED, severity=Severity.WARNING, detected_at="2026-01-05T16:10:05.000Z"
+)
+RESOLVED = msgspec.structs.replace(
+    UPDATED,
+    revision=3,
+    status=AlertStatus.RESOLVED,
+    detected_at="2026-01-05T16:30:05.000Z",
+    resolved_at="2026-01-05T16:30:00.000Z",
+    reason="recovered",
+)
+KEY = f"{ALERT.alert_id}/1"
+LINK = "https://monitor.example/models/{model}"
+LINKED = "https://monitor.example/models/loan"
+ESSENTIAL = (
+    "PSI 1.07 over 0.20",
+    "critical",
+    "loan",
+    "income",
+    "2026-01-05T16:00:07.000Z",
+    "1.06964",
+    "0.2",
+    "2026-01-05T16:05:00.000Z",
+    "runbooks.example",
+)
+"""What every counterpart is told: summary, severity, model, feature, since when, score, threshold, window and runbook."""
+
+
+def at(alert: Alert, **fields: Any) -> Alert:
+    """The same with other fields."""
+    return msgspec.structs.replace(alert, **fields)
+
+
+def call(key: str = KEY, *, within_s: float = 30.0, dry_run: bool = False) -> Call:
+    return Call(key, deadline=datetime.now(UTC) + timedelta(seconds=within_s), dry_run=dry_run)
+
+
+def act(action: ReadyAction, alert: Alert = ALERT, told: Call | None = None) -> Mapping[str, Any] | None:
+    """The result of one attempt."""
+    done = action(alert, told or call())
+    return asyncio.run(_waited(done)) if inspect.isawaitable(done) else done
+
+
+async def _waited(done: Any) -> Any:
+    return await done
