@@ -64,12 +64,12 @@ class Stage:
     alerts: list[Alert] = field(default_factory=list)
     windows: list[bytes] = field(default_factory=list)
     figures: Figures = field(default_factory=Figures)
+    config: Config = field(default_factory=lambda: demo_config())
 
     def __post_init__(self) -> None:
         """Topics, config and baseline into the log; one worker of each role."""
         self.clock = Clock()
         self.broker = MemoryBroker(self.clock)
-        self.config = _config()
         self.broker.ensure_topics([TopicSpec(CAPTURES, PARTITIONS), TopicSpec(LABELS, PARTITIONS)])
         prepare_topics(self.broker, self.config)
         ConfigLog.of(self.broker, self.config).apply(self.config, {"loan": _baseline(self.config.models["loan"], self.traffic)})
@@ -138,14 +138,15 @@ class Stage:
         return log
 
 
-def _config() -> Config:
-    """Windows of two minutes; workers that never wait, because the clock does not move while they do."""
+def demo_config(**more: object) -> Config:
+    """Windows of two minutes; workers that never wait, because the clock does not move while they do. more: settings of the model."""
     model = {
         "baseline": "loan",
         "task": "binary",
         "positive_class": "repaid",
         "facets": {"gender": {"privileged": "male"}},
         "window": {"size": "2m", "watermark_delay": "1s"},
+        **more,
     }
     engine = {"commit_interval": "0ms", "commit_interval_max": "0ms", "profiles_partitions": 2}
     return parse_config({"instance": "demo", "engine": engine, "models": {"loan": model}}, "demo")
@@ -157,7 +158,9 @@ def _baseline(model: Model, traffic: Traffic) -> bytes:
     from stream_monitor.baseline.store import dump
     from stream_monitor.pipeline.learn import learn
 
-    options = BuildOptions(task=model.task, positive_class=model.positive_class, window_ms=model.window.size, segments=tuple(model.facets))
+    options = BuildOptions(
+        task=model.task, positive_class=model.positive_class, window_ms=model.window.size, segments=(*model.segments, *model.facets)
+    )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "training.jsonl"
         path.write_bytes(b"\n".join(traffic.training) + b"\n")

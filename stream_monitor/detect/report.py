@@ -105,7 +105,7 @@ def utc(time_ms: int) -> str:
 
 def rounded(value: float | None) -> float | None:
     """To 6 significant digits; None stays None, and an infinite threshold, which is none, becomes it."""
-    if value == inf:
+    if value in (inf, -inf):
         return None
     if value is None or value in (0.0, 1.0):  # half of all, and rounding costs more than the rest of a row
         return value

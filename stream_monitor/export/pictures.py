@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 WIDTH: Final = 720
 POINTS_MAX: Final = 360
 """Points of a line: two pixels each. Of more, the highest of each stretch is drawn."""
+SPARK_POINTS_MAX: Final = 120
 _LEFT, _RIGHT, _TOP = 44, 10, 10
 _LANE: Final = 22
 _LANE_LABEL: Final = 190
@@ -44,15 +45,17 @@ class Axis:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Values from 0 to `top` over the pixels from low to high."""
+    """Values from `bottom` to `top` over the pixels from low to high."""
 
     top: float
     high: float
     low: float
+    bottom: float = 0.0
 
     def __call__(self, value: float) -> float:
         """Where a value is, kept inside."""
-        return round(self.low - (self.low - self.high) * min(max(value / self.top, 0.0), 1.0), 1)
+        part = (value - self.bottom) / (self.top - self.bottom)
+        return round(self.low - (self.low - self.high) * min(max(part, 0.0), 1.0), 1)
 
 
 class Point(NamedTuple):
@@ -99,7 +102,7 @@ def score_over_time(
     xs = [axis.x(point.end_ms) for point in points]
     parts += [
         *_time_axis(axis, floor),
-        *_value_axis(top, y),
+        *_value_axis(y),
         _line("threshold", xs, [point.threshold for point in points], y),
         _line("score", xs, [point.score for point in points], y),
     ]
@@ -107,6 +110,35 @@ def score_over_time(
         x = axis.x(change_ms)
         parts.append(f'<line class="change" x1="{x}" x2="{x}" y1="{_TOP}" y2="{floor}"/>')
     return _svg(height, label, parts)
+
+
+def truth_and_estimate(truth: Sequence[Point], estimate: Sequence[Point], label: str) -> str:
+    """What labels told of each window with its threshold, and what scores had told before; at least one point, and all with a score."""
+    height, floor = 150, 125
+    truth, estimate = thinned(truth), thinned(estimate)
+    points = [*truth, *estimate]
+    start_ms, end_ms = min(point.end_ms for point in points), max(point.end_ms for point in points)
+    axis = Axis(start_ms, max(end_ms, start_ms + 1), _LEFT, WIDTH - _RIGHT)
+    values = [value for point in points for value in (point.score, point.threshold) if value is not None]
+    low, high = min(values), max(values)
+    margin = 0.1 * max(high - low, 0.05 * abs(high), 1e-9)
+    y = Scale(high + margin, _TOP, floor, low - margin)
+    lines = [
+        _line("threshold", [axis.x(point.end_ms) for point in truth], [point.threshold for point in truth], y),
+        _line("estimate", [axis.x(point.end_ms) for point in estimate], [point.score for point in estimate], y),
+        _line("score", [axis.x(point.end_ms) for point in truth], [point.score for point in truth], y),
+    ]
+    return _svg(height, label, [*_time_axis(axis, floor), *_value_axis(y), *lines])
+
+
+def spark(points: Sequence[Point], label: str) -> str:
+    """A score and its threshold by window, without axes, for a row of a table; at least one point."""
+    width, height, points = 240, 36, thinned(points, SPARK_POINTS_MAX)
+    axis = Axis(points[0].end_ms, max(points[-1].end_ms, points[0].end_ms + 1), 2, width - 2)
+    values = [value for point in points for value in (point.score, point.threshold) if value is not None]
+    y, xs = Scale(max([*values, 1e-9]) * 1.05, 2, height - 2), [axis.x(point.end_ms) for point in points]
+    lines = [_line("threshold", xs, [point.threshold for point in points], y), _line("score", xs, [point.score for point in points], y)]
+    return _svg(height, label, lines, width)
 
 
 def shares(bins: Sequence[Share]) -> str:
@@ -141,9 +173,9 @@ def lanes(found: Sequence[Lane], axis_ms: tuple[int, int]) -> str:
     return _svg(floor + 22, "alerts over time", parts)
 
 
-def thinned(points: Sequence[Point]) -> list[Point]:
-    """At most `POINTS_MAX`: of each stretch the highest."""
-    step = -(-len(points) // POINTS_MAX)
+def thinned(points: Sequence[Point], most: int = POINTS_MAX) -> list[Point]:
+    """At most so many: of each stretch the highest."""
+    step = -(-len(points) // most)
     if step <= 1:
         return list(points)
     stretches = (points[start : start + step] for start in range(0, len(points), step))
@@ -177,13 +209,13 @@ def _time_axis(axis: Axis, floor: float) -> list[str]:
     return parts
 
 
-def _value_axis(top: float, y: Scale) -> list[str]:
-    marks = [0.0, top / 2.2, top / 1.1]
+def _value_axis(y: Scale) -> list[str]:
+    marks = [y.bottom + (y.top - y.bottom) * part for part in (0.0, 1 / 2.2, 1 / 1.1)]
     return [f'<text class="tick" x="{_LEFT - 6}" y="{y(mark) + 4}" text-anchor="end">{mark:.2g}</text>' for mark in marks]
 
 
-def _svg(height: float, label: str, parts: Sequence[str]) -> str:
-    head = f'<svg viewBox="0 0 {WIDTH} {height:.0f}" role="img" aria-label="{escape(label, quote=True)}">'
+def _svg(height: float, label: str, parts: Sequence[str], width: int = WIDTH) -> str:
+    head = f'<svg viewBox="0 0 {width} {height:.0f}" role="img" aria-label="{escape(label, quote=True)}">'
     return head + "".join(parts) + "</svg>"
 
 

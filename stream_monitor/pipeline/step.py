@@ -14,6 +14,7 @@ from stream_monitor.detect.report import WindowScore
 from stream_monitor.errors import CodecError
 from stream_monitor.pipeline.affected import affected_by
 from stream_monitor.pipeline.join.join import Answer, Join
+from stream_monitor.pipeline.join.newest import Newest
 from stream_monitor.pipeline.join.record import JoinRecord
 from stream_monitor.pipeline.plan import Plan, StreamPlan
 from stream_monitor.pipeline.report import report_silence, report_window
@@ -95,6 +96,8 @@ class Outputs:
     removed: list[UnitKey] = field(default_factory=list)
     """Units that a newer config ended."""
     joined: list[Joined] = field(default_factory=list)
+    newest: dict[UnitKey, Newest] = field(default_factory=dict)
+    """Of the units whose outcomes were told of."""
     unreadable: str | None = None
     """Why the record's profile could not be read, where it could not."""
 
@@ -108,7 +111,14 @@ class Outputs:
         self.refused_values += other.refused_values
         self.removed.extend(other.removed)
         self.joined.extend(other.joined)
+        for key, newest in other.newest.items():
+            self.show(key, newest)
         self.unreadable = self.unreadable or other.unreadable
+
+    def show(self, key: UnitKey, newest: Newest) -> None:
+        """Keep the newest of a unit's outcomes."""
+        known = self.newest.get(key)
+        self.newest[key] = newest if known is None else known.then(newest)
 
 
 def step(state: State, record: Sealed | Progress | JoinRecord, plans: Plans) -> Outputs:
@@ -237,6 +247,7 @@ def _advance_labelled(state: State, key: UnitKey, watermark_ms: int, outputs: Ou
     for said in labelled.advance(watermark_ms, join.rates if join else {}, state.stamp(), state.units[key].drifting()):
         outputs.scores.extend(said.scores)
         outputs.alerts.extend(said.alerts)
+        outputs.show(key, said.newest)
         state.changed.add(key)
     if labelled.concept.fed > fed:
         state.changed.add(key)

@@ -11,12 +11,12 @@ from stream_monitor.export.http import MetricsServer
 from stream_monitor.export.report import Story, write_report
 from stream_monitor.runtime.roster import Roster
 from tests.browser import ENTER, TAB, Browser
-from tests.demo_stage import played
+from tests.demo_stage import called
 from tests.integration.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
-PAGES = ("/", "/alerts", "/workers", "/models/loan", "/models/loan/features/income")
+PAGES = ("/", "/alerts", "/workers", "/models/loan", "/models/loan?segment=region%3Dnorth", "/models/loan/features/income")
 DIM = """
 const luminance = colour => {
   const [r, g, b] = colour.match(/[\\d.]+/g).map(Number).map(c => c / 255).map(c => c <= .04045 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4);
@@ -60,7 +60,7 @@ def browser(window: Browser, url: str) -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def stage() -> Stage:
-    return played()
+    return called()
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +88,21 @@ def test_one_clicks_from_the_models_to_a_feature_to_the_alerts_to_the_workers_an
     browser.click("loan", "main")
     browser.click("Models")
     assert browser.url == url + "/"
+
+
+def test_one_reads_how_good_the_model_is_and_goes_to_a_segment(browser: Browser, url: str) -> None:
+    browser.open(url + "/models/loan")
+    for name in ("quality", "bias", "concept drift", "operations", "columns"):
+        browser.click(name, "main")
+        assert browser.url.rpartition("#")[2] in browser.run("return [...document.querySelectorAll('h2[id]')].map(each => each.id)")
+    charts = browser.run("return [...document.querySelectorAll('svg')].map(each => each.getAttribute('aria-label'))")
+    assert charts[0] == "accuracy by labels and as estimated, over time"
+    assert "latency p95 over the last windows" in charts
+    browser.click("region=north", "main")
+    assert browser.url == url + "/models/loan?segment=region%3Dnorth"
+    assert browser.run("return document.querySelector('h1').textContent").endswith("loan, region=north")
+    browser.click("the whole", "main")
+    assert browser.url == url + "/models/loan"
 
 
 def test_one_finds_a_column_by_its_name(browser: Browser, url: str) -> None:

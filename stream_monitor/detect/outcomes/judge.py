@@ -31,12 +31,14 @@ UNLABELLED_BIAS: Final = ("disparate_impact", "statistical_parity_difference")
 class OutcomeScore(NamedTuple):
     """One figure of one window. segment: the facet's group or the class that it is about, beside the unit.
 
-    finding: what is wrong, if anything is.
+    finding: what is wrong, if anything is; measure: the figure with its interval, where it has one; before: its value in training.
     """
 
     score: Score
     segment: Segment = ()
     finding: Finding | None = None
+    measure: Measure | None = None
+    before: float | None = None
 
 
 @dataclass(frozen=True)
@@ -132,14 +134,15 @@ class OutcomeJudge:
     def _bias(self, measure: Measure, status: ScoreStatus) -> OutcomeScore:
         """Held against the nearer end of the allowed range; how the training data was is told, and excuses nothing."""
         row, before = BIAS[measure.name], self._before.get((measure.name, measure.segment))
-        low, high = self._allowed(row.allowed, measure.name)
+        low, high = self.allowed(measure.name)
         fair = 1.0 if row.allowed[0] > 0 else 0.0
         falls = measure.value is not None and measure.value < fair
         threshold, bad = low if falls else high, outside(measure, (low, high))
         return self._outcome(FindingKind.BIAS, measure, status, threshold, falls, fair, bad, None if before is None else before.value)
 
-    def _allowed(self, default: Allowed, name: str) -> Allowed:
-        limit = self.limits.get(name)
+    def allowed(self, name: str) -> Allowed:
+        """Between what a metric of bias may be; KeyError for another."""
+        default, limit = BIAS[name].allowed, self.limits.get(name)
         if limit is None:
             return default
         return (min(limit, 1 / limit), max(limit, 1 / limit)) if default[0] > 0 else (-abs(limit), abs(limit))
@@ -163,7 +166,7 @@ class OutcomeJudge:
         limit = threshold if threshold is not None else (float("-inf") if falls else float("inf"))
         origin = limit if base is None else max(base, limit) if falls else min(base, limit)
         score = Score(key, -1, measure.value, limit, p_value, status, origin, bad, falls=falls)
-        return OutcomeScore(score, measure.segment, _finding(score, measure, before))
+        return OutcomeScore(score, measure.segment, _finding(score, measure, before), measure, before)
 
     def _told(self, figures: Mapping[str, float | None]) -> Iterator[OutcomeScore]:
         """Not judged: by when labels come is known to nobody but those who label; and inputs alone may move labels and predictions."""

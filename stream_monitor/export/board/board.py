@@ -12,10 +12,13 @@ from typing import Final
 from stream_monitor.alert.alert import Alert, AlertStatus
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.config import Config
+from stream_monitor.detect.outcomes.bias import BIAS
 from stream_monitor.detect.report import WindowScore
 from stream_monitor.export.board.history import History
+from stream_monitor.export.board.part import Closed, Part
 from stream_monitor.pipeline.plan import StreamPlan
 from stream_monitor.pipeline.step import Outputs, State
+from stream_monitor.profile.codec import Segment
 from stream_monitor.window.windows import Window
 
 ALERTS_MAX: Final = 500
@@ -24,12 +27,31 @@ ALERTS_MAX: Final = 500
 
 @dataclass(slots=True)
 class StreamBoard:
-    """One stream's whole. window: the last that was judged; watermark_ms: event time that it has reached."""
+    """One stream. parts: its whole, (), and the segments of which something was said; window: the whole's last that was judged;
+    watermark_ms: event time that it has reached.
+    """
 
     plan: StreamPlan
-    history: History = field(default_factory=History)
+    parts: dict[Segment, Part] = field(default_factory=lambda: {(): Part(History())})
     window: Window | None = None
     watermark_ms: int | None = None
+
+    @property
+    def history(self) -> History:
+        """The whole's, with every column."""
+        return self.parts[()].history
+
+    def part(self, segment: Segment) -> Part:
+        """One of those that the plan names."""
+        return self.parts.setdefault(segment, Part())
+
+    def close(self, segment: Segment, window: Window) -> None:
+        """A window closed, or an earlier one was revised, which changes nothing here."""
+        if segment not in self.plan.judges:
+            return
+        part = self.part(segment)
+        if part.closed is None or window.end_ms >= part.closed.end_ms:
+            part.closed, self.window = Closed.of(window), self.window if segment else window
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +101,16 @@ class Board:
             for state in states:
                 self._follow(state)
             for (stream, segment), window in outputs.closed:
-                if not segment and stream in self._streams:
-                    self._streams[stream].window = window
+                if stream in self._streams:
+                    self._streams[stream].close(segment, window)
             for rows in _by_window(outputs.scores):
                 board = self._streams.get(StreamKey(rows[0].model, rows[0].version))
-                if board is not None:
-                    board.history.add(rows)
+                segment = tuple(rows[0].segment.items())
+                if board is not None and segment in board.plan.judges:  # else a class, or a group of a facet
+                    board.part(segment).add(rows)
+            for (stream, segment), newest in outputs.newest.items():
+                if stream in self._streams and segment in self._streams[stream].plan.judges:
+                    self._streams[stream].part(segment).learn(newest)
             for alert in outputs.alerts:
                 self._alerts.pop(alert.alert_id, None)
                 self._alerts[alert.alert_id] = alert
@@ -138,6 +164,8 @@ class Board:
         if known is None or known.plan.baseline.id != plan.baseline.id:
             known = self._streams[stream] = StreamBoard(plan)
         known.plan, known.watermark_ms = plan, state.watermark_ms(plan)
+        if len(known.parts) > 1:
+            known.parts = {segment: part for segment, part in known.parts.items() if segment in plan.judges}
 
     def _forget(self) -> None:
         too_many = len(self._alerts) - ALERTS_MAX
@@ -148,9 +176,9 @@ class Board:
 
 
 def _by_window(rows: Iterable[WindowScore]) -> Iterator[list[WindowScore]]:
-    """Rows of whole streams, window by window."""
-    found: dict[tuple[str, str | None, str], list[WindowScore]] = {}
+    """Rows of whole streams, and of segments those of no one column, window by window."""
+    found: dict[tuple[str, str | None, Segment, str], list[WindowScore]] = {}
     for row in rows:
-        if not row.segment:
-            found.setdefault((row.model, row.version, row.window.end), []).append(row)
+        if not row.segment or (row.feature is None and row.detector not in BIAS):
+            found.setdefault((row.model, row.version, tuple(row.segment.items()), row.window.end), []).append(row)
     return iter(found.values())

@@ -1,4 +1,4 @@
-"""The scores of a stream's last windows, in bounded memory."""
+"""The scores of the last windows of a stream or a segment, in bounded memory."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_monitor.detect.registry import is_sequential
 from stream_monitor.detect.report import WindowScore
 from stream_monitor.export.pictures import Point
 
@@ -22,30 +23,40 @@ SeriesKey = tuple[str | None, str]
 
 @dataclass(slots=True)
 class History:
-    """A ring of windows. values: float64[2, S, N], scores and thresholds by series and place; NaN where there is none."""
+    """The windows with the latest ends. values: float64[2, S, N], scores and thresholds by series and place; NaN where there is none.
+
+    cells_max: see `CELLS_MAX`.
+    """
+
+    cells_max: int = CELLS_MAX
 
     series: dict[SeriesKey, int] = field(default_factory=dict)
     ends_ms: list[int] = field(default_factory=list)
-    """By place; the ring's oldest is overwritten."""
+    """By place; the one with the earliest end is overwritten. Labels may tell of a window when hundreds came after it."""
     values: NDArray[np.float64] = field(default_factory=lambda: np.full((2, 0, 0), np.nan, dtype=np.float64))
-    _next: int = 0
     _keys: list[SeriesKey] = field(default_factory=list)
     _columns: dict[str, int] = field(default_factory=dict)
     _owners: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     """The column of each series, numbered by `_columns`; -1 for the whole."""
 
     def add(self, rows: list[WindowScore]) -> None:
-        """The rows of one window; a revision replaces what it said before."""
+        """The rows of one window; a revision replaces what it said before. Of the whole, what was not judged is kept too: levels of calls
+        are shown before it is known what is usual. A change of the loss that was found stays found.
+        """
         if not rows:
             return
         for row in rows:
             self.series.setdefault((row.feature, row.detector), len(self.series))
         self._make_room()
         place = self._place(round(datetime.fromisoformat(rows[0].window.end).timestamp() * 1_000))
+        if place is None:
+            return
         for row in rows:
             cell = self.values[:, self.series[row.feature, row.detector], place]
-            judged = row.status == "judged" and row.score is not None
-            cell[:] = (row.score if judged else np.nan, np.nan if row.threshold is None else row.threshold)
+            score = row.score if row.score is not None and (row.status == "judged" or row.feature is None) else np.nan
+            if row.feature is None and is_sequential(row.detector):
+                score = np.fmax(cell[0], score)
+            cell[:] = (score, np.nan if row.threshold is None else row.threshold)
 
     def of(self, key: SeriesKey) -> list[Point]:
         """One series in the order of time."""
@@ -74,7 +85,7 @@ class History:
 
     def _make_room(self) -> None:
         """Series are known after the first window; later ones are rare."""
-        rows, places = len(self.series), max(self.values.shape[2], _windows(len(self.series)))
+        rows, places = len(self.series), max(self.values.shape[2], self._windows())
         if rows > self.values.shape[1]:
             grown = np.full((2, rows, places), np.nan, dtype=np.float64)
             grown[:, : self.values.shape[1], : self.values.shape[2]] = self.values
@@ -82,18 +93,19 @@ class History:
             numbers = (-1 if column is None else self._columns.setdefault(column, len(self._columns)) for column, _ in self._keys)
             self._owners = np.fromiter(numbers, dtype=np.int64, count=rows)
 
-    def _place(self, end_ms: int) -> int:
+    def _place(self, end_ms: int) -> int | None:
+        """None: it is too old."""
         if end_ms in self.ends_ms:
             return self.ends_ms.index(end_ms)
         if len(self.ends_ms) < self.values.shape[2]:
             self.ends_ms.append(end_ms)
             return len(self.ends_ms) - 1
-        place = self._next
-        self._next = (place + 1) % self.values.shape[2]
+        place = min(range(len(self.ends_ms)), key=self.ends_ms.__getitem__)
+        if end_ms < self.ends_ms[place]:
+            return None
         self.ends_ms[place] = end_ms
         self.values[:, :, place] = np.nan
         return place
 
-
-def _windows(series: int) -> int:
-    return min(max(CELLS_MAX // max(2 * series, 1), WINDOWS_MIN), WINDOWS_MAX)
+    def _windows(self) -> int:
+        return min(max(self.cells_max // max(2 * len(self.series), 1), WINDOWS_MIN), WINDOWS_MAX)

@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 _VERSION: Final = {"name": "version", "in": "query", "schema": {"type": "string"}, "description": "where it has a baseline of its own"}
+_SEGMENT: Final = {"name": "segment", "in": "query", "schema": {"type": "string"}, "description": "one of `segments`; empty: the whole"}
 _SPAN: Final = {
     "type": ["object", "null"],
     "properties": {"start": {"type": "string"}, "end": {"type": "string"}, "events": {"type": "integer"}},
@@ -24,7 +25,16 @@ def document() -> dict[str, Any]:
                 {"models": _list("Model"), "others": _array({"model": {"type": "string"}, "version": _TEXT})},
             ),
             "/api/v1/models/{model}": _get(
-                "One model: its columns, those that moved furthest first.", [model, _VERSION, *_SEARCH, *_SPANNED], None, "ModelPage"
+                "One model: its columns, those that moved furthest first.",
+                [model, _VERSION, *_SEARCH, *_SPANNED, _SEGMENT],
+                None,
+                "ModelPage",
+            ),
+            "/api/v1/models/{model}/figures": _get(
+                "What is watched of all events together: quality, bias, concept drift, operations, others.",
+                [model, _VERSION, _SEGMENT],
+                None,
+                "Figures",
             ),
             "/api/v1/models/{model}/features/{feature}": _get("One column.", [model, _path("feature"), _VERSION], None, "Feature"),
             "/api/v1/alerts": _get(
@@ -90,6 +100,7 @@ def _schemas() -> dict[str, Any]:
         "Model": _object(model),
         "ModelPage": _object({**model, **page}),
         "Feature": _object(feature),
+        "Figures": _object(_figures(point)),
         "Workers": _object(_workers()),
         "Alert": {
             "type": "object",
@@ -97,6 +108,54 @@ def _schemas() -> dict[str, Any]:
             "required": ["alert_id", "status", "severity", "model"],
         },
     }
+
+
+def _figures(point: dict[str, Any]) -> dict[str, Any]:
+    texts, flag = {name: {"type": "string"} for name in ("metric", "title", "status")}, {"type": "boolean"}
+    about = {"type": "object", "description": "a class, or nothing", "additionalProperties": {"type": "string"}}
+    numbers = dict.fromkeys(("value", "low", "high", "baseline"), _NUMBER)
+    measured = {
+        **texts,
+        **numbers,
+        "events": {"type": "integer"},
+        "is_bad": {**flag, "description": "the whole interval is, and was judged"},
+    }
+    figure = {**measured, "about": about, "constant": _NUMBER, "threshold": _NUMBER}
+    labels = {"labelled": {"type": "integer"}, "coverage": _NUMBER, "coverage_min": _NUMBER, "is_balanced": flag, "delay_p50_s": _NUMBER}
+    quality = {
+        "state": {"enum": ["waiting", "no_labels", "too_few", "incomplete", "judged"]},
+        "window": {**_SPAN, "description": "the last whose labels may be judged"},
+        "age_s": _NUMBER,
+        "labels": _optional(labels),
+        "alpha": {**_NUMBER, "description": "intervals miss the truth so often"},
+        "figures": _array(figure),
+        "estimated_window": _SPAN,
+        "estimated": _array(figure),
+        "metric": {"type": "string", "description": "of both histories"},
+        "history": _array(point),
+        "estimated_history": _array(point),
+    }
+    group = {"facet": {"type": "string"}, "group": {"type": "string"}, "against": _TEXT, "allowed_low": _NUMBER, "allowed_high": _NUMBER}
+    change = {"detector": {"type": "string"}, "title": {"type": "string"}, "changes": {"type": "integer"}, "last": _TEXT}
+    level = {"detector": {"type": "string"}, "title": {"type": "string"}, "state": _TEXT, "value": _NUMBER, "threshold": _NUMBER}
+    code = {"code": _TEXT, "calls": {"type": "integer"}, "ratio": {"type": "number"}}
+    levels = _array({**level, "history": _array(point)})
+    return {
+        "model": {"type": "string"},
+        "version": _TEXT,
+        "segment": {"type": "string"},
+        "segments": {"type": "array", "items": {"type": "string"}},
+        "segments_found": {"type": "integer"},
+        "quality": _optional(quality),
+        "bias": {**_array({**measured, **group, "window": _SPAN}), "type": ["array", "null"]},
+        "concept": _optional({"figures": _array(figure), "detectors": _array({**change, "value": _NUMBER, "threshold": _NUMBER})}),
+        "operations": _optional({"levels": levels, "errors": _array(code)}),
+        "others": _array({"cause": {"type": "string"}, **level, "history": _array(point)}),
+    }
+
+
+def _optional(properties: dict[str, Any]) -> dict[str, Any]:
+    return {**_object(properties), "type": ["object", "null"]}
 
 
 def _workers() -> dict[str, Any]:

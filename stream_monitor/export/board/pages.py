@@ -9,10 +9,11 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from stream_monitor.export.board.views import Tree
-from stream_monitor.export.pictures import Point, Share, score_over_time, shares
+from stream_monitor.export.pictures import Point, Share, score_over_time, shares, spark, truth_and_estimate
 from stream_monitor.export.report.story import millis, segment_text
 from stream_monitor.export.templating import number, templates
 
+_SUFFIXES: Final = (("_ms", "ms"), ("_bytes", "bytes"), ("_per_s", "a second"), ("idle_capacity", "hours"))
 _UNITS: Final = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
 
@@ -24,7 +25,7 @@ def overview(tree: Tree, **more: Any) -> str:
 def model(tree: Tree, **more: Any) -> str:
     """One model: its columns by what moved, its alerts."""
     page = tree["page"] if tree["page"] > 1 else None
-    here = link("models", tree["model"], version=tree["version"], search=more["search"], page=page)
+    here = link("models", tree["model"], version=tree["version"], segment=tree["segment"], search=more["search"], page=page)
     return _environment().get_template("model.html.j2").render(**tree, **more, here=here)
 
 
@@ -53,8 +54,9 @@ def link(*steps: str, **query: object) -> str:
 @cache
 def _environment() -> Environment:
     environment = templates()
-    environment.filters |= {"number": number, "moment": _moment, "duration": _duration, "runs": _runs}
+    environment.filters |= {"number": number, "moment": _moment, "duration": _duration, "runs": _runs, "unit": _unit}
     environment.globals |= {"link": link, "segment_text": segment_text, "score_over_time": _score_over_time, "shares": _shares}
+    environment.globals |= {"spark": _spark, "truth_and_estimate": _truth_and_estimate}
     return environment
 
 
@@ -71,6 +73,11 @@ def _duration(seconds: float | None) -> str:
     return f"{count:.1f} {unit}" if count < 10 else f"{count:,.0f} {unit}"
 
 
+def _unit(detector: str) -> str:
+    """What a level is counted in; empty for a ratio or a distance."""
+    return next((unit for suffix, unit in _SUFFIXES if detector.endswith(suffix)), "")
+
+
 def _runs(numbers: Sequence[int]) -> str:
     """Rising numbers, those in a row as `first-last`, with a hyphen that no line breaks at."""
     known = set(numbers)
@@ -85,6 +92,16 @@ def _score_over_time(feature_tree: Tree, detector: str) -> Markup:
     firing = (millis(mine[0]["started_at"]), millis(mine[0]["resolved_at"]) if mine[0]["resolved_at"] else axis[1]) if mine else None
     change = millis(mine[0]["change_point"]) if mine and mine[0]["change_point"] else None
     return Markup(score_over_time(points, axis, f"{detector} of {feature_tree['feature']} over time, with its threshold", firing, change))
+
+
+def _spark(level: Tree) -> Markup:
+    return Markup(spark(level["history"], f"{level['title']} over the last windows")) if level["history"] else Markup()
+
+
+def _truth_and_estimate(quality: Tree) -> Markup:
+    truth, estimate = quality["history"], quality["estimated_history"]
+    label = f"{quality['metric']} by labels and as estimated, over time"
+    return Markup(truth_and_estimate(truth, estimate, label)) if truth or estimate else Markup()
 
 
 def _shares(bins: list[Tree]) -> Markup:

@@ -18,6 +18,7 @@ import orjson
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.export.board import openapi, pages, views
 from stream_monitor.export.board.board import Board
+from stream_monitor.export.board.levels import told
 from stream_monitor.export.board.workers import Crew
 
 HTML: Final = "text/html; charset=utf-8"
@@ -94,7 +95,10 @@ class Site:
             case ("workers",):
                 tree = None if self._crew is None else self._crew.tree(board)
             case ("models", name):
-                tree = views.model(board, _stream(name, query), query.get("search", ""), offset, limit)
+                tree = views.model(board, _stream(name, query), query.get("search", ""), offset, limit, query.get("segment", ""))
+            case ("models", name, "figures"):
+                figures = views.figures(board, _stream(name, query), query.get("segment", ""))
+                tree = None if figures is None else told(figures)
             case ("models", name, "features", feature):
                 known = views.feature(board, _stream(name, query), feature)
                 tree = None if known is None else views.feature_told(known)
@@ -115,7 +119,10 @@ class Site:
                 tree, page = None if self._crew is None else self._crew.tree(board), pages.workers
             case ("models", name):
                 offset = (_number(query, "page", 1, 1_000_000) - 1) * views.FEATURES_MAX
-                tree, page = views.model(board, _stream(name, query), query.get("search", ""), offset), pages.model
+                segment = query.get("segment", "")
+                tree = views.model(board, _stream(name, query), query.get("search", ""), offset, segment=segment)
+                figures, page = views.figures(board, _stream(name, query), segment), pages.model
+                tree = None if tree is None or figures is None else {**tree, **figures}
             case ("models", name, "features", feature):
                 tree, page = views.feature(board, _stream(name, query), feature), pages.feature
         return None if tree is None else self._html(page, tree, query)

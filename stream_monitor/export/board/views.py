@@ -10,8 +10,10 @@ from stream_monitor.baseline.baseline import Baseline
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.detect.finding import Severity
 from stream_monitor.detect.report import utc
+from stream_monitor.export.board import levels, outcomes
 from stream_monitor.export.board.board import Board, StreamBoard, Whole
 from stream_monitor.export.pictures import Point
+from stream_monitor.export.report.story import segment_text
 from stream_monitor.profile.layout import FIRST_VALUE
 from stream_monitor.window.windows import Window
 
@@ -22,6 +24,8 @@ MODELS_SHOWN: Final = 200
 """Models on the home page, the worst; the others by search."""
 ALERTS_SHOWN: Final = 50
 """Alerts on the page of a model, or of all; the others by `alerts`."""
+SEGMENTS_SHOWN: Final = 100
+"""Segments that a page links to; the others by their text in the address."""
 BINS_MAX: Final = 60
 """Bins or categories of a picture, those with most events."""
 _RANKS: Final = {severity.value: rank for rank, severity in enumerate(Severity, 1)}
@@ -50,10 +54,44 @@ def stream_order(stream: StreamKey) -> tuple[str, str]:
     return stream.model, stream.version or ""
 
 
-def model(board: Board, stream: StreamKey, search: str = "", offset: int = 0, limit: int = FEATURES_MAX) -> Tree | None:
+def figures(board: Board, stream: StreamKey, segment: str = "") -> Tree | None:
+    """What is watched of all events together, or of a segment's: quality, bias, concept drift, operations, others.
+
+    segment: its text, as `segment_text` gives it; empty: the whole.
+    None where this worker does not own it, or nothing was said of the segment. Histories are `Point`s; see `levels.told`.
+    """
+    now_ms = board.whole().now_ms
+    with board.reading() as (streams, known):
+        each = streams.get(stream)
+        parts = {} if each is None else {segment_text(dict(key)): (key, part) for key, part in each.parts.items()}
+        if each is None or segment not in parts:
+            return None
+        key, part = parts[segment]
+        seen, has_task, watermark_ms = part.seen(), bool(each.plan.labels), each.watermark_ms
+        has_groups = has_task and bool(each.plan.labels[()].judge.layout.groups)
+        mine = [alert for alert in known if _is_of(alert, stream) and alert.status is not AlertStatus.RESOLVED]
+    told, firing = outcomes.Told.of(seen.newest), dict[str, str]()
+    for alert in sorted(mine, key=lambda alert: _severity(alert.severity.value)):
+        if alert.feature is None and tuple(alert.segment.items()) == key:
+            firing |= dict.fromkeys((alert.detector, *(each.detector for each in alert.evidence.detectors)), alert.severity.value)
+    return {
+        "model": stream.model,
+        "version": stream.version,
+        "segment": segment,
+        "segments": sorted(parts)[:SEGMENTS_SHOWN],
+        "segments_found": len(parts),
+        "quality": outcomes.quality(seen, told, watermark_ms if now_ms is None else now_ms) if has_task else None,
+        "bias": outcomes.bias(seen.newest, told) if has_groups else None,
+        "concept": outcomes.concept(seen, told) if has_task else None,
+        "operations": levels.operations(seen, firing),
+        "others": levels.others(seen, firing),
+    }
+
+
+def model(board: Board, stream: StreamKey, search: str = "", offset: int = 0, limit: int = FEATURES_MAX, segment: str = "") -> Tree | None:
     """One stream: its columns, those that moved furthest first, and its newest alerts; None where this worker does not own it.
 
-    offset, limit: which of the columns that were found are shown; limit >= 1.
+    offset, limit: which of the columns that were found are shown; limit >= 1. segment: of which alone alerts are told, as in `figures`.
     """
     whole = board.whole()
     with board.reading() as (streams, alerts):
@@ -62,6 +100,8 @@ def model(board: Board, stream: StreamKey, search: str = "", offset: int = 0, li
             return None
         mine = [alert for alert in alerts if _is_of(alert, stream)]
         tree, furthest, plan = _model(whole, stream, each, mine), each.history.furthest(), each.plan
+        within = next((key for key in each.parts if segment_text(dict(key)) == segment), ())
+    told = [alert for alert in mine if set(within) <= set(alert.segment.items())]
     firing = {alert.feature: alert.severity.value for alert in mine if alert.status is not AlertStatus.RESOLVED}
     names = [entry.column.name for entry in plan.baseline.columns if search.lower() in entry.column.name.lower()]
     ratios = {name: _ratio(seen) for name, (_, seen) in furthest.items()}
@@ -72,8 +112,8 @@ def model(board: Board, stream: StreamKey, search: str = "", offset: int = 0, li
         "found": len(names),
         "page": offset // limit + 1,
         "pages": max(-(-len(names) // limit), 1),
-        "alerts": [alert_tree(alert) for alert in mine[:ALERTS_SHOWN]],
-        "alerts_found": len(mine),
+        "alerts": [alert_tree(alert) for alert in told[:ALERTS_SHOWN]],
+        "alerts_found": len(told),
     }
 
 

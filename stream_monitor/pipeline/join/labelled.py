@@ -18,6 +18,7 @@ from stream_monitor.detect.report import WindowRef, WindowScore, window_scores
 from stream_monitor.detect.sequential.shift import Shift
 from stream_monitor.detect.sequential.watch import Sequential, SequentialSpec
 from stream_monitor.pipeline.join.join import Change, Losses
+from stream_monitor.pipeline.join.newest import Newest
 from stream_monitor.pipeline.join.outcomes import Outcomes, OutcomeWindow, Told
 from stream_monitor.profile.codec import Segment
 
@@ -48,10 +49,11 @@ class LabelledState(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Said(NamedTuple):
-    """What one window's outcome says to the world."""
+    """What one window's outcome says to the world. newest: what is shown of it."""
 
     scores: list[WindowScore]
     alerts: list[Alert]
+    newest: Newest
 
 
 @dataclass(slots=True)
@@ -128,14 +130,14 @@ class Labelled:
     def _report(self, window: OutcomeWindow, stamp: Stamp, drifting: Sequence[str]) -> Said:
         judge, layout = self.plan.judge, self.outcomes.layout
         closed, labelled = window.at_close, window.labelled
-        said = Said([], [])
+        said = Said([], [], Newest.of(judge, window))
         whole = WindowRef(closed.from_ms, window.end_ms, layout.events(closed.vector))
         found = [*judge.at_close(closed.vector, closed.weight), *self._concept(window.end_ms, drifting)]
         self._say(said, AT_CLOSE, whole, window, found, stamp, is_first=window.revision == 1)
         if labels := layout.labelled(labelled.vector):
             part = WindowRef(labelled.from_ms, window.end_ms, labels)
             found = [_beside(each, drifting) for each in judge.labelled(labelled.vector, labelled.weight)]
-            self._say(said, LABELLED, part, window, found, stamp, is_first=judge.is_ready(labelled.vector))
+            self._say(said, LABELLED, part, window, found, stamp, is_first=said.newest.is_ready)
         return said
 
     def _say(
