@@ -1,9 +1,15 @@
 """What happened, where labels or scores tell it: to a figure of the model, or to the relation of inputs and labels."""
 
+from typing import Final
+
 from stream_monitor.alert.wording import chance, moment, what, when
 from stream_monitor.detect.finding import Finding, FindingKind
 from stream_monitor.detect.registry import title_of
 from stream_monitor.detect.report import WindowRef
+
+_BY_SCORE: Final = "by their scores, labels are not known yet; it sees harder events, not a changed relation"
+_BY_VALUE: Final = "by the errors of like predictions in training, labels are not known yet; it sees predictions that moved, nothing else"
+_ERRORS: Final = ("estimated_mae", "estimated_rmse")
 
 
 def told_by_labels(finding: Finding, window: WindowRef, change_point: str | None) -> str:
@@ -16,7 +22,7 @@ def told_by_labels(finding: Finding, window: WindowRef, change_point: str | None
     training = "" if before is None else f", in training {before:.2f}"
     sizes = f"{low:.2f} to {high:.2f}, limit {finding.score.threshold:.2f}{training}{chance(finding.score)}"
     if finding.key.kind is FindingKind.ESTIMATED_QUALITY:
-        events = f"of {finding.events:,} events, by their scores, labels are not known yet; it sees harder events, not a changed relation"
+        events = f"of {finding.events:,} events, {_BY_VALUE if finding.key.detector in _ERRORS else _BY_SCORE}"
         return f"{what(finding.key)} {way} to {value:.2f} {when(window)} ({sizes}), {events}"
     if finding.key.kind is FindingKind.CONCEPT_DRIFT:
         rise = f"{title_of(finding.key.detector)} {way} to {value:.2f}"

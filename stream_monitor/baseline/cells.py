@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from stream_monitor.capture.prediction import best_class
+from stream_monitor.capture.prediction import best_class, score_of
 
 
 class Prediction(msgspec.Struct):
@@ -37,9 +37,7 @@ def score_output(prediction: Any, positive_class: str | None) -> Any:
     """The value of the column `prediction.score`, None where there is none."""
     if not isinstance(prediction, Prediction):
         return None
-    if prediction.score is not None or positive_class is None:
-        return prediction.score
-    return (prediction.scores or {}).get(positive_class)
+    return prediction.score if prediction.score is not None else score_of(prediction.scores, prediction.label, positive_class)
 
 
 def is_number(cell: object) -> bool:

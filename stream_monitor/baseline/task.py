@@ -46,7 +46,7 @@ def plan_truth(
     if problem is not None:
         return Planned(None, _notes([problem or None]))
     if isinstance(prediction, NumericColumn):
-        layout = OutcomeLayout("regression", center=prediction.mean, scale=prediction.scale)
+        layout = OutcomeLayout("regression", center=prediction.mean, scale=prediction.scale, edges=prediction.edges)
         otherwise = f"--categorical {options.prediction or PREDICTION}, or `task` in the config, makes its values classes"
         told = [None if options.task else f"compared as a regression, as the prediction is numeric; {otherwise}"]
         return Planned(TruthPlan(layout), _notes(told))
@@ -66,7 +66,8 @@ def _by_class(counts: TargetCounts, predictions: Counter[str], segmentations: Se
     positive, told = _positive(kept, counts.score_means(names), options) if task == "binary" else (None, None)
     cut = () if positive is None else tuple(segmentations)
     place = None if positive is None else kept.index(positive)
-    layout = OutcomeLayout(task, kept, place, positive is not None and counts.scored, groups_of(cut))
+    is_meant = options.positive_class is None if task == "multiclass" else positive is not None
+    layout = OutcomeLayout(task, kept, place, counts.scored and is_meant, groups_of(cut))
     first = None if options.task else f"compared as {task}, of the classes {_some(classes)}; {_OTHERWISE}"
     return Planned(TruthPlan(layout, names, cut), _notes([first, *_odd(classes, targets, predictions, names), told]))
 

@@ -36,7 +36,7 @@ class Truth:
         Errors: ValueError that says what does not fit.
         """
         mine = self.layout
-        for name in ("task", "classes", "positive", "center", "scale"):
+        for name in ("task", "classes", "positive", "center", "scale", "edges"):
             held, wanted = getattr(mine, name), getattr(layout, name)
             if held != wanted:
                 raise ValueError(f"the training data was compared with its labels by {name} {held!r}, not {wanted!r}")

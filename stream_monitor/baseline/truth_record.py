@@ -14,7 +14,7 @@ from stream_monitor.baseline.column_record import Count, Record, require
 from stream_monitor.baseline.truth import Truth
 from stream_monitor.baseline.truth_plan import groups_of
 from stream_monitor.capture.schema import PREDICTION, Role
-from stream_monitor.profile.outcome import CLASSES_MAX, ERRORS, Group, OutcomeLayout
+from stream_monitor.profile.outcome import CLASSES_MAX, CONFIDENCE_BINS, ERRORS, Group, OutcomeLayout
 from stream_monitor.profile.score import SCORE_BINS
 
 Signed = Annotated[int, Meta(ge=-(2**62), le=2**62)]
@@ -36,15 +36,20 @@ class GroupRecord(NamedTuple):
 
 
 class MulticlassRecord(Record, tag_field="task", tag="multiclass", frozen=True):
-    """joint: rows by label (none, each class, others) and prediction (the same)."""
+    """joint: rows by label (none, each class, others) and prediction (the same); confidence: by label (none, another, as predicted) and
+    prediction (as in joint).
+    """
 
     classes: list[str]
     joint: list[list[Count]]
+    confidence: list[list[BinsRecord]] | None = None
 
 
-class BinaryRecord(MulticlassRecord, tag_field="task", tag="binary", frozen=True):
+class BinaryRecord(Record, tag_field="task", tag="binary", frozen=True):
     """scores: by label (none, negative, positive) and prediction (not positive, positive); see `OutcomeLayout` for all."""
 
+    classes: list[str]
+    joint: list[list[Count]]
     positive: str | None = None
     scores: list[list[BinsRecord]] | None = None
     score_sums: list[Count] | None = None
@@ -52,7 +57,7 @@ class BinaryRecord(MulticlassRecord, tag_field="task", tag="binary", frozen=True
 
 
 class RegressionRecord(Record, tag_field="task", tag="regression", frozen=True):
-    """As `outcome.ERRORS`."""
+    """As `outcome.ERRORS`; by_value: bins of the prediction, as `outcome.BY_VALUE`."""
 
     events: Count
     labelled: Count
@@ -64,6 +69,7 @@ class RegressionRecord(Record, tag_field="task", tag="regression", frozen=True):
     relative: Count
     relative_squared: Count
     relative_n: Count
+    by_value: list[list[Count]] | None = None
 
 
 TruthRecord = MulticlassRecord | BinaryRecord | RegressionRecord
@@ -74,9 +80,9 @@ def truth_tree(truth: Truth) -> dict[str, Any]:
     layout, vector = truth.layout, truth.vector
     parts = {name: layout.part(vector, name).tolist() for name in layout.shapes if name != "delay"}
     if layout.task == "regression":
-        return {"task": layout.task, **dict(zip(ERRORS, parts["errors"], strict=True))}
-    if "scores" in parts:
-        parts["scores"] = [[_sparse(rows) for rows in by_prediction] for by_prediction in layout.part(vector, "scores")]
+        return {"task": layout.task, **dict(zip(ERRORS, parts.pop("errors"), strict=True)), **parts}
+    for name in {"scores", "confidence"} & parts.keys():
+        parts[name] = [[_sparse(rows) for rows in by_prediction] for by_prediction in layout.part(vector, name)]
     if "groups" in parts:
         parts["groups"] = [[*group, rows] for group, rows in zip(layout.groups, parts["groups"], strict=True)]
     positive = {} if layout.positive is None else {"positive": truth.positive_class}
@@ -110,15 +116,22 @@ def _numbers(record: RegressionRecord, column: BaselineColumn, where: str) -> tu
     require(record.relative_n <= record.labelled <= record.events, f"{where}.labelled", "must be at most events, and at least relative_n")
     require(abs(record.error) <= record.absolute, f"{where}.error", "must be within absolute")
     errors = np.array([getattr(record, name) for name in ERRORS], dtype=np.int64)
-    return OutcomeLayout("regression", center=column.mean, scale=column.scale), {"errors": errors}
+    layout = OutcomeLayout("regression", center=column.mean, scale=column.scale, edges=() if record.by_value is None else column.edges)
+    if record.by_value is None:
+        return layout, {"errors": errors}
+    by_value = _array(record.by_value, layout.shapes.get("by_value", (0,)), f"{where}.by_value")
+    fits = by_value[:, 0].sum() <= record.events and by_value[:, 1].sum() == record.labelled and (by_value[:, 1] <= by_value[:, 0]).all()
+    require(bool(fits), f"{where}.by_value", "must be of the events that there are")
+    return layout, {"errors": errors, "by_value": by_value}
 
 
-def _classes(record: MulticlassRecord, baseline: Baseline, where: str) -> tuple[OutcomeLayout, _Parts]:
+def _classes(record: MulticlassRecord | BinaryRecord, baseline: Baseline, where: str) -> tuple[OutcomeLayout, _Parts]:
     classes = tuple(record.classes)
     require(len(set(classes)) == len(classes) <= CLASSES_MAX, f"{where}.classes", f"must differ, and be at most {CLASSES_MAX}")
     joint = _array(record.joint, (len(classes) + 2, len(classes) + 2), f"{where}.joint")
     if not isinstance(record, BinaryRecord):
-        return OutcomeLayout("multiclass", classes), {"joint": joint}
+        layout = OutcomeLayout("multiclass", classes, scored=record.confidence is not None)
+        return layout, {"joint": joint, **_confidence(record, joint, where)}
     if record.positive is None:
         require(record.scores is None and record.score_sums is None and not record.groups, f"{where}.positive", "is missing")
         return OutcomeLayout("binary", classes), {"joint": joint}
@@ -131,18 +144,34 @@ def _classes(record: MulticlassRecord, baseline: Baseline, where: str) -> tuple[
     return layout, parts
 
 
+def _confidence(record: MulticlassRecord, joint: NDArray[np.int64], where: str) -> _Parts:
+    if record.confidence is None:
+        return {}
+    confidence = _dense(record.confidence, (3, len(joint), CONFIDENCE_BINS), f"{where}.confidence")
+    right = np.diag(joint) * (np.arange(len(joint)) > 0)
+    folded = np.stack([joint[0], joint[1:].sum(axis=0) - right, right])
+    require(bool((confidence.sum(axis=2) <= folded).all()), f"{where}.confidence", "must be of rows that joint has")
+    return {"confidence": confidence}
+
+
 def _scores(record: BinaryRecord, where: str) -> _Parts:
     require((record.scores is None) is (record.score_sums is None), f"{where}.score_sums", "must stand where scores do")
     if record.scores is None or record.score_sums is None:
         return {}
-    require([len(each) for each in record.scores] == [2, 2, 2], f"{where}.scores", "must be 3 times 2")
-    scores = np.zeros((3, 2, SCORE_BINS), dtype=np.int64)
-    for place in np.ndindex(3, 2):
-        bins, rows = record.scores[place[0]][place[1]]
-        rising = all(low < high for low, high in pairwise([-1, *bins, SCORE_BINS]))
-        require(rising and len(bins) == len(rows), f"{where}.scores", f"must be rising bins below {SCORE_BINS}, and rows for each")
-        scores[place][bins] = rows
+    scores = _dense(record.scores, (3, 2, SCORE_BINS), f"{where}.scores")
     return {"scores": scores, "score_sums": _array(record.score_sums, (2,), f"{where}.score_sums")}
+
+
+def _dense(records: Sequence[Sequence[BinsRecord]], shape: tuple[int, int, int], where: str) -> NDArray[np.int64]:
+    *outer, size = shape
+    require([len(each) for each in records] == [outer[1]] * outer[0], where, f"must be {outer[0]} times {outer[1]}")
+    found = np.zeros(shape, dtype=np.int64)
+    for place in np.ndindex(*outer):
+        bins, rows = records[place[0]][place[1]]
+        rising = all(low < high for low, high in pairwise([-1, *bins, size]))
+        require(rising and len(bins) == len(rows), where, f"must be rising bins below {size}, and rows for each")
+        found[place][bins] = rows
+    return found
 
 
 def _groups(records: Sequence[GroupRecord], baseline: Baseline, where: str) -> tuple[tuple[Group, ...], _Parts]:

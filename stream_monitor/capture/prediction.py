@@ -2,7 +2,8 @@
 
 A bare value is a label. The column `prediction` is the label; where there is none, a numeric column takes `value` and a categorical one
 the class with the highest of `scores` (of equal ones the first by name), then `value`. A numeric column prefers `value` to the label.
-The column `prediction.score` is `score`; where there is none, the entry of `scores` for the positive class.
+The column `prediction.score` is `score`; where there is none, the entry of `scores` for the positive class, and where no class is named
+so and there are more than two, that of the predicted class: how sure the model is.
 """
 
 from collections.abc import Mapping, Sequence
@@ -47,7 +48,8 @@ def prediction_column(outputs: Outputs, wanted: Column, positive_class: str | No
     if wanted.name == SCORE:
         if not has_none(outputs.scores):
             return numbers(outputs.scores)
-        return numbers(_first(outputs.scores, [_score_of(by_class, positive_class) for by_class in outputs.by_class]))
+        pairs = zip(outputs.by_class, outputs.labels, strict=True)
+        return numbers(_first(outputs.scores, [score_of(by_class, label, positive_class) for by_class, label in pairs]))
     if wanted.kind is Kind.NUMERIC:
         return numbers(_first(outputs.values, outputs.labels))
     if wanted.kind is Kind.BOOLEAN or not has_none(outputs.labels):
@@ -64,6 +66,15 @@ def best_class(by_class: Scores | None) -> str | None:
     return min(ranked)[1] if ranked else None
 
 
+def score_of(by_class: Scores | None, label: Any, positive_class: str | None) -> float | None:
+    """The entry of `scores` that stands in for an absent `score`; None: there is none."""
+    if not by_class or (positive_class is None and len(by_class) <= 2):
+        return None
+    predicted = best_class(by_class) if label is None else category(label)
+    chosen = predicted if positive_class is None else positive_class
+    return by_class.get(chosen) if isinstance(chosen, str) else None
+
+
 def _parts(prediction: Any) -> tuple[Any, Any, Any, Any]:
     return _members(prediction) if isinstance(prediction, msgspec.Struct) else (prediction, None, None, None)
 
@@ -72,7 +83,3 @@ def _first(preferred: Sequence[Any], otherwise: Sequence[Any]) -> Sequence[Any]:
     if not has_none(preferred):
         return preferred
     return [other if value is None else value for value, other in zip(preferred, otherwise, strict=True)]
-
-
-def _score_of(by_class: Scores | None, positive_class: str | None) -> float | None:
-    return by_class.get(positive_class) if by_class and positive_class is not None else None

@@ -121,7 +121,8 @@ class Model(Section):
     """What the model does: what labels are compared with, and how. Without it labels are not read."""
     positive_class: str | None = None
     """The class that the score is the probability of, and whose entry in `prediction.scores` stands in for an absent
-    `prediction.score`; default for a binary model: that of the baseline's labels, else `1`, `true` or `yes`."""
+    `prediction.score`; default for a binary model: that of the baseline's labels, else `1`, `true` or `yes`. With several classes,
+    leave it out."""
     features: Features = Features()
     segments: tuple[str, ...] = ()
     """Features or metadata whose values are judged beside the whole; the baseline must hold them (`baseline --segment NAME`)."""

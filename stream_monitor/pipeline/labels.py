@@ -10,7 +10,7 @@ from stream_monitor.baseline.task import usual_positive
 from stream_monitor.capture.schema import PREDICTION, SCORE, Role, StreamKey
 from stream_monitor.config import Model
 from stream_monitor.detect.gate import alpha
-from stream_monitor.detect.outcomes.estimated import fit_calibration
+from stream_monitor.detect.outcomes.estimators import fit_estimator
 from stream_monitor.detect.outcomes.judge import OutcomeJudge
 from stream_monitor.detect.registry import LOSS, OUTCOMES, SEQUENTIAL
 from stream_monitor.detect.sequential.dispersion import Clustering
@@ -73,15 +73,13 @@ def _level(model: Model, layout: OutcomeLayout, truth: Vector | None, units: int
 def _judge(
     model: Model, layout: OutcomeLayout, baseline: Vector | None, truth: Vector | None, level: float, segment: Segment = ()
 ) -> OutcomeJudge:
-    is_fitted = truth is not None and layout.scored
     return OutcomeJudge(
         layout,
         level,
         model.window.events_min,
         model.window.label_coverage_min,
         baseline,
-        fit_calibration(layout, truth) if is_fitted and truth is not None else None,
-        float(layout.part(truth, "scores")[1:].sum()) if is_fitted and truth is not None else 0.0,
+        None if truth is None else fit_estimator(layout, truth),
         {name: limit for name, limit in model.thresholds.items() if name.removesuffix("_drop") in OUTCOMES},
         {name: facet.privileged for name, facet in model.facets.items() if facet.privileged is not None},
         None if model.detectors is None else frozenset(model.detectors),
@@ -95,11 +93,12 @@ def _layout(name: str, model: Model, baseline: Baseline) -> OutcomeLayout:
     if model.task == "regression":
         if not isinstance(prediction, NumericColumn):
             raise ConfigError(f"models.{name}.task: is regression, and the baseline has no numeric prediction")
-        return OutcomeLayout("regression", center=prediction.mean, scale=prediction.scale)
+        return OutcomeLayout("regression", center=prediction.mean, scale=prediction.scale, edges=prediction.edges)
     assert model.task is not None
     classes = _classes(name, baseline, prediction)
     if model.task == "multiclass":
-        return OutcomeLayout("multiclass", classes)
+        learned = baseline.truth is None or baseline.truth.layout.scored  # an older baseline may know classes and not their scores
+        return OutcomeLayout("multiclass", classes, scored=SCORE in outputs and model.positive_class is None and learned)
     positive = _positive(name, model, baseline, classes)
     groups = tuple(
         Group(each.name, each.label(place)) for each in baseline.segments if each.name in model.facets for place in range(len(each.keys))

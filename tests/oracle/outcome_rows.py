@@ -16,12 +16,18 @@ Bits = NDArray[np.int64]
 BINARY = OutcomeLayout("binary", ("no", "yes"), positive=1)
 SCORED = OutcomeLayout("binary", ("no", "yes"), positive=1, scored=True)
 REGRESSION = OutcomeLayout("regression", center=10.0, scale=2.5)
+EDGES = tuple(np.linspace(4, 16, 13).tolist())
+VALUED = OutcomeLayout("regression", center=10.0, scale=2.5, edges=EDGES)
 GROUPS = (Group("sex", "f"), Group("sex", "m"), Group("sex", "x"), Group("age", "old"), Group("age", "young"))
 GROUPED = OutcomeLayout("binary", ("no", "yes"), positive=1, groups=GROUPS)
 
 
 def multiclass(k: int) -> OutcomeLayout:
     return OutcomeLayout("multiclass", tuple(f"c{place}" for place in range(k)))
+
+
+def scored_classes(k: int) -> OutcomeLayout:
+    return OutcomeLayout("multiclass", tuple(f"c{place}" for place in range(k)), scored=True)
 
 
 def rows(

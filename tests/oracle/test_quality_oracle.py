@@ -16,6 +16,7 @@ from stream_monitor.detect.outcomes.bias import bias
 from stream_monitor.detect.outcomes.constant import constant
 from stream_monitor.detect.outcomes.coverage import coverage
 from stream_monitor.detect.outcomes.estimated import estimated, fit_calibration
+from stream_monitor.detect.outcomes.estimators import fit_estimator
 from stream_monitor.detect.outcomes.judge import OutcomeJudge
 from stream_monitor.detect.outcomes.measure import Measure
 from stream_monitor.detect.outcomes.metrics import METRICS
@@ -31,6 +32,7 @@ from tests.oracle.outcome_rows import (
     GROUPED,
     REGRESSION,
     SCORED,
+    VALUED,
     Bits,
     Floats,
     binary,
@@ -40,6 +42,7 @@ from tests.oracle.outcome_rows import (
     inside,
     multiclass,
     rows,
+    scored_classes,
     vector,
 )
 
@@ -240,6 +243,10 @@ def test_every_metric_has_its_row_and_its_range() -> None:
         *quality(REGRESSION, vector(REGRESSION, errors(truth + 1, truth))),
         *quality(three, vector(three, rows(1 + generator.integers(0, 3, 200), 1 + generator.integers(0, 3, 200)))),
     ]
+    for layout, known in ((scored_classes(3), rows(1 + says, 1 + y, score)), (VALUED, errors(truth + 1, truth))):
+        estimator = fit_estimator(layout, vector(layout, known))
+        assert estimator is not None
+        found += estimator(vector(layout, known), LEVEL, 1.0)
     assert {each.name for each in found} == set(METRICS)
     for each in found:
         row = METRICS[each.name]

@@ -204,6 +204,27 @@ def test_live_events_and_labels_make_the_same(rows: list[Row]) -> None:
     assert live_vector(truth.layout, baseline, columns, [row.target for row in rows]).tolist() == truth.vector.tolist()
 
 
+@given(st.lists(st.tuples(st.none() | st.sampled_from("abc"), st.lists(st.floats(0, 1), min_size=3, max_size=3), CLASS), min_size=1))
+@settings(max_examples=60, deadline=None)
+def test_live_scores_of_classes_make_the_same(rows: list[tuple[str | None, list[float], str | None]]) -> None:
+    """The score of the predicted class, whether it is named or the highest; in training as live."""
+    predictions = [{"label": label, "scores": dict(zip("abc", scores, strict=True))} for label, scores, _ in rows]
+    events = [
+        {"event_id": str(i), "model": "m", "time": TIME_MS, "features": {"x": i}, "prediction": prediction, "label": rows[i][2]}
+        for i, prediction in enumerate(predictions)
+    ]
+    baseline, stream = built_of_events(events, BuildOptions(task="multiclass")), StreamKey("m", None)
+    if baseline.truth is None:
+        return
+    layout, vector = baseline.truth.layout, baseline.truth.vector
+    messages = [Message(json.dumps(event).encode(), time=(1, TIME_MS)) for event in events]
+    (columns,), rejects = Decoder({stream: baseline.schema}).decode(messages, None)
+    assert not rejects
+    assert live_vector(layout, baseline, columns, [target for *_, target in rows]).tolist() == vector.tolist()
+    assert layout.part(vector, "confidence").sum() == len(rows)
+    assert load_baseline(dump(baseline)) == baseline
+
+
 @given(st.lists(st.tuples(st.floats(-1e6, 1e6), VALUES), min_size=1, max_size=30))
 @settings(max_examples=60, deadline=None)
 def test_live_numbers_make_the_same(rows: list[tuple[float, float | None]]) -> None:
@@ -218,6 +239,7 @@ def test_live_numbers_make_the_same(rows: list[tuple[float, float | None]]) -> N
     (columns,), rejects = Decoder({stream: baseline.schema}).decode(messages, None)
     assert not rejects
     assert live_vector(baseline.truth.layout, baseline, columns, [y for _, y in rows]).tolist() == baseline.truth.vector.tolist()
+    assert load_baseline(dump(baseline)) == baseline
 
 
 def live_vector(layout: OutcomeLayout, baseline: Baseline, columns: Any, labels: list[Any]) -> Any:

@@ -61,9 +61,10 @@ def with_truth() -> Baseline:
 def with_errors() -> Baseline:
     """The truth of a regression."""
     prediction = NumericColumn(Column("prediction", Kind.NUMERIC, Role.PREDICTION), (1.0, 2.0), (1, 0, 0, 5, 0), 1.5, 0.5, (0, 0), 2)
-    layout = OutcomeLayout("regression", center=1.5, scale=0.5)
+    layout = OutcomeLayout("regression", center=1.5, scale=0.5, edges=(1.0, 2.0))
     vector = layout.empty()
     layout.part(vector, "errors")[:] = [6, 4, -300, 500, 7, -100, 9, 800, 5, 3]
+    layout.part(vector, "by_value")[1] = [5, 4, 500, 7]
     return sign(replace(example(), columns=(*example().columns[:3], prediction), truth=Truth(layout, vector)))
 
 
@@ -136,7 +137,8 @@ def test_a_truth_is_one_field_per_line_and_part_of_the_id(make: Callable[[], Bas
         assert '    "scores": [[[[],[]],[[],[]]],[[[3,200],[1,1]],[[],[]]],[[[],[]],[[],[]]]],' in lines
         assert '    "groups": [["sex","f",[[1,0],[1,1],[0,1]]],["sex","other",[[0,0],[1,0],[1,0]]]]' in lines
     else:
-        assert '    "relative_n": 3' in lines
+        assert '    "relative_n": 3,' in lines
+        assert '    "by_value": [[0,0,0,0],[5,4,500,7],[0,0,0,0]]' in lines
 
 
 @pytest.mark.parametrize(
@@ -179,6 +181,9 @@ def test_what_cannot_be_the_truth_is_named(change: Callable[[dict[str, Any]], ob
         (lambda truth: truth.update(squared=-1), r"truth\.squared"),
         (lambda truth: truth.update(label=2**63), r"truth\.label"),
         (lambda truth: truth.pop("label"), "label"),
+        (lambda truth: truth["by_value"].pop(), r"truth\.by_value: must be 3 times 4 counts"),
+        (lambda truth: truth["by_value"].__setitem__(1, [7, 4, 500, 7]), r"truth\.by_value: must be of the events that there are"),
+        (lambda truth: truth["by_value"].__setitem__(1, [5, 3, 500, 7]), r"truth\.by_value: must be of the events that there are"),
     ],
 )
 def test_what_cannot_be_the_truth_of_a_regression_is_named(change: Callable[[dict[str, Any]], object], sentence: str) -> None:
@@ -194,6 +199,31 @@ def test_a_truth_that_is_not_of_the_predictions_is_refused() -> None:
     multiclass = {"task": "multiclass", "classes": [], "joint": [[7, 0], [0, 0]]}
     with pytest.raises(BaselineError, match=r"truth\.joint: must make 6 rows, not 7"):
         load_baseline(edited(lambda tree: tree.update(truth=multiclass), with_truth))
+
+
+@pytest.mark.parametrize(
+    ("confidence", "sentence"),
+    [
+        ([[[[], []]] * 3] * 2, r"must be 3 times 3"),
+        ([[[[128], [1]]] * 3] * 3, r"must be rising bins below 128"),
+        ([[[[9], [1]]] * 3] * 3, r"must be of rows that joint has"),
+    ],
+)
+def test_confidence_that_cannot_be_is_named(confidence: list[Any], sentence: str) -> None:
+    truth = {"task": "multiclass", "classes": ["no"], "joint": [[6, 0, 0], [0, 0, 0], [0, 0, 0]], "confidence": confidence}
+    with pytest.raises(BaselineError, match=rf"truth\.confidence: {sentence}"):
+        load_baseline(edited(lambda tree: tree.update(truth=truth), with_truth))
+
+
+def test_a_truth_without_errors_by_value_is_read_as_before() -> None:
+    """Of a baseline that was built before they were kept."""
+    content = edited(lambda tree: tree["truth"].pop("by_value"), with_errors)
+    with pytest.raises(BaselineError, match=r"was changed") as caught:
+        load_baseline(content)
+    new_id = str(caught.value).split('"id": "')[1][:18]
+    truth = load_baseline(content.replace(with_errors().id.encode(), new_id.encode())).truth
+    assert truth is not None
+    assert truth.layout.shapes.keys() == {"errors", "delay"}
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff", b"null", b'{"format": "stream-monitor/baseline/1"}', b"[" * 100_000])

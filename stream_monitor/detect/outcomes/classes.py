@@ -37,17 +37,15 @@ def parts(joint: Floats, metric: str) -> tuple[Floats, Floats, Floats, Floats]:
     return (right, said, zero, one) if metric == "precision" else (2 * right, label + said, one, one)
 
 
-def _over_all(joint: Floats, name: str, z: float) -> Estimate:
-    """Mean over classes that occur, with 0 for one that is never right; weighted by labels, or not.
+def over_all(joint: Floats, name: str, occurs: NDArray[np.bool_]) -> tuple[float, Floats, float]:
+    """Mean over the classes that occur, some at least, with 0 for one that is never right; weighted by labels, or not.
 
-    Interval: delta method on the multinomial joint counts, as in `confusion.f_beta`. At 0 and 1: as a mean of independent proportions.
+    Also by how much one more event moves it, float64[K, K], and of how many events a proportion would be as sure at 0 and 1.
     """
     average, metric = name.split("_")
-    label, occurs = joint.sum(axis=1), joint.sum(axis=1) + joint.sum(axis=0) > 0
-    if not occurs.any():
-        return NOTHING
+    label = joint.sum(axis=1)
     top, whole, rows, columns = parts(joint, metric)
-    safe = np.maximum(whole, 1)
+    safe = np.where(whole > 0, whole, 1)
     values = top / safe
     weights = label / label.sum() if average == "weighted" else occurs / occurs.sum()
     value = float((weights * values).sum())
@@ -55,8 +53,16 @@ def _over_all(joint: Floats, name: str, z: float) -> Estimate:
     gradient = np.diag(weights * factor / safe) - (rows * slopes)[:, None] - (columns * slopes)[None, :]
     if average == "weighted":
         gradient += (values[:, None] - value) / label.sum()
-    variance = float((gradient**2 * joint).sum())
-    return bounded(min(value, 1.0), variance, 1 / float((weights**2 * factor / safe)[occurs].sum()), z)
+    return min(value, 1.0), gradient, 1 / float((weights**2 * factor / safe)[occurs].sum())
+
+
+def _over_all(joint: Floats, name: str, z: float) -> Estimate:
+    """Interval: delta method on the multinomial joint counts, as in `confusion.f_beta`; at 0 and 1 as a mean of proportions."""
+    occurs = joint.sum(axis=1) + joint.sum(axis=0) > 0
+    if not occurs.any():
+        return NOTHING
+    value, gradient, n = over_all(joint, name, occurs)
+    return bounded(value, float((gradient**2 * joint).sum()), n, z)
 
 
 def _of_class(joint: Floats, place: int, name: str, z: float) -> list[Measure]:

@@ -32,18 +32,24 @@ _FORMULAS: Final = {
 def fit_calibration(layout: OutcomeLayout, vector: Vector) -> Floats:
     """float64[SCORE_BINS], rising: the chance of the positive label by score bin, from a baseline's events with a score and a label.
 
-    Isotonic regression, weighted by events (pool adjacent violators); bins without events between the two beside them, by their middles.
-    Without any event: the middle of each bin, scores taken at their word. Source: Zadrozny & Elkan 2002, Transforming Classifier Scores
-    into Accurate Multiclass Probability Estimates, KDD.
+    See `isotonic`. Source: Zadrozny & Elkan 2002, Transforming Classifier Scores into Accurate Multiclass Probability Estimates, KDD.
     """
-    counts = by_label(layout, vector)
+    return isotonic(by_label(layout, vector), MIDDLES)
+
+
+def isotonic(counts: Floats, middles: Floats) -> Floats:
+    """float64[B], rising: the share of the second row by bin. counts: float64[2, B]; middles: of the bins' scores, float64[B].
+
+    Isotonic regression, weighted by events (pool adjacent violators); bins without events between the two beside them, by their middles.
+    Without any event: the middle of each bin, scores taken at their word.
+    """
     n = counts.sum(axis=0)
     known = n > 0
     if not known.any():
-        return MIDDLES.copy()
+        return middles.copy()
     fitted = isotonic_regression(counts[1, known] / n[known], weights=n[known]).x
-    calibration: Floats = np.interp(MIDDLES, MIDDLES[known], fitted)
-    return calibration
+    found: Floats = np.interp(middles, middles[known], fitted)
+    return found
 
 
 def estimated(
@@ -87,7 +93,7 @@ def _figure(counts: Floats, variances: Floats, top: tuple[int, ...], whole: tupl
     value = float(counts @ top) / below
     slopes = (np.array(top) - value * np.array(whole)) / below
     moves = slopes[2:] - slopes[:2]
-    return _realised(value, float(moves**2 @ variances), z)
+    return realised(value, float(moves**2 @ variances), z)
 
 
 def _roc_auc(events: Floats, calibration: Floats, z: float) -> Estimate:
@@ -96,10 +102,11 @@ def _roc_auc(events: Floats, calibration: Floats, z: float) -> Estimate:
     if counts.sum(axis=1).min() <= 0:
         return NOTHING
     value, slopes = roc_area(counts)
-    found = _realised(value, float((slopes[1] - slopes[0]) ** 2 @ (positive * (1 - calibration))), z)
+    found = realised(value, float((slopes[1] - slopes[0]) ** 2 @ (positive * (1 - calibration))), z)
     return widened(found, roc_error(counts), roc_error(counts))
 
 
-def _realised(value: float, variance: float, z: float) -> Estimate:
+def realised(value: float, variance: float, z: float) -> Estimate:
+    """A figure in [0, 1] and between what labels of these events would show it."""
     half = z * sqrt(variance)
     return Estimate(value, max(value - half, 0.0), min(value + half, 1.0))

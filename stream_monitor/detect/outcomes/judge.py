@@ -16,7 +16,7 @@ from stream_monitor.detect.decide import CRITICAL_FACTOR
 from stream_monitor.detect.finding import Finding, FindingKind, Key, Score, ScoreStatus, Severity, Shown
 from stream_monitor.detect.outcomes.bias import BIAS, Allowed, bias, outside
 from stream_monitor.detect.outcomes.coverage import Coverage, coverage
-from stream_monitor.detect.outcomes.estimated import Floats, estimated
+from stream_monitor.detect.outcomes.estimators import Estimator
 from stream_monitor.detect.outcomes.measure import Measure, Segment
 from stream_monitor.detect.outcomes.metrics import DROP, METRICS
 from stream_monitor.detect.outcomes.quality import quality
@@ -45,9 +45,9 @@ class OutcomeScore(NamedTuple):
 class OutcomeJudge:
     """Built once per baseline, segment and settings; a pure function of a window's outcome.
 
-    baseline: the training data's outcome, None where it has no target; calibration: of its scores, None: not estimated; fitted_on: by how
-    many events; limits: by metric's name, `NAME` a limit or `NAME_drop` the drop allowed; alpha: level of one test; detectors: names of
-    those that are on, None: all; within: facets whose groups are not compared, because all events are of one.
+    baseline: the training data's outcome, None where it has no target; estimator: what it teaches, None: nothing is estimated;
+    limits: by metric's name, `NAME` a limit or `NAME_drop` the drop allowed; alpha: level of one test; detectors: names of those that are
+    on, None: all; within: facets whose groups are not compared, because all events are of one.
     """
 
     layout: OutcomeLayout
@@ -55,8 +55,7 @@ class OutcomeJudge:
     events_min: int
     coverage_min: float
     baseline: Vector | None = None
-    calibration: Floats | None = None
-    fitted_on: float = 0.0
+    estimator: Estimator | None = None
     limits: Mapping[str, float] = field(default_factory=dict)
     privileged: Mapping[str, str] = field(default_factory=dict)
     detectors: frozenset[str] | None = None
@@ -99,9 +98,7 @@ class OutcomeJudge:
         return {(each.name, each.segment): each for each in found}
 
     def _estimated(self, vector: Vector, weight: float) -> list[Measure]:
-        if self.calibration is None:
-            return []
-        found = estimated(self.layout, vector, self.calibration, 1 - self.alpha, self.fitted_on, weight)
+        found = [] if self.estimator is None else self.estimator(vector, 1 - self.alpha, weight)
         return [each for each in found if self._is_on(each.name)]
 
     def _bias_of(self, vector: Vector, weight: float) -> list[Measure]:

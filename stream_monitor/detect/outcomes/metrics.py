@@ -178,19 +178,27 @@ _ROWS: Final = (
         "mean_error", "mean error", None, None, -inf, inf, "mean of prediction - label", "normal, with the second moment", "by definition"
     ),
 )
-_ESTIMATES: Final = ("accuracy", "precision", "recall", "specificity", "f1", "roc_auc")
+_CBPE: Final = "Garg et al. 2022; CBPE in NannyML's documentation"
+_LABELS: Final = "labels as draws, delta method"
+_BINS: Final = ", as the baseline's was in the bins of the predictions"
+_STRATA: Final = ("log method, variance within bins", "Cochran 1977, Sampling Techniques, ch. 5; beside DLE in NannyML's documentation")
+_ESTIMATES: Final = {
+    **dict.fromkeys(("accuracy", "precision", "recall", "specificity", "f1", "roc_auc"), (", of counts expected from calibrated scores",)),
+    "macro_precision": (", of counts expected from calibrated scores",),
+    **dict.fromkeys(("macro_recall", "macro_f1"), (", of counts expected from calibrated scores and the baseline's mix of errors",)),
+    **dict.fromkeys(("mae", "rmse"), (_BINS, *_STRATA)),
+}
+"""What is estimated before labels come: what is added to the formula, then interval and source."""
+
+
+def _estimate(row: Metric, added: str, interval: str = _LABELS, source: str = _CBPE) -> Metric:
+    title, formula = f"estimated {row.title}", row.formula + added
+    return row._replace(name=ESTIMATED + row.name, title=title, formula=formula, interval=interval, source=source)
+
+
 _MEASURED: Final[Mapping[str, Metric]] = {row.name: row for row in _ROWS}
 METRICS: Final[Mapping[str, Metric]] = {
     **_MEASURED,
-    **{
-        ESTIMATED + name: _MEASURED[name]._replace(
-            name=ESTIMATED + name,
-            title=f"estimated {_MEASURED[name].title}",
-            formula=f"{_MEASURED[name].formula}, of counts expected from calibrated scores",
-            interval="Poisson-binomial labels, delta method",
-            source="Garg et al. 2022; CBPE in NannyML's documentation",
-        )
-        for name in _ESTIMATES
-    },
+    **{ESTIMATED + name: _estimate(_MEASURED[name], *parts) for name, parts in _ESTIMATES.items()},
 }
 """By name, those of `quality` and of `estimated`. Those of bias are in `bias.BIAS`."""
