@@ -10,6 +10,7 @@ from stream_monitor.detect.distances import DISTANCES
 from stream_monitor.detect.operations import BOTTLENECK_FACTOR, IDLE_HOURS
 from stream_monitor.detect.outcomes.bias import BIAS
 from stream_monitor.detect.outcomes.metrics import DROP, METRICS
+from stream_monitor.detect.outcomes.told import TOLD
 from stream_monitor.detect.quality import QUALITY
 from stream_monitor.detect.volume import VOLUME_FACTOR
 from stream_monitor.detect.whole import WHOLE
@@ -61,9 +62,7 @@ OPERATIONS: Final[Mapping[str, Meaning]] = {
 OUTCOMES: Final[Mapping[str, Meaning]] = {
     **{name: Meaning(row.title, "relation" if name == "conditional_entropy" else "quality", 0.0) for name, row in METRICS.items()},
     **{name: Meaning(row.title, "bias", 0.0) for name, row in BIAS.items()},
-    "joint_js": Meaning("distance of labels and predictions together from the baseline's", "labels", 0.0),
-    "label_coverage": Meaning("share of events with a label", "labels", 0.0),
-    "label_delay_p50_s": Meaning("median delay of labels in seconds", "labels", 0.0),
+    **{name: Meaning(row.title, "labels", 0.0) for name, row in TOLD.items()},
 }
 """Those that read outcomes: figures with an interval, held against the baseline's figure or an allowed range; see `outcomes.judge`."""
 OUTCOME_THRESHOLDS: Final = (*METRICS, *(name + DROP for name in METRICS), *BIAS)

@@ -5,11 +5,12 @@ from math import inf
 
 from stream_monitor.detect.outcomes.bias import ALIASES, BIAS
 from stream_monitor.detect.outcomes.metrics import METRICS, Metric
+from stream_monitor.detect.outcomes.told import TOLD
 
 
 def figures_page() -> str:
     """The second part of the page."""
-    return "\n".join([*_quality(), "", *_bias(), ""])
+    return "\n".join([*_quality(), "", *_told(), "", *_bias(), ""])
 
 
 def _quality() -> Iterator[str]:
@@ -25,6 +26,17 @@ def _quality() -> Iterator[str]:
     for row in METRICS.values():
         cells = (f"`{row.name}`", row.formula, _range(row.low, row.high), _allowed(row), row.interval, row.source)
         yield f"| {' | '.join(_cell(cell) for cell in cells)} |"
+
+
+def _told() -> Iterator[str]:
+    yield "## Told beside them"
+    yield ""
+    yield "Rows too, with no threshold and no interval: nobody is paged by these."
+    yield ""
+    yield "| name | formula | range | source |"
+    yield "|---|---|---|---|"
+    for name, row in TOLD.items():
+        yield f"| `{name}` | {_cell(row.formula)} | {_range(row.low, row.high)} | {_cell(row.source)} |"
 
 
 def _bias() -> Iterator[str]:

@@ -10,7 +10,7 @@ from stream_monitor.baseline.task import usual_positive
 from stream_monitor.capture.schema import PREDICTION, SCORE, Role, StreamKey
 from stream_monitor.config import Model
 from stream_monitor.detect.gate import alpha
-from stream_monitor.detect.outcomes.estimators import fit_estimator
+from stream_monitor.detect.outcomes.estimators import Estimator, fit_estimator
 from stream_monitor.detect.outcomes.judge import OutcomeJudge
 from stream_monitor.detect.registry import LOSS, OUTCOMES, SEQUENTIAL
 from stream_monitor.detect.sequential.dispersion import Clustering
@@ -47,14 +47,18 @@ def label_plans(
     """
     truth = _truth_on(layout, baseline)
     window, limits = model.window, dict(model.thresholds)
-    level = _level(model, layout, truth, len(segments), budget)
+    estimator = None if truth is None else fit_estimator(layout, truth)
+
+    def judge(segment: Segment, level: float) -> OutcomeJudge:
+        return _judge(model, layout, None if segment else truth, estimator, level, segment)
+
+    concept = len(SERIES) * len((*SEQUENTIAL, *LOSS))
+    tests = sum(judge(segment, 0.01).tests() + concept for segment in segments)
+    level = alpha(budget, tests, window.every_ms)
     least = min(limits.get(name, meaning.default_threshold) for name, meaning in {**SEQUENTIAL, **LOSS}.items())
     is_wrong_or_right = layout.task != "regression"
     looks = SequentialSpec(1, np.array([least]), Clustering(np.ones(len(SERIES))), level, window.every_ms, errors=is_wrong_or_right)
-    return {
-        segment: LabelPlan(_judge(model, layout, None if segment else truth, truth, level, segment), looks, window.label_lateness)
-        for segment in segments
-    }
+    return {segment: LabelPlan(judge(segment, level), looks, window.label_lateness) for segment in segments}
 
 
 def _truth_on(layout: OutcomeLayout, baseline: Baseline) -> Vector | None:
@@ -65,13 +69,8 @@ def _truth_on(layout: OutcomeLayout, baseline: Baseline) -> Vector | None:
         return None
 
 
-def _level(model: Model, layout: OutcomeLayout, truth: Vector | None, units: int, budget: float) -> float:
-    tests = (_judge(model, layout, truth, truth, 0.01).tests() + len(SERIES) * len((*SEQUENTIAL, *LOSS))) * units
-    return alpha(budget, tests, model.window.every_ms)
-
-
 def _judge(
-    model: Model, layout: OutcomeLayout, baseline: Vector | None, truth: Vector | None, level: float, segment: Segment = ()
+    model: Model, layout: OutcomeLayout, baseline: Vector | None, estimator: Estimator | None, level: float, segment: Segment
 ) -> OutcomeJudge:
     return OutcomeJudge(
         layout,
@@ -79,7 +78,7 @@ def _judge(
         model.window.events_min,
         model.window.label_coverage_min,
         baseline,
-        None if truth is None else fit_estimator(layout, truth),
+        estimator,
         {name: limit for name, limit in model.thresholds.items() if name.removesuffix("_drop") in OUTCOMES},
         {name: facet.privileged for name, facet in model.facets.items() if facet.privileged is not None},
         None if model.detectors is None else frozenset(model.detectors),

@@ -12,7 +12,7 @@ from scipy.stats import entropy
 from sklearn import metrics as sk
 from sklearn.isotonic import IsotonicRegression
 
-from stream_monitor.detect.outcomes.bias import bias
+from stream_monitor.detect.outcomes.bias import BIAS, bias
 from stream_monitor.detect.outcomes.constant import constant
 from stream_monitor.detect.outcomes.coverage import coverage
 from stream_monitor.detect.outcomes.estimated import estimated, fit_calibration
@@ -22,7 +22,7 @@ from stream_monitor.detect.outcomes.measure import Measure
 from stream_monitor.detect.outcomes.metrics import METRICS
 from stream_monitor.detect.outcomes.pre_training import pre_training_bias
 from stream_monitor.detect.outcomes.quality import quality
-from stream_monitor.detect.outcomes.relation import joint_js
+from stream_monitor.detect.outcomes.relation import joint_js, joint_kl
 from stream_monitor.detect.outcomes.scores import ECE_BINS, MIDDLES, by_label, pr_errors, roc_area, roc_error
 from stream_monitor.detect.outcomes.verdict import judge
 from stream_monitor.profile.outcome import OutcomeLayout, delay_bin, delay_of
@@ -392,11 +392,28 @@ def test_the_distance_of_joint_counts_is_scipys(seed: int, n: int, k: int) -> No
     counts = [np.bincount(y * (k + 2) + says, minlength=(k + 2) ** 2) for says, y in pairs]
     oracle = pytest.approx(jensenshannon(*counts, base=2), abs=1e-6)
     assert joint_js(layout, window, baseline) == oracle
-    assert joint_js(layout, layout.empty(), baseline) is None
+    one, other = (np.array(each)[np.any(counts, axis=0)] + 0.5 for each in counts)
+    divergence = pytest.approx(entropy(one, other), abs=1e-9)
+    assert joint_kl(layout, window, baseline) == divergence
+    assert joint_kl(layout, baseline, baseline) == joint_js(layout, baseline, baseline) == 0
+    assert joint_js(layout, layout.empty(), baseline) is joint_kl(layout, baseline, layout.empty()) is None
     told = {each.score.key.detector: each.score for each in OutcomeJudge(layout, 0.01, 1, 0.5, baseline).labelled(window, 1.0)}
     assert told["joint_js"].score == oracle
-    assert told["joint_js"].threshold == inf
+    assert told["joint_kl"].score == divergence
+    assert told["joint_js"].threshold == told["joint_kl"].threshold == inf
     assert "joint_js" not in {each.score.key.detector for each in OutcomeJudge(layout, 0.01, 1, 0.5).labelled(window, 1.0)}
+
+
+def test_only_what_has_a_threshold_is_a_test() -> None:
+    """So what is told, and what has neither a limit nor a baseline, takes nothing from the others' budget."""
+    y = np.arange(40) % 2
+    baseline = vector(BINARY, binary(y, y))
+    judged = {each.name for each in quality(BINARY, baseline)}
+    assert OutcomeJudge(BINARY, 0.01, 1, 0.5).tests() == 0
+    assert OutcomeJudge(BINARY, 0.01, 1, 0.5, limits={"accuracy": 0.8, "f1_drop": 0.1}).tests() == 1
+    assert OutcomeJudge(BINARY, 0.01, 1, 0.5, baseline).tests() == len(judged) == 8
+    fair = OutcomeJudge(GROUPED, 0.01, 1, 0.5)
+    assert fair.tests() == 5 * (len(BIAS) - 1), "treatment equality has no scale"
 
 
 # Without labels

@@ -281,9 +281,10 @@ def test_every_detector_is_in_the_contracts_words() -> None:
     words += " network_bytes_per_s bottleneck idle_capacity"
     words += " accuracy precision recall specificity f1 f0_5 f2 macro_precision macro_recall macro_f1 weighted_precision weighted_f1"
     words += " conditional_entropy roc_auc pr_auc log_loss brier ece mae mse rmse r2 mape mean_error estimated_accuracy estimated_precision"
-    words += " estimated_recall estimated_specificity estimated_f1 estimated_roc_auc disparate_impact statistical_parity_difference"
+    words += " estimated_recall estimated_specificity estimated_f1 estimated_roc_auc estimated_macro_precision"
+    words += " estimated_macro_recall estimated_macro_f1 estimated_mae estimated_rmse disparate_impact statistical_parity_difference"
     words += " equal_opportunity_difference equalised_odds_difference accuracy_difference precision_difference specificity_difference"
-    words += " treatment_equality conditional_acceptance conditional_rejection joint_js label_coverage label_delay_p50_s ddm eddm"
+    words += " treatment_equality conditional_acceptance conditional_rejection joint_js joint_kl label_coverage label_delay_p50_s ddm eddm"
     assert list(NAMES) == words.split()
 
 

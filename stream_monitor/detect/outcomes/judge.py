@@ -8,6 +8,7 @@ bad side of its threshold.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import isfinite
 from typing import Final, NamedTuple
 
 from scipy.stats import norm
@@ -20,7 +21,7 @@ from stream_monitor.detect.outcomes.estimators import Estimator
 from stream_monitor.detect.outcomes.measure import Measure, Segment
 from stream_monitor.detect.outcomes.metrics import DROP, METRICS
 from stream_monitor.detect.outcomes.quality import quality
-from stream_monitor.detect.outcomes.relation import joint_js
+from stream_monitor.detect.outcomes.relation import joint_js, joint_kl
 from stream_monitor.detect.outcomes.verdict import judge
 from stream_monitor.profile.outcome import OutcomeLayout, Vector
 
@@ -76,7 +77,7 @@ class OutcomeJudge:
         found = [self._quality(each, status) for each in quality(self.layout, vector, 1 - self.alpha, weight) if self._is_on(each.name)]
         found += [self._bias(each, status) for each in self._bias_of(vector, weight) if each.name not in UNLABELLED_BIAS]
         if self.baseline is not None and self.layout.task != "regression":
-            found += self._told({"joint_js": joint_js(self.layout, vector, self.baseline)})
+            found += self._told({each.__name__: each(self.layout, vector, self.baseline) for each in (joint_js, joint_kl)})
         return found
 
     def is_ready(self, vector: Vector) -> bool:
@@ -84,9 +85,10 @@ class OutcomeJudge:
         return self._status(coverage(self.layout, vector)) is ScoreStatus.JUDGED
 
     def tests(self) -> int:
-        """How many tests decide on one window."""
+        """How many tests decide on one window: of figures that have something to be held against."""
         nothing = self.layout.empty()
-        return len(self.at_close(nothing, 1.0)) + len(self.labelled(nothing, 1.0))
+        found = [*self.at_close(nothing, 1.0), *self.labelled(nothing, 1.0)]
+        return sum(isfinite(each.score.threshold) for each in found)
 
     @cached_property
     def _before(self) -> Mapping[tuple[str, Segment], Measure]:
@@ -166,7 +168,7 @@ class OutcomeJudge:
         return OutcomeScore(score, measure.segment, _finding(score, measure, before), measure, before)
 
     def _told(self, figures: Mapping[str, float | None]) -> Iterator[OutcomeScore]:
-        """Not judged: by when labels come is known to nobody but those who label; and inputs alone may move labels and predictions."""
+        """See `told.TOLD`."""
         for name, value in figures.items():
             if self._is_on(name):
                 score = Score(Key(FindingKind.CAPTURE_HEALTH, None, name), -1, value, float("inf"), None, ScoreStatus.TOO_FEW)

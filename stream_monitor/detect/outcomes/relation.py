@@ -61,12 +61,30 @@ def joint_js(layout: OutcomeLayout, vector: Vector, baseline: Vector) -> float |
     inputs moves it as a lost relation does. Source: Endres & Schindelin 2003, A New Metric for Probability Distributions, IEEE Trans. Inf.
     Theory 49.
     """
-    counts = np.stack([counts_of(layout, each, "joint")[1:, 1:].ravel() for each in (vector, baseline)]).astype(np.float64)
-    if counts.sum(axis=1).min() <= 0:
+    counts = _joint_pair(layout, vector, baseline)
+    if counts is None:
         return None
     shares = counts / counts.sum(axis=1, keepdims=True)
     divergence = _bits(shares.mean(axis=0)) - (_bits(shares[0]) + _bits(shares[1])) / 2
     return sqrt(min(max(divergence, 0.0), 1.0))
+
+
+def joint_kl(layout: OutcomeLayout, vector: Vector, baseline: Vector) -> float | None:
+    """Kullback-Leibler divergence of the window's joint counts from the baseline's, in nats, with half an event more in each cell that
+    either has, so that it is finite; None and by chance as `joint_js`. Source: Kullback & Leibler 1951, On Information and Sufficiency.
+    """
+    counts = _joint_pair(layout, vector, baseline)
+    if counts is None:
+        return None
+    smoothed = counts[:, counts.any(axis=0)] + 0.5
+    window, before = smoothed / smoothed.sum(axis=1, keepdims=True)
+    return max(float(window @ np.log(window / before)), 0.0)
+
+
+def _joint_pair(layout: OutcomeLayout, vector: Vector, baseline: Vector) -> Floats | None:
+    """float64[2, cells]; None where either has no event."""
+    counts = np.stack([counts_of(layout, each, "joint")[1:, 1:].ravel() for each in (vector, baseline)]).astype(np.float64)
+    return counts if counts.sum(axis=1).min() > 0 else None
 
 
 def _bits(shares: Floats) -> float:
