@@ -41,6 +41,7 @@ docs: $(READY) ## docs/metrics.md, docs/configuration.md and docs/reference, fro
 	$(BIN)/python -c "from stream_monitor.export import metrics_page; print(metrics_page(), end='')" > docs/metrics.md
 	$(BIN)/python -c "from stream_monitor.export.reference import events_page; print(events_page(), end='')" > docs/reference/events.md
 	$(BIN)/python -c "from stream_monitor.export.reference import alerts_page; print(alerts_page(), end='')" > docs/reference/alerts.md
+	$(BIN)/python -c "from stream_monitor.respond.reference import actions_page; print(actions_page(), end='')" > docs/reference/actions.md
 
 COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock'
 

@@ -4,10 +4,12 @@ from typing import Annotated
 
 import typer
 
+from stream_monitor.cli.actions import actions
 from stream_monitor.cli.baseline import baseline
 from stream_monitor.cli.check import check
 from stream_monitor.cli.demo import demo
 from stream_monitor.cli.replay import replay
+from stream_monitor.cli.respond import respond
 from stream_monitor.cli.run import run
 from stream_monitor.cli.sample import sample
 
@@ -35,5 +37,6 @@ def _root(
     pass
 
 
-for command in (demo, sample, baseline, check, run, replay):
+for command in (demo, sample, baseline, check, run, replay, respond):
     app.command()(command)
+app.add_typer(actions, name="actions")

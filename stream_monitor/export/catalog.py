@@ -29,6 +29,8 @@ class MetricSpec:
 
 # From a demo's tenth of a second up to a window of an hour.
 _ALERT_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
+# From a message to a chat up to a retraining.
+_ACTION_SECONDS = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0)
 
 METRICS: tuple[MetricSpec, ...] = (
     MetricSpec("events_total", "counter", ("model",), "Capture events that were counted into profiles."),
@@ -80,6 +82,13 @@ METRICS: tuple[MetricSpec, ...] = (
         (),
         "From the end of the window, in event time, to the commit of an alert that began to fire on it.",
         _ALERT_SECONDS,
+    ),
+    MetricSpec("actions_total", "counter", ("action", "status"), "Steps of actions that were put on record, by what they came to."),
+    MetricSpec("action_duration_seconds", "histogram", ("action",), "How long one attempt took, whatever it came to.", _ACTION_SECONDS),
+    MetricSpec("actions_running", "gauge", ("action",), "Calls of the action that are under way."),
+    MetricSpec("actions_pending", "gauge", ("action",), "Alerts that wait for a call of the action, or between two attempts."),
+    MetricSpec(
+        "action_breaker_open", "gauge", ("action",), "1 from the time the action's breaker opens until an attempt succeeds, else 0."
     ),
     MetricSpec(
         "limit_hits_total",

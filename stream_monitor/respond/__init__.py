@@ -1,6 +1,9 @@
 """Step 10, what is done: functions that are called about alerts, once each, with what became of it on record.
 
-Read `result` (what is said of an action), `call` (what an action is told beside its alert), `action` (`on`, and what it makes).
+Read `result` (what is said of an action), `call` (what an action is told beside its alert), `action` (`on`, and what it makes); the pure
+core: `record` (what is on record), `decide`, `breaker`, `retry`; what carries it: `journal` (the actions topic), `letters`, `attempt` (one
+call), `lane` (an action's calls), `responder` (all of them); the shell on Kafka: `load` (which actions there are), `credentials`,
+`committed` and `app` (Faust). `ready` and `actions` are the ready ones.
 """
 
 from stream_monitor.alert.alert import Alert

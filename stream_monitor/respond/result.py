@@ -34,6 +34,11 @@ class ActionStatus(StrEnum):
         """Whether a responder has still to run it."""
         return self in (ActionStatus.ACCEPTED, ActionStatus.APPROVED, ActionStatus.STARTED)
 
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more comes, unless a person asks for it."""
+        return not self.is_open and self is not ActionStatus.AWAITING_APPROVAL
+
 
 class ActionReason(StrEnum):
     """Why an action was skipped, or has failed."""
@@ -71,8 +76,12 @@ class ActionResult(msgspec.Struct, frozen=True):
     """Where it stands."""
     decided_at: str
     """When it was first decided what to do."""
+    model: str
+    """The alert's model."""
     summary: str
     """The alert in one sentence."""
+    offset: int | None = None
+    """Where the alert is on the alerts topic."""
     reason: ActionReason | None = None
     """Why it was skipped or failed; null elsewhere."""
     attempt: int = 0

@@ -13,6 +13,7 @@ ALERTS: Final = "alerts"
 STATE: Final = "state"
 CONFIG: Final = "config"
 DEAD_LETTERS: Final = "dead-letters"
+ACTIONS: Final = "actions"
 
 DEAD_LETTER_BYTES_MAX: Final = 32 * 1024 * 1024
 """A dead letter carries its message whole up to here: twice the largest message that a Kafka with raised limits usually takes."""
@@ -35,6 +36,12 @@ def topic_specs(config: Config) -> list[TopicSpec]:
         TopicSpec(own(ALERTS), 1, {"cleanup.policy": "delete"}),
         TopicSpec(own(DEAD_LETTERS), 1, {"cleanup.policy": "delete", **large}),
     ]
+
+
+def actions_topic(config: Config) -> TopicSpec:
+    """What responders write: the last message of every key, for 90 days."""
+    kept = {"cleanup.policy": "compact,delete", "retention.ms": str(90 * 24 * 3_600_000), **_COMPACT_OFTEN}
+    return TopicSpec(config.topics.own(ACTIONS), 1, kept)
 
 
 def prepare_topics(broker: Broker, config: Config) -> None:

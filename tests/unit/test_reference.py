@@ -14,13 +14,14 @@ from stream_monitor.capture.shape import FIELDS, SHALLOW
 from stream_monitor.client.event import Resources
 from stream_monitor.export.reference import alerts_page, events_page
 from stream_monitor.pipeline.affected import AFFECTED_MAX
+from stream_monitor.respond.reference import actions_page
 from tests.messages import Message
 
 FOLDER = Path(__file__).parents[2] / "docs/reference"
 VALUES: dict[str, Any] = {"string": "ok", "number": 1_767_600_000_000, "boolean": True, "object": {}, "array": []}
 
 
-@pytest.mark.parametrize(("name", "page"), [("events.md", events_page), ("alerts.md", alerts_page)])
+@pytest.mark.parametrize(("name", "page"), [("events.md", events_page), ("alerts.md", alerts_page), ("actions.md", actions_page)])
 def test_the_page_is_up_to_date(name: str, page: Any) -> None:
     """`make docs` was run after the last change."""
     assert (FOLDER / name).read_text(encoding="utf-8") == page()

@@ -1,0 +1,102 @@
+"""`stream-monitor actions`: what responders did, and what waits for a person."""
+
+import threading
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from msgspec.structs import replace
+from rich.markup import escape
+from rich.table import Table
+
+from stream_monitor.cli.console import console
+from stream_monitor.config import load_config
+from stream_monitor.errors import ConfigError, InputError
+from stream_monitor.export.logs import configure_logs
+from stream_monitor.respond.journal import Journal
+from stream_monitor.respond.result import ActionReason, ActionResult, ActionStatus
+from stream_monitor.runtime.topics import ACTIONS
+
+actions = typer.Typer(help="What responders did, and what waits for a person.", no_args_is_help=True, add_completion=False)
+ConfigOption = Annotated[Path, typer.Option(help="monitor.yaml")]
+KeyArgument = Annotated[str, typer.Argument(help="ACTION/KEY as `actions list` shows it, or its beginning.")]
+RECENT: Final = 20
+
+
+@actions.command("list")
+def listed(
+    config: ConfigOption,
+    last: Annotated[int, typer.Option(min=1, help="So many of those that ended, the newest last.")] = RECENT,
+    json: Annotated[bool, typer.Option("--json", help="One action result per line.")] = False,
+) -> None:
+    """What waits or runs, and the last that ended."""
+    found = sorted(_read(config).values(), key=lambda result: result.decided_at)
+    ended = [result for result in found if result.status.is_final][-last:]
+    shown = [*ended, *(result for result in found if not result.status.is_final)]
+    if json:
+        for result in shown:
+            typer.echo(result.to_json().decode())
+        return
+    console().print(_table(shown) if shown else "no action about any alert is on record")
+
+
+@actions.command()
+def approve(key: KeyArgument, config: ConfigOption) -> None:
+    """Let an action run that waits for approval."""
+    _say(config, key, ActionStatus.AWAITING_APPROVAL, ActionStatus.APPROVED)
+
+
+@actions.command()
+def reject(key: KeyArgument, config: ConfigOption) -> None:
+    """End an action that waits for approval."""
+    _say(config, key, ActionStatus.AWAITING_APPROVAL, ActionStatus.SKIPPED)
+
+
+@actions.command()
+def retry(key: KeyArgument, config: ConfigOption) -> None:
+    """Run an action again that has failed."""
+    _say(config, key, ActionStatus.FAILED, ActionStatus.APPROVED)
+
+
+def _say(config: Path, key: str, before: ActionStatus, after: ActionStatus) -> None:
+    found = _read(config)
+    matching = [result for each, result in found.items() if each == key] or [
+        result for each, result in found.items() if each.startswith(key)
+    ]
+    if len(matching) != 1:
+        raise InputError(f"{key}: {len(matching)} actions are called so; `stream-monitor actions list` shows the keys")
+    (result,) = matching
+    if result.status is not before:
+        raise InputError(f"{result.key} is {result.status}, not {before}: nothing was changed")
+    reason, attempt = (ActionReason.REJECTED, result.attempt) if after is ActionStatus.SKIPPED else (None, 0)
+    said = replace(result, status=after, reason=reason, attempt=attempt, alert=result.alert if after.is_open else None)
+    _journal(config).write([said])
+    console().print(f"{result.key}: {after.replace('_', ' ')}")
+
+
+def _read(config: Path) -> dict[str, ActionResult]:
+    """The last message of every key."""
+    return {result.key: result for result in _journal(config).read_all()}
+
+
+def _journal(config: Path) -> Journal:
+    from stream_monitor.runtime.kafka import KafkaBroker
+
+    configure_logs("error")
+    loaded = load_config(config)
+    broker, topic = KafkaBroker.of(loaded), loaded.topics.own(ACTIONS)
+    if broker.partition_count(topic) is None:
+        raise ConfigError(f"there is no topic {topic!r} on {loaded.kafka.bootstrap_servers}: `stream-monitor respond` creates it")
+    return Journal(broker, topic, threading.Event())
+
+
+def _table(results: list[ActionResult]) -> Table:
+    table = Table()
+    for title in ("decided", "status", "key", "attempts", "took", "about"):
+        table.add_column(title, overflow="fold")
+    for result in results:
+        status = result.status if result.reason is None else f"{result.status}: {result.reason}"
+        took = "" if result.duration_ms is None else f"{result.duration_ms / 1000:.1f} s"
+        about = result.summary if result.error is None else f"{result.summary}\n{result.error}"
+        table.add_row(result.decided_at, status, result.key, str(result.attempt), took, escape(about))
+    return table

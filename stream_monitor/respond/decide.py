@@ -1,0 +1,49 @@
+"""What is to be done about an alert, given what is on record: a pure function; the clock is an argument."""
+
+from stream_monitor.alert.alert import Alert
+from stream_monitor.respond.action import Action
+from stream_monitor.respond.record import Record, scope_of
+from stream_monitor.respond.result import ActionReason, ActionResult, ActionStatus
+from stream_monitor.respond.times import utc
+
+
+def decide(
+    record: Record, action: Action, alert: Alert, now_ms: int, *, silenced: bool = False, offset: int | None = None
+) -> ActionResult | None:
+    """What is to be put on record first, None where there is nothing to do.
+
+    Nothing: the action does not take the alert, or has an entry for its key. One that was skipped because the alert was silenced is
+    decided anew when the alert is published again. ACCEPTED: run it. AWAITING_APPROVAL, DRY_RUN, SKIPPED: do not, now.
+    """
+    if not action.takes(alert):
+        return None
+    standing = record.standing(f"{action.name}/{action.key(alert)}")
+    if standing is not None and (standing.reason is not ActionReason.SILENCED or silenced):
+        return None
+    status, reason = _status(record, action, alert, now_ms, silenced)
+    keeps_alert = not status.is_final
+    return ActionResult(
+        action=action.name,
+        alert_id=alert.alert_id,
+        fingerprint=alert.fingerprint,
+        idempotency_key=action.key(alert),
+        status=status,
+        decided_at=utc(now_ms),
+        model=alert.model,
+        summary=alert.annotations.summary,
+        offset=offset,
+        reason=reason,
+        alert=alert if keeps_alert else None,
+    )
+
+
+def _status(record: Record, action: Action, alert: Alert, now_ms: int, silenced: bool) -> tuple[ActionStatus, ActionReason | None]:
+    if silenced:
+        return ActionStatus.SKIPPED, ActionReason.SILENCED
+    if record.is_at_rate(action, scope_of(action, alert.model, alert.fingerprint), now_ms):
+        return ActionStatus.SKIPPED, ActionReason.RATE_LIMITED
+    if action.options.dry_run and not getattr(action.target, "takes_dry_run", False):
+        return ActionStatus.DRY_RUN, None
+    if action.options.approval and not action.options.dry_run:
+        return ActionStatus.AWAITING_APPROVAL, None
+    return ActionStatus.ACCEPTED, None

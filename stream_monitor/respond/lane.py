@@ -1,0 +1,180 @@
+"""An action's own lane: what is to be run, the threads that run it, its breaker. Lanes do not wait for each other."""
+
+import random
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from time import monotonic
+from typing import Any
+
+import structlog
+from msgspec.structs import replace
+
+from stream_monitor.respond.action import Action
+from stream_monitor.respond.attempt import TimedOut, attempt
+from stream_monitor.respond.breaker import Breaker
+from stream_monitor.respond.call import Call, Refused
+from stream_monitor.respond.result import ActionReason, ActionResult, ActionStatus
+from stream_monitor.respond.retry import is_worn_out, wait_s
+from stream_monitor.respond.secrets import secrets_of, without, without_in
+from stream_monitor.respond.times import utc
+from stream_monitor.runtime.observe import Meter
+
+_log = structlog.get_logger(__name__)
+
+ERROR_CHARS_MAX = 1_000
+"""Of an error's text: what goes into a message and a header."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Something to run, with what is on record of it. tenure: ends when it is another responder's affair, or this one stops."""
+
+    result: ActionResult
+    tenure: threading.Event
+    """Set at its end."""
+
+
+@dataclass(slots=True)
+class Lane:
+    """Runs an action's jobs in order, `concurrency` at a time. record: puts a step on record; waits until it is, and may raise."""
+
+    action: Action
+    record: Callable[[ActionResult], None]
+    meter: Meter
+    clock_ms: Callable[[], int]
+    failed: Callable[[BaseException], None]
+    """Told of what stops the whole responder: that nothing can be put on record."""
+    left: Callable[[Job], None]
+    """Told of every job that is not in the lane any more."""
+    _waiting: deque[Job] = field(default_factory=deque)
+    _runners: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _breaker: Breaker = field(init=False)
+    _slots: threading.BoundedSemaphore = field(init=False)
+    _secrets: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._breaker = Breaker(self.action.options.breaker)
+        self._slots = threading.BoundedSemaphore(self.action.options.concurrency)
+        self._secrets = secrets_of(self.action.target)
+
+    def put(self, job: Job) -> None:
+        """Run it when its turn comes."""
+        with self._lock:
+            self._waiting.append(job)
+            self._show()
+            if self._runners < self.action.options.concurrency:
+                self._runners += 1
+                threading.Thread(target=self._run, name=f"respond-{self.action.name}", daemon=True).start()
+
+    def _run(self) -> None:
+        """One of the lane's threads, until nothing waits."""
+        while (job := self._next()) is not None:
+            try:
+                self._do(job)
+            except Exception as error:  # noqa: BLE001 - the top of this thread: the responder leaves, and its supervisor decides
+                self.failed(error)
+            finally:
+                self.left(job)
+
+    def _next(self) -> Job | None:
+        with self._lock:
+            job = self._waiting.popleft() if self._waiting else None
+            self._runners -= job is None
+            self._show()
+            return job
+
+    def _do(self, job: Job) -> None:
+        """Attempts until one succeeds or none is left. A tenure that ends leaves the record as it is: open, for the next responder."""
+        last, failures = job.result, 0
+        while not job.tenure.is_set():
+            if is_worn_out(self.action.options, last.attempt):
+                return self._end(job, last, ActionReason.INTERRUPTED, last.error or "its responder died during every attempt")
+            with self._lock:
+                admitted = self._breaker.admit(monotonic())
+            if not admitted:
+                return self._end(job, last, ActionReason.BREAKER_OPEN, last.error or "the breaker is open after other alerts' failures")
+            last = self._started(last)
+            self.record(last)
+            began = monotonic()
+            try:
+                result = self._call(last)
+            except BaseException as error:  # noqa: BLE001 - whatever the action raises; KeyboardInterrupt never reaches a thread
+                failures += 1
+                self._after(began, failed=True)
+                last = replace(last, error=self._text(error))
+                pause_s = wait_s(self.action.options, failures, error, random.random())
+                _log.warning(
+                    "attempt_failed", action=self.action.name, key=last.key, attempt=last.attempt, error=last.error, again_in_s=pause_s
+                )
+                if pause_s is None:
+                    return self._end(job, last, _reason(error), last.error, took_s=monotonic() - began)
+                job.tenure.wait(pause_s)
+            else:
+                self._after(began, failed=False)
+                return self._succeeded(last, result, monotonic() - began)
+
+    def _started(self, last: ActionResult) -> ActionResult:
+        now = utc(self.clock_ms())
+        return replace(last, status=ActionStatus.STARTED, attempt=last.attempt + 1, started_at=now, reason=None)
+
+    def _call(self, started: ActionResult) -> dict[str, Any] | None:
+        assert started.alert is not None
+        call = Call(
+            started.idempotency_key,
+            started.attempt,
+            datetime.now(UTC) + timedelta(milliseconds=self.action.options.timeout),
+            self.action.options.dry_run,
+            structlog.get_logger("stream_monitor.respond.action").bind(action=self.action.name, key=started.key, attempt=started.attempt),
+        )
+        self._running(+1)
+        try:
+            return attempt(self.action, started.alert, call, self._slots)
+        finally:
+            self._running(-1)
+
+    def _succeeded(self, last: ActionResult, result: Mapping[str, Any] | None, took_s: float) -> None:
+        status = ActionStatus.DRY_RUN if self.action.options.dry_run else ActionStatus.SUCCEEDED
+        shown = without_in(self._secrets, result)
+        self.record(replace(self._ended(last, took_s), status=status, result=shown, error=None, alert=None))
+
+    def _end(self, job: Job, last: ActionResult, reason: ActionReason, error: str | None, took_s: float | None = None) -> None:
+        """Given up; said only as long as this responder is the one to say it."""
+        if not job.tenure.is_set():
+            ended = last if took_s is None else self._ended(last, took_s)
+            self.record(replace(ended, status=ActionStatus.FAILED, reason=reason, error=error))
+
+    def _ended(self, last: ActionResult, took_s: float) -> ActionResult:
+        return replace(last, ended_at=utc(self.clock_ms()), duration_ms=round(took_s * 1000))
+
+    def _after(self, began: float, *, failed: bool) -> None:
+        now, name = monotonic(), {"action": self.action.name}
+        with self._lock:
+            if failed:
+                self._breaker.failed(now)
+            else:
+                self._breaker.succeeded()
+            self.meter.set("action_breaker_open", name, self._breaker.is_open(now))
+        self.meter.observe("action_duration_seconds", name, now - began)
+
+    def _text(self, error: BaseException) -> str:
+        return without(self._secrets, f"{type(error).__name__}: {error}")[:ERROR_CHARS_MAX]
+
+    def _running(self, change: int) -> None:
+        with self._lock:
+            self._in_call += change
+            self.meter.set("actions_running", {"action": self.action.name}, self._in_call)
+
+    def _show(self) -> None:
+        self.meter.set("actions_pending", {"action": self.action.name}, len(self._waiting))
+
+    _in_call: int = 0
+
+
+def _reason(error: BaseException) -> ActionReason:
+    if isinstance(error, Refused):
+        return ActionReason.REFUSED
+    return ActionReason.TIMED_OUT if isinstance(error, TimedOut) else ActionReason.RAISED

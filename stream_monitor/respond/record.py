@@ -1,0 +1,88 @@
+"""What is on record: the last message of every key of the actions topic, and how many were begun of late. Pure; bounded."""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from heapq import heappush, heappushpop
+from typing import Final, NamedTuple
+
+from stream_monitor.respond.action import Action
+from stream_monitor.respond.result import ActionReason, ActionResult, ActionStatus
+from stream_monitor.respond.times import ms_of
+
+KEYS_MAX: Final = 100_000
+"""Keys that are remembered, some 300 bytes each. An alert that is read again after a crash is among the last few hundred."""
+SCOPES_MAX: Final = 10_000
+"""Models or fingerprints of one action whose rate is remembered; the oldest are forgotten first."""
+
+
+class Standing(NamedTuple):
+    """What is kept of a key."""
+
+    status: ActionStatus
+    reason: ActionReason | None
+    attempt: int
+
+
+class Record:
+    """A fold over action results, in the topic's order; the same whatever is folded twice.
+
+    A key that ended stays ended: only a person's `approved` opens it again.
+    """
+
+    def __init__(self, actions: Iterable[Action]) -> None:
+        self._actions = {action.name: action for action in actions}
+        self._standings: OrderedDict[str, Standing] = OrderedDict()
+        self._begun: dict[str, OrderedDict[str, list[int]]] = {name: OrderedDict() for name in self._actions}
+        """Action -> scope -> a heap of the latest times (ms) at which one was begun, as many as the action's rate allows."""
+        self._open: dict[str, ActionResult] = {}
+
+    def apply(self, result: ActionResult) -> None:
+        """Fold in one message."""
+        before = self._standings.pop(result.key, None)
+        is_new = before is None or before.reason is ActionReason.SILENCED
+        if is_new:
+            self._count(result)
+        elif before is not None and before.status.is_final and result.status.is_open and result.status is not ActionStatus.APPROVED:
+            self._standings[result.key] = before  # a straggler of a responder that has lost its partition
+            return
+        self._standings[result.key] = Standing(result.status, result.reason, result.attempt)
+        if result.status.is_open:
+            self._open[result.key] = result
+        else:
+            self._open.pop(result.key, None)
+        if len(self._standings) > KEYS_MAX:
+            self._open.pop(self._standings.popitem(last=False)[0], None)
+
+    def standing(self, key: str) -> Standing | None:
+        """What is known of a key, None: nothing."""
+        return self._standings.get(key)
+
+    @property
+    def open(self) -> Mapping[str, ActionResult]:
+        """What a responder has still to run, by key, in the order in which it was last told of."""
+        return self._open
+
+    def is_at_rate(self, action: Action, scope: str, now_ms: int) -> bool:
+        """Whether as many were begun in the last while as the action's rate allows."""
+        rate = action.options.rate
+        times = self._begun[action.name].get(scope, [])
+        return rate is not None and len(times) == rate.most and times[0] > now_ms - rate.per_ms
+
+    def _count(self, result: ActionResult) -> None:
+        action = self._actions.get(result.action)
+        if action is None or action.options.rate is None or result.status is ActionStatus.SKIPPED:
+            return
+        scopes, scope = self._begun[action.name], scope_of(action, result.model, result.fingerprint)
+        times = scopes.setdefault(scope, [])
+        scopes.move_to_end(scope)
+        if len(times) < action.options.rate.most:
+            heappush(times, ms_of(result.decided_at))
+        else:
+            heappushpop(times, ms_of(result.decided_at))
+        if len(scopes) > SCOPES_MAX:
+            scopes.popitem(last=False)
+
+
+def scope_of(action: Action, model: str, fingerprint: str) -> str:
+    """What an action's rate counts together."""
+    return {"action": "", "model": model, "fingerprint": fingerprint}[action.options.rate_per]
