@@ -29,10 +29,10 @@ class AlertStatus(StrEnum):
 
 
 class Moved(msgspec.Struct, frozen=True):
-    """A bin, category or field whose share changed, or a number of the traffic as a whole; None where there is none."""
+    """A bin, category, field or feature whose share changed, or a number of the traffic as a whole; None where there is none."""
 
     bin: str
-    """The bin, category or field."""
+    """The bin, category, field or feature."""
     baseline: float | None
     """Its share in the baseline, 0 to 1."""
     window: float | None

@@ -101,6 +101,24 @@ def _idle(finding: Finding, window: WindowRef) -> str:
     return f"idle capacity: {changes} {when(window)}, and has been under {percent(IDLE_BELOW)} for {finding.value:.0f} hours"
 
 
+def _attributions(finding: Finding, window: WindowRef) -> str:
+    size = f"NDCG {finding.value:.2f} under {finding.score.threshold:.2f}{chance(finding.score)}"
+    ranks = {each.name: each for each in finding.score.measured}
+    moved = [(share.name, *_ends(share), *_ends(ranks[share.name])) for share in finding.shown]
+    risen = [_ranked("rose", *each) for each in moved if each[4] < each[3]]
+    fallen = [_ranked("fell", *each) for each in moved if each[4] > each[3]]
+    return f"{what(finding.key)} changed {when(window)} ({size}): {', '.join(risen[:1] + fallen[:1])}"
+
+
+def _ranked(word: str, name: str, share: float, share_now: float, rank: float, rank_now: float) -> str:
+    """`age rose from rank 4 (5 %) to 1 (48 %)`."""
+    return f"{name} {word} from rank {rank:.0f} ({percent(share)}) to {rank_now:.0f} ({percent(share_now)})"
+
+
+def _ends(shown: Shown) -> tuple[float, float]:
+    return shown.baseline or 0.0, shown.window or 0.0
+
+
 def _change(measured: Shown) -> str:
     name, before, now = measured.name, measured.baseline, measured.window or 0.0
     if before is None or before >= now:
@@ -117,12 +135,13 @@ _WHOLE: Final[Mapping[str, Callable[[Finding, WindowRef], str]]] = {
     **dict.fromkeys(OPERATIONS, _level),
     "bottleneck": _bottleneck,
     "idle_capacity": _idle,
+    "attribution_ndcg": _attributions,
 }
 
 
 def _moved(finding: Finding, moved: tuple[Moved, ...], window: WindowRef) -> str:
     """The bin that moved most; bad values of a column are told as a share already."""
-    if not moved or finding.interval is not None or finding.key.kind is FindingKind.CONCEPT_DRIFT:
+    if not moved or finding.interval is not None or finding.key.kind in (FindingKind.CONCEPT_DRIFT, FindingKind.ATTRIBUTION_DRIFT):
         return ""
     if finding.key.kind is FindingKind.DATA_QUALITY and finding.key.feature is not None:
         return ""

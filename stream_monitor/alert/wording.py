@@ -33,6 +33,8 @@ def what(key: Key) -> str:
     """The feature's name, or what the output, the whole and the figures that labels tell are called."""
     if key.kind is FindingKind.CONCEPT_DRIFT:
         return "the relation of inputs and labels"
+    if key.kind is FindingKind.ATTRIBUTION_DRIFT:
+        return "what the answers rest on"
     if key.kind in FIGURES or key.detector in OPERATIONS:
         return title_of(key.detector)
     return "the traffic" if key.feature is None else _OUTPUTS.get(key.feature, key.feature)

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from stream_monitor.baseline.attribution import Attribution
 from stream_monitor.baseline.column import BaselineColumn, CategoricalColumn, Natural, NumericColumn
 from stream_monitor.baseline.segments import Segmentation
 from stream_monitor.baseline.truth import Truth
 from stream_monitor.capture.columns import Columns
-from stream_monitor.capture.schema import Kind, Schema
+from stream_monitor.capture.schema import Kind, Role, Schema
+from stream_monitor.profile.attributions import Attributions
 from stream_monitor.profile.layout import Layout
 from stream_monitor.profile.profile import Profile
 
@@ -51,7 +53,8 @@ class Baseline:
     """What is normal for a model. `id` is made from all the rest but `source` (the names of the files it was built from).
 
     left_out: features that training data had and that are not judged, by name; segments: the parts of its traffic that can be judged by
-    themselves; runs: None where natural ranges were not looked for; truth: None where no row had a label to compare with a prediction.
+    themselves; runs: None where natural ranges were not looked for; truth: None where no row had a label to compare with a prediction;
+    attribution: None where no row says how much its features counted.
     """
 
     id: str
@@ -64,6 +67,7 @@ class Baseline:
     segments: tuple[Segmentation, ...] = ()
     runs: Runs | None = None
     truth: Truth | None = None
+    attribution: Attribution | None = None
 
     @property
     def run_rows(self) -> float | None:
@@ -86,7 +90,8 @@ class Baseline:
     def schema(self) -> Schema:
         """What to read from events."""
         columns = tuple(entry.column for entry in self.columns)
-        return Schema(columns, metadata=tuple(each.name for each in self.segments if each.is_metadata))
+        attributed = tuple(column.name for column in columns if self.attribution and column.role is Role.FEATURE)
+        return Schema(columns, tuple(each.name for each in self.segments if each.is_metadata), attributed)
 
     @cached_property
     def layout(self) -> Layout:
@@ -102,7 +107,8 @@ class Baseline:
         """The training data's profile (without samples): the same as encoding and summarising every row of it."""
         counts = np.array([count for entry in self.columns for count in entry.counts], dtype=np.int64)
         moments = [entry.moments if isinstance(entry, NumericColumn) else (0, 0) for entry in self.columns]
-        return Profile(self.rows, counts, np.array(moments, dtype=np.int64).reshape(-1, 2).T.copy())
+        attributions = self.attribution.whole if self.attribution else Attributions.empty()
+        return Profile(self.rows, counts, np.array(moments, dtype=np.int64).reshape(-1, 2).T.copy(), attributions=attributions)
 
     def label(self, column: int, code: int) -> str:
         """A code of a column in words."""

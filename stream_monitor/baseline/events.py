@@ -13,9 +13,10 @@ from stream_monitor.baseline.cells import form_of, main_output, prediction_of, s
 from stream_monitor.baseline.infer import Tally, infer_json
 from stream_monitor.baseline.options import COLUMNS_MAX, BuildOptions
 from stream_monitor.baseline.source import Survey, check_named, check_one_model, checked_schema
+from stream_monitor.capture.attributions import Attributed, attributions_of
 from stream_monitor.capture.columns import Columns
 from stream_monitor.capture.convert import column as json_column
-from stream_monitor.capture.convert import texts
+from stream_monitor.capture.convert import numbers, texts
 from stream_monitor.capture.files import Progress, read_lines, silent
 from stream_monitor.capture.parse import parse
 from stream_monitor.capture.prediction import outputs_of, prediction_column
@@ -40,6 +41,7 @@ class _Event(msgspec.Struct):
     time: str | int | float | None = None
     metadata: dict[str, Any] | None = None
     label: Any = None
+    attributions: dict[str, Any] | None = None
 
 
 _DECODER: Final = msgspec.json.Decoder(_Event)
@@ -57,9 +59,11 @@ class EventSource:
         """One pass over all events: which features there are, in order of appearance, and the forms of their values."""
         forms: dict[_Place, Counter[str]] = {}
         metadata: dict[str, None] = {}
+        attributed = False
         for events in self._events():
             for event in events:
                 self._count_forms(forms, event)
+                attributed = attributed or bool(event.attributions)
                 if event.metadata and len(metadata) < METADATA_MAX:
                     metadata.update(dict.fromkeys(event.metadata))
             if len(forms) > _FEATURES_MAX:
@@ -67,6 +71,7 @@ class EventSource:
         return self._survey(
             {place: Tally(**{form: n for form, n in counts.items() if form != "missing"}) for place, counts in forms.items()},
             list(metadata)[:METADATA_MAX],
+            attributed,
         )
 
     def _count_forms(self, forms: dict[_Place, Counter[str]], event: _Event) -> None:
@@ -78,7 +83,7 @@ class EventSource:
                     counts = forms[role, name] = Counter()
                 counts[form_of(cell)] += 1
 
-    def _survey(self, tallies: dict[_Place, Tally], metadata: list[str]) -> Survey:
+    def _survey(self, tallies: dict[_Place, Tally], metadata: list[str], attributed: bool) -> Survey:
         options = replace(self.options, target=None) if self.options.target == _LABEL else self.options
         check_named(self._where, options, {*(name for _, name in tallies), PREDICTION, SCORE, "time"})
         columns, notes = [], []
@@ -89,7 +94,7 @@ class EventSource:
             columns += [Column(name, inferred.kind, role)] if inferred.kind else []
         judged = {column.name for column in columns if column.role is Role.FEATURE}
         left_out = sorted(name for role, name in tallies if role is Role.FEATURE and name not in judged)
-        return Survey(checked_schema(self._where, columns, metadata), "time", tuple(notes), tuple(left_out))
+        return Survey(checked_schema(self._where, columns, metadata, attributed), "time", tuple(notes), tuple(left_out))
 
     def _places(self, tallies: dict[_Place, Tally]) -> list[_Place]:
         """Columns to judge: wanted features first, then the outputs that the events have."""
@@ -114,6 +119,7 @@ class EventSource:
                 ),
                 metadata=_metadata(events, survey.metadata),
                 labels=self._labels(events),
+                attributions=_attributions(events, survey.schema.attributions),
             )
 
     def _labels(self, events: Sequence[_Event]) -> Sequence[Any]:
@@ -149,6 +155,11 @@ def _metadata(events: Sequence[_Event], names: Sequence[str]) -> dict[str, list[
     """Field -> its value in each event, as live events have it."""
     fields = [event.metadata or {} for event in events]
     return {name: texts([each.get(name) for each in fields]) for name in names}
+
+
+def _attributions(events: Sequence[_Event], names: Sequence[str]) -> Attributed:
+    held = [event.attributions or {} for event in events] if names else []
+    return attributions_of({name: numbers([each.get(name) for each in held]) for name in names})
 
 
 def _decode(path: Path, line: int, text: bytes) -> _Event:

@@ -3,6 +3,7 @@
 from dataclasses import asdict, replace
 from typing import Any, Literal
 
+from stream_monitor.baseline.attribution_record import AttributionRecord, attribution_of, attribution_tree
 from stream_monitor.baseline.baseline import Baseline, Runs, TimeSpan
 from stream_monitor.baseline.column_record import (
     BooleanRecord,
@@ -53,6 +54,7 @@ class BaselineRecord(Record, frozen=True):
     runs: RunsRecord | None = None
     segments: tuple[SegmentationRecord, ...] = ()
     truth: TruthRecord | None = None
+    attributions: AttributionRecord | None = None
 
 
 def to_tree(baseline: Baseline, file_format: str) -> dict[str, Any]:
@@ -69,9 +71,11 @@ def to_tree(baseline: Baseline, file_format: str) -> dict[str, Any]:
     }
     left_out = {} if not baseline.left_out else {"left_out": list(baseline.left_out)}
     runs = {} if baseline.runs is None else {"runs": asdict(baseline.runs)}
-    segments = {} if not baseline.segments else {"segments": [segmentation_tree(each) for each in baseline.segments]}
+    segments = {} if not baseline.segments else {"segments": [segmentation_tree(each, baseline) for each in baseline.segments]}
     truth = {} if baseline.truth is None else {"truth": truth_tree(baseline.truth)}
-    return head | left_out | runs | {"columns": [column_tree(entry) for entry in baseline.columns]} | segments | truth
+    names = [entry.column for entry in baseline.columns]
+    attributions = {} if baseline.attribution is None else {"attributions": attribution_tree(baseline.attribution, names)}
+    return head | left_out | runs | {"columns": [column_tree(entry) for entry in baseline.columns]} | segments | truth | attributions
 
 
 def _time(time_ms: int | None) -> str | None:
@@ -87,6 +91,9 @@ def from_record(record: BaselineRecord, where: str) -> Baseline:
     time = None if record.time is None else _span(record.time, f"{where}: time")
     source, runs = tuple(record.source), _runs(record.runs)
     baseline = Baseline(record.id, record.rows, columns, source, record.target, time, record.left_out, runs=runs)
+    if record.attributions is not None:
+        names = [entry.column for entry in columns]
+        baseline = replace(baseline, attribution=attribution_of(record.attributions, names, record.rows, f"{where}: attributions"))
     if record.segments:
         baseline = replace(baseline, segments=segmentations(record.segments, baseline, where))
     return baseline if record.truth is None else replace(baseline, truth=truth_of(record.truth, baseline, f"{where}: truth"))

@@ -1,11 +1,13 @@
 """The segments of the baseline file, and the checks that make them parts of its whole."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from msgspec import Meta
 
+from stream_monitor.baseline.attribution_record import PartRecord, attributions_of, part_tree
 from stream_monitor.baseline.baseline import Baseline
 from stream_monitor.baseline.column import CategoricalColumn
 from stream_monitor.baseline.column_record import Count, Record, require
@@ -26,22 +28,25 @@ class ProfileRecord(NamedTuple):
 
 
 class SegmentationRecord(Record, frozen=True):
-    """As `Segmentation`."""
+    """As `Segmentation`. attributions: of each profile; none where the baseline has none."""
 
     name: str
     metadata: bool
     values: Annotated[list[str], Meta(max_length=VALUES_MAX)]
     profiles: list[ProfileRecord]
+    attributions: tuple[PartRecord, ...] = ()
 
 
-def segmentation_tree(segmentation: Segmentation) -> dict[str, Any]:
+def segmentation_tree(segmentation: Segmentation, baseline: Baseline) -> dict[str, Any]:
     """As plain values."""
+    columns = [entry.column for entry in baseline.columns]
+    attributed = [part_tree(each.attributions, columns) for each in segmentation.profiles]
     return {
         "name": segmentation.name,
         "metadata": segmentation.is_metadata,
         "values": list(segmentation.values),
         "profiles": [[each.events, each.counts.tolist(), *each.moments.tolist()] for each in segmentation.profiles],
-    }
+    } | ({"attributions": attributed} if baseline.attribution else {})
 
 
 def segmentations(records: Sequence[SegmentationRecord], baseline: Baseline, where: str) -> tuple[Segmentation, ...]:
@@ -59,12 +64,21 @@ def _segmentation(record: SegmentationRecord, baseline: Baseline, where: str) ->
     values = tuple(record.values)
     require(len({*values, INVALID}) == len(values) + 1, f"{where}.values", "must differ from each other")
     require(len(record.profiles) == len(values) + 1, f"{where}.profiles", "must be one more than the values")
-    profiles = tuple(_profile(each, baseline, f"{where}.profiles[{i}]") for i, each in enumerate(record.profiles))
+    profiles = [_profile(each, baseline, f"{where}.profiles[{i}]") for i, each in enumerate(record.profiles)]
+    if baseline.attribution:
+        require(len(record.attributions) == len(profiles), f"{where}.attributions", "must be as many as the profiles")
+        columns, place = [entry.column for entry in baseline.columns], f"{where}.attributions"
+        parts = [attributions_of(each, columns, f"{place}[{i}]") for i, each in enumerate(record.attributions)]
+        profiles = [replace(profile, attributions=part) for profile, part in zip(profiles, parts, strict=True)]
     whole = Profile.empty(baseline.layout)
     for profile in profiles:
         whole = whole.merge(profile)
-    require(whole == baseline.profile, f"{where}.profiles", "must add up to the columns' counts")
-    return Segmentation(record.name, record.metadata, values, profiles)
+    require(
+        whole == baseline.profile,
+        f"{where}.profiles",
+        "must add up to the columns' counts" + (", with attributions to their sums" if baseline.attribution else ""),
+    )
+    return Segmentation(record.name, record.metadata, values, tuple(profiles))
 
 
 def _profile(record: ProfileRecord, baseline: Baseline, where: str) -> Profile:

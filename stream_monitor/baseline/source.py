@@ -48,8 +48,8 @@ def check_named(where: str, options: BuildOptions, known: set[str]) -> None:
             raise BaselineError(f"{where}: has no column `{name}` ({flag}){did_you_mean(name, sorted(known))}")
 
 
-def checked_schema(where: str, columns: list[Column], metadata: Sequence[str]) -> Schema:
-    """Errors: BaselineError where no feature is left, there are too many, or one bears the name of an output."""
+def checked_schema(where: str, columns: list[Column], metadata: Sequence[str], attributed: bool = False) -> Schema:
+    """attributed: with attributions. Errors: BaselineError for no feature, too many, or one with the name of an output."""
     features = [column.name for column in columns if column.name not in (PREDICTION, SCORE)]
     names = [column.name for column in columns]
     if not features:
@@ -60,7 +60,7 @@ def checked_schema(where: str, columns: list[Column], metadata: Sequence[str]) -
         raise BaselineError(
             f"{where}: a feature is named `{PREDICTION}` or `{SCORE}`, as the model's output is; leave it out with --drop or rename it"
         )
-    return Schema(tuple(columns), tuple(metadata))
+    return Schema(tuple(columns), tuple(metadata), tuple(features) if attributed else ())
 
 
 def check_one_model(where: str, models: set[str]) -> None:

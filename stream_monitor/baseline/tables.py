@@ -17,11 +17,14 @@ from stream_monitor.capture.columns import Columns
 from stream_monitor.capture.files import FileKind, Progress, file_kind, read_tables, silent
 from stream_monitor.capture.schema import PREDICTION, SCORE, Column, Kind, Role, Schema, StreamKey
 from stream_monitor.capture.table import FEATURE_PREFIX, did_you_mean, parse_numbers, table_columns, table_labels
-from stream_monitor.capture.table_fields import METADATA_PREFIX
+from stream_monitor.capture.table_fields import ATTRIBUTION_PREFIX, METADATA_PREFIX
 from stream_monitor.capture.table_time import table_times
 from stream_monitor.errors import BaselineError
 
 _TIME_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}.*)?$"
+
+_BESIDE = (METADATA_PREFIX, ATTRIBUTION_PREFIX)
+"""What is no feature in a table of plain columns."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ class TableSource:
             places = {name.removeprefix(FEATURE_PREFIX): name for name in names if name.startswith(FEATURE_PREFIX)}
         else:
             apart = {*outputs.values(), "prediction", "prediction.label", "prediction.value", "prediction.score"}
-            places = {name: name for name in names if name not in apart and not name.startswith(METADATA_PREFIX)}
+            places = {name: name for name in names if name not in apart and not name.startswith(_BESIDE)}
         check_named(self._where, self.options, {*names, *places})
         wanted = {name: place for name, place in places.items() if self.options.wanted(name) and self.options.wanted(place)}
         clash = [name for name in wanted if name in outputs]
@@ -111,13 +114,14 @@ class TableSource:
         inferred = self._inferred()
         columns = [Column(name, each.kind, _role(name)) for name, each in inferred.items() if each.kind is not None]
         notes = [each.note for each in inferred.values() if each.note is not None]
-        return Survey(checked_schema(self._where, columns, self._metadata), self._time, tuple(notes), self._left_out(columns))
+        attributed = any(name.startswith(ATTRIBUTION_PREFIX) for name in self._arrow.names)
+        return Survey(checked_schema(self._where, columns, self._metadata, attributed), self._time, tuple(notes), self._left_out(columns))
 
     def _left_out(self, columns: Sequence[Column]) -> tuple[str, ...]:
         """In a table of plain columns any one that is no output may be a feature of live events, the times and the target too."""
         names = [name.removeprefix(FEATURE_PREFIX) for name in self._arrow.names if name.startswith(FEATURE_PREFIX) or not self._native]
         taken = {*(self._places[column.name] for column in columns), *(column.name for column in columns)}
-        return tuple(sorted(name for name in names if name not in taken and not name.startswith(METADATA_PREFIX)))
+        return tuple(sorted(name for name in names if name not in taken and not name.startswith(_BESIDE)))
 
     def _inferred(self) -> dict[str, Inferred]:
         forced = {name: Kind.NUMERIC if name == SCORE else self.options.forced(name, place) for name, place in self._places.items()}
@@ -134,6 +138,7 @@ class TableSource:
         for table in self._tables():
             judged = {column.name: self._column(table, column) for column in survey.schema.columns}
             fields = [METADATA_PREFIX + name for name in survey.metadata]
+            fields += [name for name in table.column_names if name.startswith(ATTRIBUTION_PREFIX)]
             named = pa.table(judged | {field: table[field] for field in fields})
             columns = table_columns(named, survey.schema, StreamKey("", None), self._where, typed=self._typed)
             columns = replace(columns, labels=self._labels(table, survey.schema))

@@ -9,6 +9,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_monitor.baseline.attribution import AttributionCounts, ScaleCollector
 from stream_monitor.baseline.baseline import Baseline, TimeSpan
 from stream_monitor.baseline.choice import FieldCounts, choose_segments
 from stream_monitor.baseline.collect import CategoryCollector, NumberCollector, collector
@@ -26,23 +27,25 @@ from stream_monitor.capture.columns import Columns
 from stream_monitor.capture.schema import PREDICTION, Role
 from stream_monitor.capture.times import UNREAD
 from stream_monitor.errors import BaselineError
+from stream_monitor.profile.attributions import Attributions
 from stream_monitor.profile.profile import Profile
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What the last pass counts: the segments of each segmentation, runs, windows, the steps of each season, labels with predictions."""
+    """What the last pass counts: each segmentation's segments, runs, windows, seasons' steps, labels with predictions; attributions."""
 
     segments: tuple[Parts, ...]
     runs: Parts
     windows: Parts
     steps: tuple[Parts, ...]
     truth: Truth | None
+    attributions: AttributionCounts | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Training:
-    """Training data of which the columns are counted. times: int64[n], those that could be read."""
+    """Training data of which the columns are counted. times: int64[n], those that could be read; scale: of attributions, if any."""
 
     source: Source
     survey: Survey
@@ -52,6 +55,7 @@ class Training:
     truth: TruthPlan | None
     times: NDArray[np.int64]
     notes: tuple[str, ...]
+    scale: float | None = None
 
     @classmethod
     def read(cls, source: Source, options: BuildOptions, paths: Sequence[Path]) -> Self:
@@ -59,7 +63,7 @@ class Training:
         survey = source.survey()
         collectors = [collector(column, options) for column in survey.schema.columns]
         metadata = {name: FieldCounts(None if name in options.segments else VALUES_MAX) for name in survey.metadata}
-        targets = TargetCounts.of(survey.schema)
+        targets, scales = TargetCounts.of(survey.schema), ScaleCollector()
         rows, times = 0, [np.empty(0, dtype=np.int64)]
         for columns in source.chunks(survey):
             rows += len(columns)
@@ -67,6 +71,7 @@ class Training:
             for each, values in zip(collectors, columns.values, strict=True):
                 each.add(values)
             targets.add(columns)
+            scales.add(columns.attributions)
             for name, counts in metadata.items():
                 counts.add(columns.metadata[name])
         if rows == 0:
@@ -85,7 +90,7 @@ class Training:
         choice = choose_segments(str(paths[0]), baseline.columns, metadata, options.segments, baseline.layout.total)
         truth = plan_truth(targets, *_predictions(collectors, baseline.columns), choice.segmentations, options)
         notes = (*survey.notes, *(note for _, notes in finished for note in notes), *choice.notes, *truth.notes)
-        return cls(source, survey, options, baseline, choice.segmentations, truth.plan, known, notes)
+        return cls(source, survey, options, baseline, choice.segmentations, truth.plan, known, notes, scales.scale())
 
     def plan_runs(self) -> RunPlan:
         """By the rows' times, where any could be read."""
@@ -102,13 +107,17 @@ class Training:
         windows = Parts.empty(len(plan.windows) if plan else 0, base, positions=False)
         steps = tuple(Parts.empty(season.steps, base, positions=True) for season in seasons)
         truth = self.truth.layout.empty() if self.truth else np.empty(0, dtype=np.int64)
+        attributions = None if self.scale is None else AttributionCounts(self.scale, base.layout, list(map(len, segments)))
         first_row = 0
-        for columns in self.source.chunks(self.survey) if plan or segments or self.truth else ():
+        for columns in self.source.chunks(self.survey) if plan or segments or self.truth or attributions else ():
             if self.truth:
                 self.truth.add(columns, truth)
             coded = base.encode(columns)
-            for segmentation, parts in zip(self.segmentations, segments, strict=True):
-                parts.add(base, coded, segmentation.index(self._values(segmentation, columns)))
+            places = [segmentation.index(self._values(segmentation, columns)) for segmentation in self.segmentations]
+            for place, parts in zip(places, segments, strict=True):
+                parts.add(base, coded, place)
+            if attributions:
+                attributions.add(columns.attributions, len(columns), places)
             if plan:
                 runs.add(base, coded, plan.run_of(columns, first_row))
             if len(windows) and plan:
@@ -116,7 +125,8 @@ class Training:
             for season, parts in zip(seasons, steps, strict=True):
                 parts.add(base, coded, season.step_of(columns.time_ms))
             first_row += len(columns)
-        return Counted(segments, runs, windows if len(windows) else runs, steps, self.truth.truth(truth) if self.truth else None)
+        told = self.truth.truth(truth) if self.truth else None
+        return Counted(segments, runs, windows if len(windows) else runs, steps, told, attributions)
 
     def _values(self, segmentation: Segmentation, columns: Columns) -> Sequence[str | None]:
         if segmentation.is_metadata:
@@ -130,7 +140,11 @@ class Training:
         """The baseline with its segments and truth, unsigned."""
         cut = zip(self.segmentations, counted.segments, strict=True)
         segments = tuple(replace(each, profiles=tuple(_profiles(parts))) for each, parts in cut)
-        return replace(self.baseline, segments=segments, truth=counted.truth)
+        if counted.attributions is None:
+            return replace(self.baseline, segments=segments, truth=counted.truth)
+        by_segment = zip(segments, counted.attributions.cuts, strict=True)
+        segments = tuple(replace(each, profiles=tuple(map(_attributed, each.profiles, parts))) for each, parts in by_segment)
+        return replace(self.baseline, segments=segments, truth=counted.truth, attribution=counted.attributions.attribution())
 
     def runs(self, plan: RunPlan, counted: Counted) -> TrainingRuns:
         """Runs, and the folds that have blocks enough."""
@@ -153,6 +167,10 @@ def _predictions(
         if (entry.column.role, entry.column.name) == (Role.PREDICTION, PREDICTION):
             return entry, each.counts if isinstance(each, CategoryCollector) else Counter()
     return None, Counter()
+
+
+def _attributed(profile: Profile, attributions: Attributions) -> Profile:
+    return replace(profile, attributions=attributions)
 
 
 def _profiles(parts: Parts) -> Iterator[Profile]:

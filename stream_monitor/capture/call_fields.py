@@ -1,17 +1,14 @@
-"""The fields of an event that tell how its call went: from n entries of each to `Calls`, and from a parsed object back."""
+"""The fields of an event that tell how its call went: from n entries of each to `Calls`."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
-import msgspec
 import numpy as np
-from msgspec import UNSET, Raw
 from numpy.typing import NDArray
 
 from stream_monitor.capture.calls import LATENCY, RESOURCES, Calls
-from stream_monitor.capture.convert import number, numbers, only_numbers
-from stream_monitor.capture.metadata import MetadataFields, Skipped
+from stream_monitor.capture.convert import numbers, only_numbers
+from stream_monitor.capture.metadata import MetadataFields
 
 RESOURCE_FIELDS: Final = MetadataFields(RESOURCES)
 """Reads the object `resources`, which the typed decode skips as it skips `metadata`."""
@@ -26,13 +23,6 @@ def calls_of(
         return None
     values = dict(zip(RESOURCES, map(numbers, resources or ()), strict=False)) | ({LATENCY: _latencies(latencies)} if has_latency else {})
     return Calls.of(values, statuses if has_status else None, errors, len(latencies))
-
-
-def written(resources: Mapping[str, Any] | None) -> Skipped:
-    """A parsed object `resources` in the form from which `RESOURCE_FIELDS` reads its numbers; what is no finite one is left out."""
-    found = {name: number(resources.get(name)) for name in RESOURCES} if resources else {}
-    finite = {name: value for name, value in found.items() if math.isfinite(value)}
-    return Raw(msgspec.json.encode(finite)) if finite else UNSET
 
 
 def _is_told(values: Sequence[object]) -> bool:

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from stream_monitor.capture import cloudevents
 from stream_monitor.capture import columns as capture_columns
+from stream_monitor.capture.attributions import NOTHING, Attributed, attributions_of
 from stream_monitor.capture.call_fields import RESOURCE_FIELDS, calls_of
 from stream_monitor.capture.calls import Calls
 from stream_monitor.capture.columns import Columns, Values
-from stream_monitor.capture.convert import column, has_none, only_numbers, texts
+from stream_monitor.capture.convert import column, has_none, numbers, only_numbers, texts
 from stream_monitor.capture.envelope import is_event_id
-from stream_monitor.capture.metadata import Members
+from stream_monitor.capture.metadata import Members, MetadataFields
 from stream_monitor.capture.native import Bounds, fallback_time
 from stream_monitor.capture.parse import DEPTH_MAX, is_plain
 from stream_monitor.capture.prediction import Outputs, outputs_of, prediction_column
@@ -47,7 +48,7 @@ class Envelopes:
     """A chunk's n envelopes, taken apart.
 
     event_ids: n, None where there is none anywhere; time_ms: int64[n], `UNREAD` where it is none or unreadable.
-    metadata: the fields that the schema asks for; resources: None where no event has any.
+    metadata: the fields that the schema asks for; resources, attributions: None where no event has any, or none is asked for.
     ignored: n entries of each learned name, UNSET where it is absent.
     unknown_fields: the learned fields that are there, over all n.
     """
@@ -61,6 +62,7 @@ class Envelopes:
     labels: Sequence[Any]
     metadata: Members
     resources: Members | None
+    attributions: Members | None
     shallow: tuple[Sequence[Any], ...]
     ignored: tuple[Sequence[Any], ...]
     unknown_fields: int
@@ -69,7 +71,7 @@ class Envelopes:
 def envelopes_of(chunk: Chunk, messages: Messages) -> Envelopes:
     """Take a chunk of at least one event apart; headers and Kafka timestamps stand in for absent ids and times."""
     fields = dict(zip(chunk.shape.fields, zip(*map(_tuple, chunk.events), strict=True), strict=True))
-    ids, times, resources = fields["event_id"], fields["time"], fields["resources"]
+    ids, times = fields["event_id"], fields["time"]
     if has_none(ids):
         pairs = zip(ids, chunk.rows, strict=True)
         ids = tuple(cloudevents.attribute(messages[row], cloudevents.ID) if value is None else value for value, row in pairs)
@@ -86,7 +88,8 @@ def envelopes_of(chunk: Chunk, messages: Messages) -> Envelopes:
         errors=fields["error"],
         labels=fields["label"],
         metadata=chunk.shape.metadata.read(fields["metadata"]),
-        resources=RESOURCE_FIELDS.read(resources) if resources.count(UNSET) < len(resources) else None,
+        resources=_told(RESOURCE_FIELDS, fields["resources"]),
+        attributions=_told(chunk.shape.attributions, fields["attributions"]),
         shallow=tuple(fields[name] for name in SHALLOW),
         ignored=ignored,
         unknown_fields=sum(len(values) - values.count(UNSET) for values in ignored),
@@ -100,7 +103,8 @@ def doubtful(envelopes: Envelopes, bounds: Bounds) -> set[int]:
     doubts.update(_doubtful_ids(envelopes.event_ids))
     doubts.update(_doubtful_outputs(envelopes.outputs, envelopes.statuses))
     doubts.update(envelopes.metadata.unread)
-    doubts.update(envelopes.resources.unread if envelopes.resources else ())
+    for members in (envelopes.resources, envelopes.attributions):
+        doubts.update(members.unread if members else ())
     for values in envelopes.shallow:
         doubts.update(_doubtful_raws(values, object_only=True))
     for values in envelopes.ignored:
@@ -131,6 +135,7 @@ def columns_of(stream: StreamKey, chunk: Chunk, envelopes: Envelopes, positive_c
         extra=_extra(chunk.shape, envelopes),
         calls=_calls(envelopes),
         labels=() if envelopes.labels.count(None) == len(envelopes.labels) else envelopes.labels,
+        attributions=_attributions(chunk.shape, envelopes),
     )
 
 
@@ -181,6 +186,16 @@ def _extra(shape: Shape, envelopes: Envelopes) -> dict[str, NDArray[np.bool_]]:
 def _calls(envelopes: Envelopes) -> Calls | None:
     resources = envelopes.resources.values if envelopes.resources else None
     return calls_of(envelopes.latencies, envelopes.statuses, envelopes.errors, resources)
+
+
+def _attributions(shape: Shape, envelopes: Envelopes) -> Attributed:
+    if envelopes.attributions is None:
+        return NOTHING
+    return attributions_of(dict(zip(shape.attributions.names, map(numbers, envelopes.attributions.values), strict=True)))
+
+
+def _told(fields: MetadataFields, skipped: Sequence[Any]) -> Members | None:
+    return fields.read(skipped) if fields.names and skipped.count(UNSET) < len(skipped) else None
 
 
 def _doubtful_ids(ids: Sequence[str | None]) -> Iterable[int]:

@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_monitor.capture.attributions import NOTHING, Attributed
 from stream_monitor.capture.calls import Calls
 from stream_monitor.capture.schema import Schema, StreamKey
 
@@ -71,6 +72,7 @@ class Columns:
     extra: for each unknown *feature* name that some event holds, bool[n], which ones do (any value but an absent one counts).
     calls: how the n calls went; None where no event says anything of it.
     labels: n labels that the events bring with them, JSON scalars, None: has none; empty where no event has one.
+    attributions: of those that the schema asks for.
     """
 
     stream: StreamKey
@@ -84,6 +86,7 @@ class Columns:
     extra: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
     calls: Calls | None = None
     labels: Sequence[Any] = ()
+    attributions: Attributed = field(default_factory=lambda: NOTHING)
 
     def __len__(self) -> int:
         return len(self.rows)

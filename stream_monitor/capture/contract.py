@@ -64,7 +64,7 @@ CAPTURE: Final = (
         "no",
         "`cpu_ratio`, `memory_bytes`, `gpu_ratio`, `gpu_memory_bytes`, `network_bytes` of the serving process.",
     ),
-    Field("attributions", ("object",), "no", "Feature -> number, SHAP or similar."),
+    Field("attributions", ("object",), "no", "Feature -> number, SHAP or similar: which features this answer rests on."),
     Field("metadata", ("object",), "no", "Name -> string: segments and facets that are not features."),
 )
 LABEL: Final = (

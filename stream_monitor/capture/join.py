@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_monitor.capture.attributions import joined_attributions
 from stream_monitor.capture.calls import joined_calls
 from stream_monitor.capture.columns import Columns, Values
 
@@ -27,6 +28,7 @@ def joined(parts: Sequence[Columns]) -> Columns:
         extra=_joined_extra(parts),
         calls=joined_calls([part.calls for part in parts], list(map(len, parts))),
         labels=_joined_labels(parts),
+        attributions=joined_attributions([part.attributions for part in parts], list(map(len, parts))),
     )
 
 

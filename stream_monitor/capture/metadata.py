@@ -1,17 +1,18 @@
-"""The metadata fields that a schema asks for: from the skipped bytes of n events to n values of each, and back.
+"""The fields that a schema asks for of `metadata`, attributions and resources: from skipped bytes to n values of each, and back.
 
-The typed decode skips the object `metadata` and keeps its bytes, whose syntax it has checked. Where a schema asks for fields, the objects
-of a chunk are joined to one JSON array and decoded in one call; where it asks for none, they are not looked at.
+The typed decode skips an object such as `metadata` and keeps its bytes, whose syntax it has checked. Where a schema asks for fields, the
+objects of a chunk are joined to one JSON array and decoded in one call; where it asks for none, they are not looked at.
 """
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, cast
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 from msgspec.structs import astuple
 
-from stream_monitor.capture.convert import texts
+from stream_monitor.capture.convert import number, texts
 from stream_monitor.capture.parse import UNREADABLE, is_writable
 
 Skipped = Raw | UnsetType
@@ -49,6 +50,12 @@ class MetadataFields:
             return UNSET
         fields = dict(zip(self.names, texts([metadata.get(name) for name in self.names]), strict=True))
         return Raw(msgspec.json.encode(fields))
+
+    def write_numbers(self, members: Mapping[str, Any] | None) -> Skipped:
+        """The same as numbers; what is no finite one is left out."""
+        found = {name: number(members.get(name)) for name in self.names} if members else {}
+        finite = {name: value for name, value in found.items() if math.isfinite(value)}
+        return Raw(msgspec.json.encode(finite)) if finite else UNSET
 
     def _read_each(self, skipped: Sequence[Skipped]) -> Members:
         """One by one: an odd one does not cost the others their values."""

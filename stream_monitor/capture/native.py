@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence, Set
 from typing import Any, Final, NamedTuple, cast
 
 from stream_monitor.capture import cloudevents, envelope
-from stream_monitor.capture.call_fields import written
+from stream_monitor.capture.call_fields import RESOURCE_FIELDS
 from stream_monitor.capture.columns import Raw
 from stream_monitor.capture.convert import number
 from stream_monitor.capture.prediction import MEMBERS
@@ -104,7 +104,11 @@ def _event(body: Mapping[str, Any], event_id: str, time_ms: int, shape: Shape) -
     if isinstance(output, dict):
         output = shape.prediction(**{member: output.get(member) for member in MEMBERS}, **learned[PREDICTION])
     features = shape.features(**_feature_values(body["features"], shape.wanted), **learned[FEATURES])
-    skipped = {"metadata": shape.metadata.write(body.get("metadata")), "resources": written(body.get("resources"))}
+    skipped = {
+        "metadata": shape.metadata.write(body.get("metadata")),
+        "resources": RESOURCE_FIELDS.write_numbers(body.get("resources")),
+        "attributions": shape.attributions.write_numbers(body.get("attributions")),
+    }
     asis = {name: body.get(name) for name in ("model", "version", "latency_ms", "status", "error", "label")}
     own = {"event_id": event_id, "time": time_ms, "features": features, "prediction": output}
     return cast(Event, shape.event(**own, **skipped, **asis, **learned[EVENT]))

@@ -41,10 +41,14 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """Columns in the baseline's order; names are unique per role. metadata: names of the metadata fields that segments are made by."""
+    """Columns in the baseline's order; names are unique per role. metadata: names of the metadata fields that segments are made by.
+
+    attributions: names of the features whose attributions are read: all of them, or none.
+    """
 
     columns: tuple[Column, ...]
     metadata: tuple[str, ...] = ()
+    attributions: tuple[str, ...] = ()
 
     @property
     def features(self) -> tuple[Column, ...]:

@@ -27,7 +27,7 @@ EVENT = ""
 FEATURES = "features"
 PREDICTION = "prediction"
 SHALLOW: Final = ("resources", "attributions", "metadata")
-"""Objects that the decoder skips: only that they are objects is checked; `metadata` and `resources` are read later, by `MetadataFields`."""
+"""Objects that the decoder skips: only that they are objects is checked; what is asked for is read later, by `MetadataFields`."""
 
 
 class Name(NamedTuple):
@@ -55,7 +55,7 @@ class Shape:
 
     event, features, prediction: the structs; fields: the event struct's attributes in order.
     wanted: the schema's features, in order; `f0`, `f1`, … are their attributes; feature_slots: their positions in the features struct.
-    metadata: the reader of the fields that the schema asks for.
+    metadata, attributions: the readers of the fields that the schema asks for.
     learned: the unknown names that have slots; `u0`, `u1`, … are their attributes. loose: names of the features that take any scalar.
     """
 
@@ -67,6 +67,7 @@ class Shape:
     feature_slots: tuple[int, ...]
     wanted: tuple[Column, ...]
     metadata: MetadataFields
+    attributions: MetadataFields
     learned: tuple[Name, ...]
     loose: frozenset[str]
 
@@ -107,6 +108,7 @@ def shape_of(schema: Schema, learned: Sequence[Name], loose: frozenset[str], str
         feature_slots=tuple(slots[f"f{i}"] for i in range(len(wanted))),
         wanted=wanted,
         metadata=MetadataFields(schema.metadata),
+        attributions=MetadataFields(schema.attributions),
         learned=tuple(learned),
         loose=loose,
     )

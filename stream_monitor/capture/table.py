@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from stream_monitor.capture.columns import Columns, Values
 from stream_monitor.capture.schema import PREDICTION, SCORE, Column, Kind, Role, Schema, StreamKey
-from stream_monitor.capture.table_fields import FEATURE_PREFIX, table_calls, table_extra, table_metadata
+from stream_monitor.capture.table_fields import FEATURE_PREFIX, table_attributions, table_calls, table_extra, table_metadata
 from stream_monitor.capture.table_time import table_times
 from stream_monitor.capture.table_values import NUMBER_PATTERN, boolean_values, number_values, parse_numbers, text_values
 from stream_monitor.errors import InputError
@@ -60,6 +60,7 @@ def table_columns(
         extra=table_extra(table, schema),
         calls=table_calls(table, typed=typed),
         labels=table_labels(table, LABEL, schema, where) if _has_labels(table, schema) else (),
+        attributions=table_attributions(table, schema, typed=typed),
     )
 
 

@@ -1,4 +1,4 @@
-"""What a table holds beside the columns of a schema: metadata, features that the schema does not know, and how the calls went."""
+"""What a table holds beside the columns of a schema: metadata, unknown features, how the calls went, what each feature counted for."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from stream_monitor.capture.attributions import Attributed, attributions_of
 from stream_monitor.capture.calls import LATENCY, RESOURCES, Calls
 from stream_monitor.capture.convert import texts
 from stream_monitor.capture.schema import Schema
@@ -15,6 +16,7 @@ from stream_monitor.capture.table_values import number_values, text_values
 FEATURE_PREFIX: Final = "features."
 METADATA_PREFIX: Final = "metadata."
 RESOURCE_PREFIX: Final = "resources."
+ATTRIBUTION_PREFIX: Final = "attributions."
 EXTRA_MAX: Final = 64
 """Unknown features of one table that are looked at, as many as a stream of events learns: the first in the table's order."""
 
@@ -41,6 +43,12 @@ def table_calls(table: pa.Table, *, typed: bool) -> Calls | None:
     measures = {name: number_values(table[place], texts=not typed) for name, place in found.items()}
     states = _texts_of(table, "status") if _is_told(table, "status") else None
     return Calls.of(measures, states, _texts_of(table, "error"), table.num_rows)
+
+
+def table_attributions(table: pa.Table, schema: Schema, *, typed: bool) -> Attributed:
+    """From the columns `attributions.NAME` that the schema asks for. typed: see `table`."""
+    found = [name for name in schema.attributions if _is_told(table, ATTRIBUTION_PREFIX + name)]
+    return attributions_of({name: number_values(table[ATTRIBUTION_PREFIX + name], texts=not typed) for name in found})
 
 
 def _is_told(table: pa.Table, name: str) -> bool:

@@ -31,6 +31,7 @@ def report_of(base: Baseline, notes: tuple[str, ...], out: Path, thresholds: Thr
         "columns": [_column(entry, base) for entry in base.columns],
         "segments": [{"name": each.name, "values": [*each.values, OTHER]} for each in base.segments],
         "truth": None if base.truth is None else _truth(base.truth),
+        "attributions": None if base.attribution is None else {"told": base.attribution.whole.told, "shares": _shares(base)},
         "overrides": suggested_overrides(base, thresholds),
         "notes": list(notes),
     }
@@ -65,11 +66,27 @@ def print_baseline(base: Baseline, notes: tuple[str, ...], out: Path, model: str
         console.print(f"segments by {escape(', '.join(each.name for each in base.segments))}", soft_wrap=True)
     if base.truth is not None:
         console.print(escape(_quality(base.truth, base.rows)), soft_wrap=True)
+    if base.attribution is not None:
+        console.print(escape(_counted(base, base.attribution.whole.told)), soft_wrap=True)
     console.print(
         f"{base.rows:,} rows, {', '.join(f'{n} {kind}' for kind, n in kinds.items())} columns: {base.id} in {escape(str(out))}",
         soft_wrap=True,
     )
     console.print(f"next: name it in monitor.yaml, as models.{escape(model or 'NAME')}.baseline: {escape(str(out))}", soft_wrap=True)
+
+
+def _shares(base: Baseline) -> dict[str, float]:
+    """Each feature's share of all attribution, the largest first; none where a baseline has none."""
+    sizes = base.profile.attributions.sums[0]
+    names = [
+        (name, size / sizes.sum()) for name, size in zip(base.layout.names, sizes.tolist(), strict=True) if name in base.schema.attributions
+    ]
+    return dict(sorted(names, key=lambda each: -each[1]))
+
+
+def _counted(base: Baseline, told: int) -> str:
+    first = ", ".join(f"{name} {share:.0%}" for name, share in list(_shares(base).items())[:3])
+    return f"attributions: {told:,} of {base.rows:,} rows have any; most to {first}"
 
 
 def _truth(truth: Truth) -> dict[str, object]:

@@ -7,6 +7,7 @@ from stream_monitor.baseline.truth import Truth
 from stream_monitor.cli.constraints import RUNS_MIN
 from stream_monitor.cli.load import Loaded
 from stream_monitor.config import Model
+from stream_monitor.detect.attributions import NDCG
 from stream_monitor.detect.registry import Thresholds
 from stream_monitor.pipeline.constraints import raised_thresholds
 from stream_monitor.pipeline.plan import StreamPlan
@@ -32,6 +33,7 @@ def _of_stream(stream: StreamPlan, model: Model, path: str) -> Iterator[str]:
     yield from _of_time(stream, model)
     yield from _of_segments(stream, model, path)
     yield from _of_truth(stream.baseline.truth, model, path)
+    yield from _of_attributions(stream, model, path)
 
 
 def _of_rows(stream: StreamPlan) -> Iterator[str]:
@@ -98,6 +100,14 @@ def _of_truth(truth: Truth | None, model: Model, path: str) -> Iterator[str]:
         yield f"positive_class: {model.positive_class!r} is no class of {path}; it has {_some(list(truth.layout.classes))}"
     elif model.positive_class is not None and model.task == "binary" and model.positive_class != truth.positive_class:
         yield f"positive_class: is {model.positive_class!r}, but {truth.positive_class!r} in the labels of {path}; {again}"
+
+
+def _of_attributions(stream: StreamPlan, model: Model, path: str) -> Iterator[str]:
+    if stream.baseline.attribution is None and NDCG in {*model.thresholds, *(model.detectors or ())}:
+        yield (
+            f"{NDCG}: {path} holds no attributions, so their ranking is not judged; build it again from past captures with `attributions`, "
+            "or from a table with columns `attributions.NAME`"
+        )
 
 
 def _some(names: list[str]) -> str:

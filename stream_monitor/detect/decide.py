@@ -9,6 +9,7 @@ import numpy as np
 
 from stream_monitor.baseline.column import NATURAL_FACTOR
 from stream_monitor.capture.schema import Column, Role, Schema
+from stream_monitor.detect.attributions import NDCG, Rankings
 from stream_monitor.detect.finding import Finding, FindingKind, Key, Score, ScoreStatus, Severity
 from stream_monitor.detect.finding import is_finding as is_finding
 from stream_monitor.detect.operations import IDLE, Operating
@@ -44,7 +45,8 @@ def count_tests(schema: Schema, judged: Set[str], detectors: Collection[str] | N
     sequential = sum(detectors is None or name in detectors for name in SEQUENTIAL)
     whole = sum(detectors is None or name in detectors for name in (*WHOLE, *VOLUME))
     operations = any(detectors is None or name in detectors for name in OPERATIONS)
-    return gates + _SERIES * sequential * len(columns) + whole + operations
+    attributions = bool(schema.attributions) and (detectors is None or NDCG in detectors)
+    return gates + _SERIES * sequential * len(columns) + whole + operations + attributions
 
 
 class _Row(NamedTuple):
@@ -84,6 +86,7 @@ class Judge:
         self._by_column = {name: detector for name, detector in BY_COLUMN.items() if self._is_on(name)}
         self._sequential = [name for name in (*SEQUENTIAL, *plugins) if name in plugins or self._is_on(name)]
         self._whole = {name: detector for name, detector in WHOLE.items() if self._is_on(name)}
+        self._rankings = Rankings(reference, self.judged, threshold(None, NDCG), alpha, events_min)
         bases = {name: detector.base(reference.side).tolist() for name, detector in self._by_column.items()}
         self._rows = [
             [*self._column_rows(index, column, bases), *self._shift_rows(index, column)]
@@ -105,7 +108,7 @@ class Judge:
         return found
 
     def judge(self, window: Profile, shifts: Sequence[Shift] = (), *, complete: bool = True) -> list[Score]:
-        """Scores of all columns by all detectors that apply, by column and then in the order of `registry`; then those of the whole.
+        """Scores by column and then, of all detectors that apply, in the order of `registry`; then those of the whole and of attributions.
 
         shifts: what the sequential detectors found in the part of the window that no earlier one held.
         """
@@ -121,7 +124,8 @@ class Judge:
             for rows in self._rows
             for row in rows
         ]
-        return scores + [self._whole_score(name, self._judge_whole(name, window), status) for name in self._whole]
+        scores += [self._whole_score(name, self._judge_whole(name, window), status) for name in self._whole]
+        return scores + [score for score in self._rankings.judge(window, status) if self._is_on(score.key.detector)]
 
     def judge_traffic(self, volume: Volume, start_ms: int, end_ms: int, events: int) -> list[Score]:
         """Scores of the number of events in [start_ms, end_ms), which `volume` then knows; see `Volume.judge`."""

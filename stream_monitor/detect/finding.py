@@ -24,6 +24,8 @@ class FindingKind(StrEnum):
     """The same inputs have other labels than before."""
     BIAS = "bias"
     """A group of a facet is treated otherwise than the privileged one."""
+    ATTRIBUTION_DRIFT = "attribution_drift"
+    """Other features count for the answers than in training."""
     CAPTURE_HEALTH = "capture_health"
     """What is needed to judge does not come: labels."""
 
@@ -72,7 +74,8 @@ class Score:
 
     score: None where it could not be computed (no values); threshold: as it was applied; p_value: None where score is.
     column: the column's place in the baseline's layout, -1 for the traffic as a whole. base: the score of traffic like the baseline;
-    shown, measured: for scores of operations, shares of error codes, and levels in their own units; baseline: of the usual windows.
+    shown, measured: for scores of operations, shares of error codes, and levels in their own units; baseline: of the usual windows;
+    of attributions, features' shares of the total and their ranks.
     real: whether the p-value is under alpha, so that chance does not explain it. falls: a lower score is worse, and base is over threshold.
     """
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Final, NamedTuple
 
+from stream_monitor.detect.attributions import NDCG_MIN
 from stream_monitor.detect.detector import Detector
 from stream_monitor.detect.distances import DISTANCES
 from stream_monitor.detect.operations import BOTTLENECK_FACTOR, IDLE_HOURS
@@ -59,6 +60,11 @@ OPERATIONS: Final[Mapping[str, Meaning]] = {
     "idle_capacity": Meaning("idle capacity", "idle capacity", IDLE_HOURS),
 }
 """Those that read how the calls went; an infinite threshold is none, and the window is compared with earlier ones; see `operations`."""
+ATTRIBUTIONS: Final[Mapping[str, Meaning]] = {
+    "attribution_ndcg": Meaning("NDCG of attributions", "attributions", NDCG_MIN),
+    "attribution_share": Meaning("share of all attribution", "attribution share", inf),
+}
+"""Those that read how much features counted; the share is told and not judged, so its threshold is none; see `attributions`."""
 OUTCOMES: Final[Mapping[str, Meaning]] = {
     **{name: Meaning(row.title, "relation" if name == "conditional_entropy" else "quality", 0.0) for name, row in METRICS.items()},
     **{name: Meaning(row.title, "bias", 0.0) for name, row in BIAS.items()},
@@ -70,7 +76,7 @@ OUTCOME_THRESHOLDS: Final = (*METRICS, *(name + DROP for name in METRICS), *BIAS
 PLUGIN: Final = Meaning("shift", DISTRIBUTION, 0.05)
 _BUILT_IN: Final[Mapping[str, Meaning]] = {
     name: Meaning(each.title, each.cause, each.default_threshold)
-    for table in (BY_COLUMN, SEQUENTIAL, WHOLE, VOLUME, OPERATIONS, OUTCOMES, LOSS)
+    for table in (BY_COLUMN, SEQUENTIAL, WHOLE, VOLUME, OPERATIONS, ATTRIBUTIONS, OUTCOMES, LOSS)
     for name, each in table.items()
 }
 NAMES: Final = tuple(_BUILT_IN)

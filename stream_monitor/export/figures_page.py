@@ -1,8 +1,9 @@
-"""The figures that labels and predictions tell, as tables of `docs/metrics.md`: from the registries that the code itself reads."""
+"""The figures that labels, predictions and attributions tell, as tables of `docs/metrics.md`, from the registries that the code reads."""
 
 from collections.abc import Iterator
 from math import inf
 
+from stream_monitor.detect.attributions import NDCG, NDCG_MIN, NDCG_SOURCE, SHARE
 from stream_monitor.detect.outcomes.bias import ALIASES, BIAS
 from stream_monitor.detect.outcomes.metrics import METRICS, Metric
 from stream_monitor.detect.outcomes.told import TOLD
@@ -10,7 +11,7 @@ from stream_monitor.detect.outcomes.told import TOLD
 
 def figures_page() -> str:
     """The second part of the page."""
-    return "\n".join([*_quality(), "", *_told(), "", *_bias(), ""])
+    return "\n".join([*_quality(), "", *_told(), "", *_bias(), "", *_attributions(), ""])
 
 
 def _quality() -> Iterator[str]:
@@ -53,6 +54,20 @@ def _bias() -> Iterator[str]:
         yield f"| {' | '.join(_cell(cell) for cell in cells)} |"
     yield ""
     yield f"Other names of the same numbers: {', '.join(f'`{name}` is `{same}`' for name, same in ALIASES.items())}."
+
+
+def _attributions() -> Iterator[str]:
+    source = f"[SageMaker Clarify]({NDCG_SOURCE}); ties share their gains (McSherry & Najork 2008)"
+    yield "## Attributions"
+    yield ""
+    yield "Of windows whose events have `attributions`, with a baseline that has them ([how](attributions.md)): a(f) is a feature's mean"
+    yield "|attribution| in the baseline, l(f) in the window."
+    yield ""
+    yield "| name | formula | range | fair | source |"
+    yield "|---|---|---|---|---|"
+    formula = "sum of a(f) / log2(rank + 1), by the ranks of l, over the same by those of a"
+    yield f"| `{NDCG}` | {formula} | 0 to 1 | from {NDCG_MIN:.2f} on | {source} |"
+    yield f"| `{SHARE}` | l(f) / sum of l | 0 to 1 | told only | |"
 
 
 def _allowed(row: Metric) -> str:

@@ -13,6 +13,7 @@ from stream_monitor.baseline.segments import Segmentation
 from stream_monitor.capture.columns import Columns, Raw
 from stream_monitor.pipeline.plan import Plan, StreamPlan
 from stream_monitor.profile import kernels
+from stream_monitor.profile.attributions import Attributions, AttributionSizes
 from stream_monitor.profile.codec import PaneProfile, Segment
 from stream_monitor.profile.extra import EXTRA_MAX
 from stream_monitor.profile.ids import IdSample
@@ -59,7 +60,8 @@ class _Batch:
         slices = self._slices(group, len(keys))
         for key, members, summary, own in zip(keys.tolist(), _members(group, len(keys)), summaries, slices, strict=True):
             pane, place = divmod(key, len(labels))
-            profile = Profile(*summary, self._samples(members), self._ids(members), self._extra(members), self._operations(members))
+            parts = (self._samples(members), self._ids(members), self._extra(members))
+            profile = Profile(*summary, *parts, self._operations(members), self._attributions(members))
             for part, rest in zip(_parts(own), _first_then(profile, Profile.empty(baseline.layout)), strict=False):
                 yield PaneProfile(self.stream.key, labels[place], pane * pane_ms, pane_ms, baseline.id, self.plan.revision, rest, part)
 
@@ -135,6 +137,14 @@ class _Batch:
 
     def _operations(self, members: NDArray[np.int64]) -> Operations:
         return Operations.empty() if self._call_bins is None else self._call_bins.of(members)
+
+    @cached_property
+    def _attribution_sizes(self) -> AttributionSizes | None:
+        baseline, attributed = self.stream.baseline, self.columns.attributions
+        return AttributionSizes(attributed, baseline.layout, baseline.attribution.scale) if attributed and baseline.attribution else None
+
+    def _attributions(self, members: NDArray[np.int64]) -> Attributions:
+        return Attributions.empty() if self._attribution_sizes is None else self._attribution_sizes.of(members)
 
 
 def hashes_of(ids: Sequence[str]) -> NDArray[np.uint64]:

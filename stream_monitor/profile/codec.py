@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.errors import CodecError
+from stream_monitor.profile.attributions_codec import AttributionsWire, attributions_from_wire, attributions_to_wire
 from stream_monitor.profile.extra import EXTRA_MAX
 from stream_monitor.profile.frame import UNREADABLE, FrameKind, seal, unseal
 from stream_monitor.profile.ids import SAMPLE_MAX, IdSample
@@ -71,6 +72,8 @@ class ProfileWire(msgspec.Struct, array_like=True, frozen=True):
     extra: dict[str, Annotated[int, Meta(ge=0)]]
     operations: OperationsWire | None = None
     """None: empty; records of version 2 have none."""
+    attributions: AttributionsWire | None = None
+    """None: empty; earlier records have none."""
 
 
 def to_wire(profile: Profile) -> ProfileWire:
@@ -78,8 +81,8 @@ def to_wire(profile: Profile) -> ProfileWire:
     ids = profile.ids
     hashes, repeats = ids.hashes.astype("<u8").tobytes(), pack(ids.counts - 1)
     counts, moments = pack(profile.counts), pack(profile.moments.ravel())
-    operations = operations_to_wire(profile.operations)
-    return ProfileWire(profile.events, counts, moments, profile.samples, hashes, repeats, dict(profile.extra), operations)
+    operations, attributions = operations_to_wire(profile.operations), attributions_to_wire(profile.attributions)
+    return ProfileWire(profile.events, counts, moments, profile.samples, hashes, repeats, dict(profile.extra), operations, attributions)
 
 
 def from_wire(wire: ProfileWire, layout: Layout) -> Profile:
@@ -90,7 +93,8 @@ def from_wire(wire: ProfileWire, layout: Layout) -> Profile:
         raise CodecError("more unknown features than are counted")
     moments = unpack(wire.moments, 2 * layout.columns).reshape(2, layout.columns)
     counts, operations = unpack(wire.counts, layout.total), operations_from_wire(wire.operations)
-    return Profile(wire.events, counts, moments, wire.samples, _ids(wire), wire.extra, operations)
+    attributions = attributions_from_wire(wire.attributions, layout.columns)
+    return Profile(wire.events, counts, moments, wire.samples, _ids(wire), wire.extra, operations, attributions)
 
 
 def _ids(wire: ProfileWire) -> IdSample:

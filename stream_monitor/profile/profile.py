@@ -7,6 +7,7 @@ from typing import Final, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_monitor.profile.attributions import Attributions
 from stream_monitor.profile.extra import merge_extra
 from stream_monitor.profile.ids import IdSample
 from stream_monitor.profile.layout import Layout
@@ -43,6 +44,7 @@ class Profile:
     samples: the events with the `SAMPLES_MAX` lowest priorities, in order. ids: a sample of the events' ids.
     extra: feature that the baseline does not know -> events that held it, names rising, at most `EXTRA_MAX`.
     operations: how the calls went; empty where no event says anything of it.
+    attributions: how much each feature counted; empty where no event says it, or the baseline does not.
 
     Profiles of one layout form a commutative monoid under `merge`, exactly: everything is an integer or a sorted set.
     """
@@ -54,6 +56,7 @@ class Profile:
     ids: IdSample = field(default_factory=IdSample.empty)
     extra: Mapping[str, int] = field(default_factory=dict)
     operations: Operations = field(default_factory=Operations.empty)
+    attributions: Attributions = field(default_factory=Attributions.empty)
 
     @classmethod
     def empty(cls, layout: Layout) -> Self:
@@ -70,6 +73,7 @@ class Profile:
             self.ids.merge(other.ids),
             merge_extra(self.extra, other.extra),
             self.operations.merge(other.operations),
+            self.attributions.merge(other.attributions),
         )
 
     def __eq__(self, other: object) -> bool:
@@ -79,6 +83,7 @@ class Profile:
             and self.ids == other.ids
             and self.extra == other.extra
             and self.operations == other.operations
+            and self.attributions == other.attributions
             and np.array_equal(self.counts, other.counts)
             and np.array_equal(self.moments, other.moments)
         )

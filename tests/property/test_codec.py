@@ -20,6 +20,7 @@ from stream_monitor.errors import CodecError, VersionError
 from stream_monitor.pipeline.saved import Manifest, decode_manifest, encode_manifest, load_unit, save_unit
 from stream_monitor.pipeline.step import State, step
 from stream_monitor.profile import codec
+from stream_monitor.profile.attributions import Attributions
 from stream_monitor.profile.frame import FRAME_BYTES_MAX, OLDEST, VERSION, FrameKind, kind_of, seal, unseal
 from stream_monitor.profile.logarithmic import LogHistogram
 from stream_monitor.profile.operations import Operations
@@ -114,7 +115,7 @@ def test_a_state_of_version_2_is_read_without_operations() -> None:
     key = (StreamKey("fraud", None), ())
     assert state.units[key].operating.to_state().near
     fields = msgspec.msgpack.decode(unseal(FrameKind.SNAPSHOT, save_unit(state, key)))
-    panes_before = [(start, profile[:-1]) for start, profile in fields[5]]
+    panes_before = [(start, profile[:7]) for start, profile in fields[5]]
     old = seal(FrameKind.SNAPSHOT, msgspec.msgpack.encode([*fields[:5], panes_before, *fields[6:-2]]))
     load_unit(restored, bytes(signed(old, FrameKind.SNAPSHOT.value, 2)))
     assert restored.units[key].operating.to_state() == OperatingState()
@@ -124,6 +125,7 @@ def test_a_state_of_version_2_is_read_without_operations() -> None:
 
 STATE = stepped(1, 60)
 CALLS = Operations(3, 1, {"timeout": 1}, {"latency_ms": LogHistogram(np.array([7, 9]), np.array([2, 1]))})
+ATTRIBUTED = Attributions(3, np.array([[7, 0], [9, 0]]))
 RECORDS: dict[str, tuple[bytes, Callable[[bytes], Any]]] = {
     "profile": (
         codec.encode(codec.PaneProfile(LOAN, (), 0, 10, "b", 1, Profile.empty(LAYOUT), Slices.empty(2))),
@@ -131,6 +133,10 @@ RECORDS: dict[str, tuple[bytes, Callable[[bytes], Any]]] = {
     ),
     "operations": (
         codec.encode(codec.PaneProfile(LOAN, (), 0, 10, "b", 1, replace(Profile.empty(LAYOUT), operations=CALLS), Slices.empty(2))),
+        lambda frame: codec.decode(frame).open(LAYOUT),
+    ),
+    "attributions": (
+        codec.encode(codec.PaneProfile(LOAN, (), 0, 10, "b", 1, replace(Profile.empty(LAYOUT), attributions=ATTRIBUTED), Slices.empty(2))),
         lambda frame: codec.decode(frame).open(LAYOUT),
     ),
     "progress": (progress.encode(Progress(1, 1, (SourceProgress("captures", 0, 5, 7, False),), (("captures", 1),))), progress.decode),

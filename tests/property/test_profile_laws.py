@@ -17,6 +17,7 @@ from stream_monitor.capture.calls import MEASURES
 from stream_monitor.capture.decode import Decoder
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.pipeline.summarise import summarise
+from stream_monitor.profile.attributions import Attributions
 from stream_monitor.profile.codec import Segment
 from stream_monitor.profile.ids import SAMPLE_MAX, IdSample
 from stream_monitor.profile.layout import Layout
@@ -49,6 +50,7 @@ def profiles() -> st.SearchStrategy[Profile]:
         id_samples(),
         names(),
         operations(),
+        attributions(),
     )
 
 
@@ -72,6 +74,12 @@ def operations() -> st.SearchStrategy[Operations]:
     measures = st.dictionaries(st.sampled_from(MEASURES), histograms(1), max_size=3)
     ordered = measures.map(lambda found: {name: found[name] for name in MEASURES if name in found})
     return st.just(Operations.empty()) | st.builds(Operations, st.integers(1, 2**40), st.integers(0, 2**40), names(), ordered)
+
+
+def attributions() -> st.SearchStrategy[Attributions]:
+    """Empty ones, and such as events make them on LAYOUT."""
+    sums = st.lists(st.integers(0, 2**40), min_size=4, max_size=4).map(lambda v: np.array(v, dtype=np.int64).reshape(2, 2))
+    return st.just(Attributions.empty()) | st.builds(Attributions, st.integers(1, 2**40), sums)
 
 
 def id_samples() -> st.SearchStrategy[IdSample]:
@@ -104,6 +112,7 @@ def _more(profile: Profile, name: str) -> Any:
         "ids": profile.ids.merge(IdSample(np.zeros(1, dtype=np.uint64), np.ones(1, dtype=np.int64))),
         "extra": _one_more(profile.extra),
         "operations": profile.operations.merge(Operations(told=1)),
+        "attributions": profile.attributions.merge(Attributions(1, np.zeros((2, 2), dtype=np.int64))),
     }
     return extra[name] if name in extra else getattr(profile, name) + 1
 
@@ -115,6 +124,10 @@ def _one_more(found: Mapping[str, int]) -> dict[str, int]:
 def _more_operations(found: Operations, name: str) -> Any:
     more = {"codes": _one_more(found.codes), "measures": {**found.measures, "latency_ms": _ONE.merge(found.measure("latency_ms"))}}
     return more[name] if name in more else getattr(found, name) + 1
+
+
+def _more_attributions(found: Attributions, name: str) -> Any:
+    return found.told + 1 if name == "told" else found.sums + 1
 
 
 def _more_counts(found: LogHistogram, name: str) -> Any:
@@ -141,6 +154,7 @@ MERGEABLE: Final[Mapping[type, tuple[Callable[[], st.SearchStrategy[Any]], Any, 
     Slices: (slices, Slices.empty(2), _more_slices),
     LogHistogram: (histograms, LogHistogram.empty(), _more_counts),
     Operations: (operations, Operations.empty(), _more_operations),
+    Attributions: (attributions, Attributions.empty(), _more_attributions),
 }
 """Class -> (any value, the zero, another value of a field). A new mergeable class is added here, and all laws hold for it."""
 
