@@ -106,7 +106,62 @@ class Annotations(msgspec.Struct, frozen=True):
     summary: str
     """One sentence: what moved, since when, how sure."""
     runbook: str | None
-    """Where to read on; null in this release."""
+    """Where to read on; null where no rule says it."""
+
+
+class Held(StrEnum):
+    """Why nobody is to be told of a publication."""
+
+    SILENCED = "silenced"
+    """A silence or a maintenance window holds; what still fires at its end is told then."""
+    COOL_DOWN = "cool_down"
+    """It ended a short time ago and is no worse now; if it still fires at the end of that time, it is told then."""
+    REPEAT_EVERY = "repeat_every"
+    """It was told less than `repeat_every` ago and has not become worse."""
+    GROUPED = "grouped"
+    """Another alert of its group tells it."""
+    UNTOLD = "untold"
+    """It ends, and nobody was told that it began."""
+
+
+class Member(msgspec.Struct, frozen=True):
+    """An alert of a group."""
+
+    alert_id: str
+    """Its id."""
+    status: AlertStatus
+    """Where it is in its life."""
+    severity: Severity
+    """How much it asks for attention."""
+    kind: FindingKind
+    """What sort of trouble."""
+    version: str | None
+    """The model's version."""
+    segment: dict[str, str]
+    """Its segment; {}: the whole."""
+    feature: str | None
+    """Its feature; null: the traffic as a whole."""
+
+
+class Notification(msgspec.Struct, frozen=True):
+    """What rules say of a publication."""
+
+    notify: bool
+    """Whether anybody is to be told, and anything to be done."""
+    held: Held | None
+    """Why not; null where `notify` is true."""
+    rules: tuple[str, ...] = ()
+    """Names of the rules that match."""
+    recipients: tuple[str, ...] = ()
+    """Whom to tell; empty: whomever the responder tells otherwise."""
+    note: str | None = None
+    """The reason of the silence."""
+    group: str | None = None
+    """What it is told under: the same for all alerts of the group, whenever they fire; null: alone."""
+    firing: int = 0
+    """How many alerts of the group fire and are not held back, this one included; 0 where it is not told, or alone."""
+    members: tuple[Member, ...] = ()
+    """Those, and what ended in this window, the worst first; at most 20."""
 
 
 class Alert(msgspec.Struct, frozen=True):
@@ -157,11 +212,13 @@ class Alert(msgspec.Struct, frozen=True):
     config_id: str
     """The config in force."""
     labels: dict[str, str]
-    """What the config attaches; {} in this release."""
+    """What the config's rules attach."""
     annotations: Annotations
     """Text for people."""
     evidence: Evidence
     """What the last finding rests on."""
+    notification: Notification | msgspec.UnsetType = msgspec.UNSET
+    """What the config's rules say of it; absent where it has none: then everybody is told."""
 
     def to_json(self) -> bytes:
         """One line of JSON without its end; the same bytes for equal alerts."""
@@ -194,13 +251,14 @@ _decoder: Final = msgspec.json.Decoder(Alert)
 
 def fingerprint_of(stream: StreamKey, segment: Mapping[str, str], key: Key) -> str:
     """32 hex digits, stable for what an alert is about, over its every recurrence; the key of its messages."""
-    return _hash([stream.model, stream.version, sorted(segment.items()), key.kind, key.feature, key.detector])
+    return digest([stream.model, stream.version, sorted(segment.items()), key.kind, key.feature, key.detector])
 
 
 def alert_id_of(fingerprint: str, started_ms: int, baseline_id: str) -> str:
     """32 hex digits, one per recurrence. started_ms: start of the first firing window."""
-    return _hash([fingerprint, started_ms, baseline_id])
+    return digest([fingerprint, started_ms, baseline_id])
 
 
-def _hash(parts: list[object]) -> str:
+def digest(parts: list[object]) -> str:
+    """32 hex digits, the same for equal parts."""
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:_ID_HEX]

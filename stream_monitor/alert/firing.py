@@ -61,9 +61,12 @@ class Firing(msgspec.Struct, frozen=True):
         own = heard.raised_by(self.last.detector)
         return own if own is not None or self.is_change or not heard.paging else heard.paging[0]
 
-    def close_in(self, heard: Heard) -> Score | None:
-        """The score, of a detector that found it, that is too close to its threshold to be quiet; its own detector's first."""
-        close = [score for score in heard.levels if score.key.detector in self.found and not _is_clear(score)]
+    def close_in(self, heard: Heard, clear: float = CLEAR_FACTOR) -> Score | None:
+        """The score, of a detector that found it, that is too close to its threshold to be quiet; its own detector's first.
+
+        clear: the part of its threshold that it must fall to.
+        """
+        close = [score for score in heard.levels if score.key.detector in self.found and not _is_clear(score, clear)]
         return min(close, key=lambda score: score.key.detector != self.last.detector, default=None)
 
     def is_news(self, severity: Severity, score: Score | None, change_ms: int | None) -> bool:
@@ -77,7 +80,7 @@ class Firing(msgspec.Struct, frozen=True):
         return abs(score.score - self.score) >= UPDATE_FACTOR * (score.allowance if score.falls else max(self.score, score.threshold))
 
 
-def _is_clear(score: Score) -> bool:
+def _is_clear(score: Score, clear: float) -> bool:
     if score.score is None or (score.p_value is not None and score.p_value >= CLEAR_P):
         return True
-    return score.excess <= CLEAR_FACTOR * score.allowance
+    return score.excess <= clear * score.allowance

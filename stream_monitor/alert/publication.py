@@ -1,6 +1,5 @@
 """How a publication of an alert is made from what was judged; when one is due is `life`'s affair."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -9,6 +8,7 @@ import msgspec
 
 from stream_monitor.alert import ending, summary
 from stream_monitor.alert.alert import Affected, Alert, AlertStatus, Annotations, Evidence, alert_id_of, fingerprint_of
+from stream_monitor.alert.rules import Rules
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.detect.finding import Finding, FindingKind, Key, Score, Severity
 from stream_monitor.detect.registry import is_sequential
@@ -37,12 +37,11 @@ class Reason(StrEnum):
 
 
 class Stamp(NamedTuple):
-    """What a publication carries besides the finding: the log's clock, the config in force and what it attaches."""
+    """What a publication rests on besides the finding: the log's clock, the config in force and its rules."""
 
     clock_ms: int
     config_id: str
-    labels: Mapping[str, str]
-    runbook: str | None = None
+    rules: Rules = Rules()
 
 
 class Raised(NamedTuple):
@@ -64,12 +63,15 @@ class Publisher:
     segment: dict[str, str]
     baseline_id: str
 
-    def opened(self, window: WindowRef, told: Raised, stamp: Stamp, change_ms: int | None = None) -> Alert:
-        """Revision 1, named after what it is about and this window's start. change_ms: since when, None: not known."""
-        finding = told.finding
+    def opened(self, window: WindowRef, told: Raised, stamp: Stamp, change_ms: int | None = None, started_ms: int | None = None) -> Alert:
+        """Revision 1, named after what it is about and when it started. change_ms: since when, None: not known.
+
+        started_ms: start of the first window that counts, None: of this one.
+        """
+        finding, started_ms = told.finding, window.start_ms if started_ms is None else started_ms
         fingerprint = fingerprint_of(self.stream, self.segment, finding.key)
         return Alert(
-            alert_id=alert_id_of(fingerprint, window.start_ms, self.baseline_id),
+            alert_id=alert_id_of(fingerprint, started_ms, self.baseline_id),
             fingerprint=fingerprint,
             revision=1,
             status=AlertStatus.FIRING,
@@ -84,15 +86,15 @@ class Publisher:
             threshold=rounded(finding.score.threshold),
             p_value=rounded(finding.score.p_value),
             window=Span.of(window),
-            started_at=utc(window.start_ms),
+            started_at=utc(started_ms),
             detected_at=utc(stamp.clock_ms),
             resolved_at=None,
             reason=None,
             change_point=None if change_ms is None else utc(change_ms),
             baseline_id=self.baseline_id,
             config_id=stamp.config_id,
-            labels=dict(stamp.labels),
-            annotations=self._found(window, told, None if change_ms is None else utc(change_ms), stamp),
+            labels={},
+            annotations=self._found(window, told, None if change_ms is None else utc(change_ms)),
             evidence=told.evidence,
         )
 
@@ -105,20 +107,20 @@ class Publisher:
             severity=told.finding.severity,
             **_measured(last, window, score),
             change_point=change_point,
-            annotations=self._found(window, told, change_point, stamp),
+            annotations=self._found(window, told, change_point),
             evidence=told.evidence,
         )
 
     def eased(self, last: Alert, window: WindowRef, score: Score | None, close: Score, stamp: Stamp) -> Alert:
         """The next revision, a warning: no finding, but not clearly quiet; evidence stays. close: what is close to its threshold."""
         sentence = ending.eased(self.stream, self.segment, score or close, window)
-        annotations = Annotations(sentence, stamp.runbook)
+        annotations = Annotations(sentence, None)
         eased = msgspec.structs.replace(_again(last, stamp), **_measured(last, window, score), annotations=annotations)
         return msgspec.structs.replace(eased, status=AlertStatus.UPDATED, severity=Severity.WARNING)
 
     def lowered(self, last: Alert, window: WindowRef, score: Score, stamp: Stamp) -> Alert:
         """The next revision, with a score that is no finding any more after late events; severity and evidence stay."""
-        annotations = Annotations(ending.lowered(self.stream, self.segment, score, window), stamp.runbook)
+        annotations = Annotations(ending.lowered(self.stream, self.segment, score, window), None)
         lowered = msgspec.structs.replace(_again(last, stamp), **_measured(last, window, score), annotations=annotations)
         return msgspec.structs.replace(lowered, status=AlertStatus.UPDATED)
 
@@ -137,9 +139,9 @@ class Publisher:
         key = Key(last.kind, last.feature, last.detector)
         return _resolved(last, reason, at_ms, ending.closed(self.stream, self.segment, key, reason), stamp)
 
-    def _found(self, window: WindowRef, told: Raised, change_point: str | None, stamp: Stamp) -> Annotations:
+    def _found(self, window: WindowRef, told: Raised, change_point: str | None) -> Annotations:
         sentence = summary.found(self.stream, self.segment, told.finding, told.evidence, window, change_point)
-        return Annotations(sentence, stamp.runbook)
+        return Annotations(sentence, None)
 
 
 def says_the_same(one: Alert, other: Alert) -> bool:
@@ -154,9 +156,7 @@ def _content(alert: Alert) -> Alert:
 
 def _again(last: Alert, stamp: Stamp) -> Alert:
     """The next publication, under the config now in force."""
-    return msgspec.structs.replace(
-        last, revision=last.revision + 1, detected_at=utc(stamp.clock_ms), config_id=stamp.config_id, labels=dict(stamp.labels)
-    )
+    return msgspec.structs.replace(last, revision=last.revision + 1, detected_at=utc(stamp.clock_ms), config_id=stamp.config_id)
 
 
 def _resolved(last: Alert, reason: Reason, at_ms: int, sentence: str, stamp: Stamp) -> Alert:
@@ -165,7 +165,7 @@ def _resolved(last: Alert, reason: Reason, at_ms: int, sentence: str, stamp: Sta
         status=AlertStatus.RESOLVED,
         resolved_at=utc(at_ms),
         reason=reason.value,
-        annotations=Annotations(sentence, stamp.runbook),
+        annotations=Annotations(sentence, None),
     )
 
 

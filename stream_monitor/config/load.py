@@ -97,6 +97,7 @@ _REMEDIES = {
     "too_short": "write at least one",
     "string_too_short": "write at least one character",
     "finite_number": "write a finite number",
+    "timezone_aware": "write a time with its zone, such as 2026-11-22T06:00:00Z",
 }
 """By kind of mistake, where pydantic's words are not those of a YAML file."""
 

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from stream_monitor.config.actions import ReadyAction, Respond
 from stream_monitor.config.duration import format_duration
+from stream_monitor.config.rules import RULES_MAX, Rule
 from stream_monitor.config.section import Duration, Limit, Section
 
 
@@ -141,6 +142,8 @@ class Model(Section):
     """Whether a threshold rises to 1.2 times what the feature showed over time in training: seasons are not drift."""
     false_alerts_per_30d: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     """How many false alerts a month this model may raise; divided over all its tests."""
+    rules: tuple[Rule, ...] = Field(default=(), max_length=RULES_MAX)
+    """How its alerts are told; all that match count, and of what several set, the first one's (`docs/how-to/alert-rules.md`)."""
 
 
 class Metrics(Section):
@@ -205,6 +208,8 @@ class Config(Section):
     engine: Engine = Engine()
     models: dict[str, Model] = Field(min_length=1)
     """Model name, as in the events' `model`, -> its settings."""
+    rules: tuple[Rule, ...] = Field(default=(), max_length=RULES_MAX)
+    """Rules for the alerts of all models, after each model's own; keys as in `models.NAME.rules`."""
     respond: Respond = Respond()
     actions: dict[str, ReadyAction] = {}
     """Name -> a ready action that `stream-monitor respond` takes about alerts."""
@@ -228,7 +233,7 @@ class Config(Section):
 
     def shared(self, baseline_ids: Mapping[str, str]) -> bytes:
         """What all members must agree on, as canonical JSON, with baseline paths replaced by the ids that `baseline_ids` gives."""
-        tree = self.model_dump(mode="json", include={"topics", "revision", "engine", "models"})
+        tree = self.model_dump(mode="json", include={"topics", "revision", "engine", "models", "rules"})
         for model in tree["models"].values():
             model["baseline"] = baseline_ids[model["baseline"]]
             for version in model["versions"].values():

@@ -70,7 +70,8 @@ METRICS: tuple[MetricSpec, ...] = (
     MetricSpec("label_orphans_total", "counter", ("model",), "Labels whose event had not come when `label_lateness` ended."),
     MetricSpec("label_late_events_total", "counter", ("model",), "Events that came too late to be joined with a label."),
     MetricSpec("alerts_total", "counter", ("model", "kind", "severity"), "Alerts that began to fire."),
-    MetricSpec("alerts_firing", "gauge", ("model", "kind", "severity"), "Alerts that are firing now."),
+    MetricSpec("alerts_firing", "gauge", ("model", "kind", "severity"), "Alerts that are firing now and are not held back by a rule."),
+    MetricSpec("alerts_held_total", "counter", ("model", "reason"), "Publications of alerts of which rules let nobody be told (`held`)."),
     MetricSpec(
         "window_end_timestamp_seconds", "gauge", ("model",), "End of the last closed window, event time, in seconds since the Unix epoch."
     ),

@@ -1,7 +1,7 @@
 """`docs/configuration.md`, made from the config tree itself, so that it cannot go stale."""
 
 from collections.abc import Iterator
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import orjson
 from pydantic import BaseModel
@@ -25,25 +25,33 @@ highest `revision`.
 
 def config_page() -> str:
     """The whole page."""
-    return _INTRODUCTION + "".join(_rows(Config, ""))
+    return _INTRODUCTION + "".join(_rows(Config, "", set()))
 
 
-def _rows(section: type[BaseModel], prefix: str) -> Iterator[str]:
+def _rows(section: type[BaseModel], prefix: str, told: set[type[BaseModel]]) -> Iterator[str]:
+    """told: parts that may stand in several places, and whose keys were told at the first."""
     for field, info in section.model_fields.items():
         name = info.alias or field
-        inner = _section_of(info.annotation)
+        inner, is_list = _section_of(info.annotation), get_origin(info.annotation) is tuple
         if inner is None:
             yield f"| `{prefix}{name}` | {_default(info)} | {_meaning(info)} |\n"
             continue
         is_map = "dict" in str(info.annotation)
         if info.description:
-            yield f"| `{prefix}{name}` | {_default(info) if is_map else ''} | {_meaning(info)} |\n"
-        yield from _rows(inner, f"{prefix}{name}.NAME." if is_map else f"{prefix}{name}.")
+            yield f"| `{prefix}{name}` | {_default(info) if is_map or is_list else ''} | {_meaning(info)} |\n"
+        if inner not in told:
+            told |= {inner} if is_list else set()
+            yield from _rows(inner, f"{prefix}{name}" + ("[]." if is_list else ".NAME." if is_map else "."), told)
 
 
 def _section_of(annotation: Any) -> type[BaseModel] | None:
-    kinds = (annotation, *get_args(annotation))
-    return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
+    """The part of the tree that a key holds: one, one or none, a list or a mapping of them."""
+    kinds = [annotation]
+    for kind in kinds:
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            return kind
+        kinds += get_args(kind)
+    return None
 
 
 def _meaning(info: FieldInfo) -> str:

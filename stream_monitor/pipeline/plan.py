@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from stream_monitor.alert.rules import Rules
 from stream_monitor.baseline.baseline import Baseline
 from stream_monitor.baseline.segments import Segmentation
 from stream_monitor.capture.decode import Decoder
@@ -24,6 +25,7 @@ from stream_monitor.errors import ConfigError
 from stream_monitor.pipeline.join.labelled import LabelPlan
 from stream_monitor.pipeline.join.plan import JoinPlan
 from stream_monitor.pipeline.labels import join_plan, label_plans
+from stream_monitor.pipeline.rules import check_rules, rules_of
 from stream_monitor.profile.codec import Segment
 from stream_monitor.profile.profile import Profile
 from stream_monitor.profile.slices import SLICE_MS
@@ -36,6 +38,7 @@ class StreamPlan:
 
     judges: by segment, `()` is the whole; sequential: what its ADWIN and Page-Hinkley watch, the same for every segment;
     segmentations: those that the config asks for. labels: how outcomes are judged, by segment; empty for a model without a task.
+    rules: how alerts are told.
     """
 
     key: StreamKey
@@ -45,6 +48,7 @@ class StreamPlan:
     sequential: SequentialSpec
     segmentations: tuple[Segmentation, ...] = ()
     labels: Mapping[Segment, LabelPlan] = field(default_factory=dict)
+    rules: Rules = field(default_factory=Rules)
 
     @property
     def judge(self) -> Judge:
@@ -98,7 +102,9 @@ def compile_plan(config: Config, shared: bytes, baselines: Mapping[str, Baseline
         join = join_plan(name, model, own, _spec(model), config.engine.label_join_rows_max)
         if join is not None:
             joins[name] = join
-        streams |= {key: _stream(key, model, baseline, budget, join) for key, baseline in own.items()}
+        rules = rules_of(config, name)
+        streams |= {key: replace(_stream(key, model, baseline, budget, join), rules=rules) for key, baseline in own.items()}
+    check_rules(config, {key: stream.baseline for key, stream in streams.items()})
     return Plan(config.revision, config_id(shared), config, streams, joins)
 
 

@@ -214,6 +214,7 @@ def load_unit(state: State, content: bytes) -> None:
     if unit.labelled is not None and wire.labelled is not None:
         unit.labelled.load(wire.labelled)
     state.insert((stream, wire.segment), unit)
+    state.groups.take_up(unit.firing())
 
 
 def _decode(content: bytes, kind: type[T]) -> T:

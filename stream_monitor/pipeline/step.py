@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from stream_monitor.alert.alert import Alert
+from stream_monitor.alert.grouping import Groups
 from stream_monitor.alert.publication import Reason, Stamp
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.detect.report import WindowScore
@@ -41,6 +42,8 @@ class State:
     """Units touched, made or removed since the last snapshot."""
     joins: dict[str, Join] = field(default_factory=dict)
     """By model; made when its first events or labels come."""
+    groups: Groups = field(default_factory=Groups)
+    """Of alerts that rules want told together."""
 
     @classmethod
     def empty(cls, plan: Plan) -> "State":
@@ -51,9 +54,9 @@ class State:
         """Add a unit in its place; rare, and a state has few."""
         self.units = dict(sorted([*self.units.items(), (key, unit)], key=lambda item: repr(item[0])))
 
-    def stamp(self) -> Stamp:
-        """What every alert of this step carries."""
-        return Stamp(self.tracker.clock_ms, self.plan.config_id, labels={})
+    def stamp(self, unit: Unit) -> Stamp:
+        """What every alert of a unit rests on in this step."""
+        return Stamp(self.tracker.clock_ms, self.plan.config_id, unit.plan.rules)
 
     def watermark_ms(self, stream: StreamPlan) -> int | None:
         """Event time that a stream's windows have reached; None before every source partition has reported one."""
@@ -123,6 +126,12 @@ class Outputs:
 
 def step(state: State, record: Sealed | Progress | JoinRecord, plans: Plans) -> Outputs:
     """Take in one record of the profiles topic."""
+    outputs = _take_in(state, record, plans)
+    outputs.alerts = state.groups.gather(outputs.alerts)
+    return outputs
+
+
+def _take_in(state: State, record: Sealed | Progress | JoinRecord, plans: Plans) -> Outputs:
     outputs = Outputs()
     if record.revision > state.plan.revision:
         _adopt(state, plans(record.revision), outputs)
@@ -244,7 +253,7 @@ def _advance_labelled(state: State, key: UnitKey, watermark_ms: int, outputs: Ou
     if labelled is None:
         return
     join, fed = state.joins.get(key[0].model), labelled.concept.fed
-    for said in labelled.advance(watermark_ms, join.rates if join else {}, state.stamp(), state.units[key].drifting()):
+    for said in labelled.advance(watermark_ms, join.rates if join else {}, state.stamp(state.units[key]), state.units[key].drifting()):
         outputs.scores.extend(said.scores)
         outputs.alerts.extend(said.alerts)
         outputs.show(key, said.newest)
@@ -258,7 +267,7 @@ def _close(state: State, key: UnitKey, window: Window, outputs: Outputs) -> None
     revision = unit.revisions.get(window.end_ms, 0) + 1
     unit.revisions[window.end_ms] = revision
     is_first = revision == 1 and unit.book.goes_on_to(window.end_ms)
-    said = report_window(unit, key, window, revision, state.stamp(), affected_by(state.units, key, window), is_first=is_first)
+    said = report_window(unit, key, window, revision, state.stamp(unit), affected_by(state.units, key, window), is_first=is_first)
     outputs.scores.extend(said.scores)
     outputs.alerts.extend(said.alerts)
     outputs.closed.append((key, window))
@@ -268,7 +277,7 @@ def _silence(state: State, key: UnitKey, until_ms: int, outputs: Outputs) -> Non
     """Judge the traffic of windows without events; the clock bounds it, for at the end of a replay the watermark runs ahead of the data."""
     unit = state.units[key]
     for end_ms in unit.silent_ends(until_ms):
-        said = report_silence(unit, key, end_ms, state.stamp())
+        said = report_silence(unit, key, end_ms, state.stamp(unit))
         unit.revisions[end_ms] = 1
         outputs.scores.extend(said.scores)
         outputs.alerts.extend(said.alerts)
@@ -290,13 +299,13 @@ def _adopt(state: State, plan: Plan, outputs: Outputs) -> None:
         reason = _ended(unit.plan, new, key)
         if new is not None and reason is None:
             for feature in sorted(unit.plan.judge.judged - new.judge.judged):
-                outputs.alerts.extend(unit.book.resolve(Reason.FEATURE_REMOVED, at_ms, state.stamp(), feature))
+                outputs.alerts.extend(unit.book.resolve(Reason.FEATURE_REMOVED, at_ms, state.stamp(unit), feature))
             if key[0].model in relabelled or (unit.labelled is None) != (key[1] not in new.labels):
-                outputs.alerts.extend(unit.labelled.resolve(Reason.LABELS_CHANGED, at_ms, state.stamp()) if unit.labelled else [])
+                outputs.alerts.extend(unit.labelled.resolve(Reason.LABELS_CHANGED, at_ms, state.stamp(unit)) if unit.labelled else [])
                 unit.labelled = labelled_of(key, new)
             unit.adopt(new)
         elif reason is not None:
-            outputs.alerts.extend(unit.resolve(reason, at_ms, state.stamp()))
+            outputs.alerts.extend(unit.resolve(reason, at_ms, state.stamp(unit)))
             if not key[1]:
                 outputs.dropped.extend(open_events(unit, key, reason))
             outputs.removed.append(key)

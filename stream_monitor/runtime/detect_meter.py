@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from stream_monitor.alert.notification import is_held_back, notification_of
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.detect.outcomes.bias import BIAS
 from stream_monitor.detect.registry import OUTCOMES
@@ -59,6 +60,9 @@ class DetectMeter:
                 self.meter.add("alerts_total", {"model": alert.model, "kind": alert.kind, "severity": alert.severity})
                 end_s = datetime.fromisoformat(alert.window.end).timestamp()
                 self.meter.observe("event_to_alert_seconds", {}, max(0.0, self.clock() / 1000 - end_s))
+            notification = notification_of(alert)
+            if notification is not None and notification.held is not None:
+                self.meter.add("alerts_held_total", {"model": alert.model, "reason": notification.held.value})
         for joined in outputs.joined:
             self._joined(joined)
         states = list(states)
@@ -128,7 +132,8 @@ class DetectMeter:
 
     def _state(self, state: State, firing: Counter[tuple[str, str, str]]) -> None:
         for (stream, _), unit in state.units.items():
-            firing.update((stream.model, alert.kind.value, alert.severity.value) for alert in unit.firing())
+            said = (alert for alert in unit.firing() if not is_held_back(alert))
+            firing.update((stream.model, alert.kind.value, alert.severity.value) for alert in said)
 
 
 def _duplicates(profile: Profile) -> int:

@@ -100,7 +100,7 @@ class _Unit:
             scores += self.judge.judge_operations(self.operating, ref.start_ms, ref.end_ms, profile)
             expected.scores.extend(window_scores(self.plan.key, dict(self.segment), ref, 0, scores))
             found = [Raised(finding, Evidence((), ())) for finding in self.judge.findings(scores, profile, mine)]
-            for alert in self.book.advance(ref, scores, found, Stamp(0, "", {})):
+            for alert in self.book.advance(ref, scores, found, Stamp(0, "")):
                 facts = (alert.status.value, alert.severity.value, alert.score, alert.started_at, alert.resolved_at)
                 expected.alerts[alert.alert_id] = facts
 

@@ -112,7 +112,7 @@ def raised_of(window: Window, end: int) -> list[Raised]:
 
 
 def stamp(clock_ms: int = 0) -> Stamp:
-    return Stamp(clock_ms, "c1", {})
+    return Stamp(clock_ms, "c1")
 
 
 levels = [0.05, 0.15, 0.17, 0.21, 0.3, 0.31, 0.35, 0.45, 0.62, 0.7]

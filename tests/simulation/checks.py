@@ -5,7 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from stream_monitor.alert.alert import Alert
+from stream_monitor.alert.alert import Alert, AlertStatus, Held
+from stream_monitor.alert.grouping import Groups
+from stream_monitor.alert.notification import notification_of
 from stream_monitor.detect.report import WindowScore
 from stream_monitor.pipeline.plan import Plan
 from stream_monitor.pipeline.saved import decode_manifest
@@ -134,6 +136,11 @@ def check_detectors(run: Simulation, number: int, oracle: PartitionOracle) -> No
             raise Violation(f"{key} has a task, or should have one")
         if unit.labelled is not None and naive.outcomes is not None and unit.labelled.concept.encode() != naive.outcomes.concept.encode():
             raise Violation(f"the sequential detectors of {key} did not read the same losses")
+    fresh = Groups()
+    for alert in (alert for unit in state.units.values() for alert in unit.firing()):
+        fresh._put(alert)
+    if fresh._members != state.groups._members:
+        raise Violation("the groups of alerts are not what fires")
     held = {model: len(join) for model, join in state.joins.items()}
     if held != {model: len(join.rows) for model, join in oracle.joins.items()}:
         raise Violation(f"joins hold {held} rows at rest")
@@ -157,13 +164,32 @@ def check_said(run: Simulation, said: Said) -> None:
         if alert.revision != (1 if before is None else before.revision + 1):
             raise Violation(f"alert {alert.alert_id} was said twice, or not at all: revision {alert.revision}")
         found.tell([], [alert])
+    check_groups(Alert.from_json(message.value() or b"") for message in run.read(ALERTS))
     compare("window scores", found.rows, said.rows)
     compare("alerts", {key: facts(alert) for key, alert in found.alerts.items()}, {key: facts(a) for key, a in said.alerts.items()})
 
 
 def facts(alert: Alert) -> tuple[object, ...]:
     """What the oracle knows of an alert."""
-    return (alert.status.value, alert.severity.value, alert.score, alert.started_at, alert.resolved_at, alert.revision)
+    told: tuple[object, ...] = ()
+    if (said := notification_of(alert)) is not None:  # who tells for a group is known when all have spoken
+        told = (said.notify or said.held is Held.GROUPED, None if said.held is Held.GROUPED else said.held, said.rules, said.group)
+    return (alert.status.value, alert.severity.value, alert.score, alert.started_at, alert.resolved_at, alert.revision, *told)
+
+
+def check_groups(alerts: Iterable[Alert]) -> None:
+    """What a group tells for others is told: one telling for the group and window, that lists what fires."""
+    told, grouped = set[tuple[str | None, str]](), set[tuple[str | None, str]]()
+    for alert in alerts:
+        said = notification_of(alert)
+        if said is not None and said.group is not None and said.notify:
+            told.add((said.group, alert.window.end))
+            if alert.status is not AlertStatus.RESOLVED and alert.alert_id not in {each.alert_id for each in said.members}:
+                raise Violation(f"{alert.alert_id} tells for a group that it is no member of")
+        elif said is not None and said.held is Held.GROUPED:
+            grouped.add((said.group, alert.window.end))
+    if lost := grouped - told:
+        raise Violation(f"nobody tells for {lost}")
 
 
 def compare(what: str, found: dict, wanted: dict) -> None:  # type: ignore[type-arg]

@@ -9,7 +9,10 @@ from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
-from stream_monitor.alert.life import AlertBook
+import msgspec
+
+from stream_monitor.alert.life import AlertBook, BookState
+from stream_monitor.alert.telling import TellingState
 from stream_monitor.capture.decode import Decoder
 from stream_monitor.detect.sequential.watch import Sequential
 from stream_monitor.errors import CodecError, VersionError
@@ -453,6 +456,17 @@ def unannounced_not_saved() -> Iterator[None]:
         return records
 
     with instead(Snapshots, "records", make):
+        yield
+
+
+@mutation
+def what_was_told_not_saved() -> Iterator[None]:
+    """Which findings were counted, and which alerts were told, is forgotten in a restart."""
+
+    def make(original: Callable[..., BookState]) -> Callable[..., BookState]:
+        return lambda book: msgspec.structs.replace(original(book), counted=(), telling=TellingState())
+
+    with instead(AlertBook, "to_state", make):
         yield
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from stream_monitor.alert.alert import Evidence
 from stream_monitor.alert.life import AlertBook
 from stream_monitor.alert.publication import Raised, Reason
+from stream_monitor.alert.rules import Rules
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.detect.finding import Finding, FindingKind, Key, Score, ScoreStatus, Severity
 from stream_monitor.detect.outcomes.judge import OutcomeScore, by_segment
@@ -69,10 +70,11 @@ class NaiveOutcomes:
     changed_ms: int | None = None
     """When a change of the loss was last found that was not known."""
     books: dict[Book, AlertBook] = field(default_factory=dict)
+    rules: Rules = field(default_factory=Rules)
 
     @classmethod
-    def new(cls, stream: StreamKey, segment: Segment, plan: LabelPlan, spec: WindowSpec, baseline_id: str) -> "NaiveOutcomes":
-        return cls(stream, segment, plan, spec, baseline_id, Sequential(plan.concept))
+    def new(cls, stream: StreamKey, segment: Segment, plan: LabelPlan, spec: WindowSpec, baseline_id: str, rules: Rules) -> "NaiveOutcomes":
+        return cls(stream, segment, plan, spec, baseline_id, Sequential(plan.concept), rules=rules)
 
     def holds(self, row: Row) -> bool:
         return row.stream == self.stream and self.segment in row.segments
@@ -208,16 +210,17 @@ class NaiveOutcomes:
             book, alerts = self.books.get((clock, about)), []
             if book is not None:
                 advance = book.advance if is_first and book.goes_on_to(ref.end_ms) else book.correct
-                alerts = advance(ref, plain, raised, NOW)
+                alerts = advance(ref, plain, raised, NOW._replace(rules=self.rules))
             said.tell(window_scores(self.stream, segment, ref, revision, plain), alerts)
 
     # ---- another config
 
     def resolve(self, reason: Reason, at_ms: int, said: Said) -> None:
         for book in self.books.values():
-            said.tell([], book.resolve(reason, at_ms, NOW))
+            said.tell([], book.resolve(reason, at_ms, NOW._replace(rules=self.rules)))
 
-    def adopt(self, plan: LabelPlan) -> None:
+    def adopt(self, plan: LabelPlan, rules: Rules) -> None:
+        self.rules = rules
         self.concept, self.plan = Sequential.decode(plan.concept, self.concept.encode()), plan
         if self.looked_ms is not None:
             self._finish(self.looked_ms)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from stream_monitor.alert.alert import Evidence
 from stream_monitor.alert.life import AlertBook
-from stream_monitor.alert.publication import Raised, Reason
+from stream_monitor.alert.publication import Raised, Reason, Stamp
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.detect.finding import Score
 from stream_monitor.detect.operations import Operating
@@ -51,6 +51,11 @@ class NaiveUnit:
     def new(cls, key: Key, plan: StreamPlan, facts: Facts, watermark_ms: int | None) -> "NaiveUnit":
         book = AlertBook(key[0], dict(key[1]), plan.baseline.id)
         return cls(key, plan, facts, watermark_ms, book, Sequential(plan.sequential), outcomes=outcomes_of(key, plan))
+
+    @property
+    def stamp(self) -> Stamp:
+        """Under the rules of the config that holds."""
+        return NOW._replace(rules=self.plan.rules)
 
     def arrive(self, rows: list[int]) -> int:
         """Events of one transaction; how many of them are late."""
@@ -110,7 +115,7 @@ class NaiveUnit:
         found = [Raised(finding, Evidence((), ())) for finding in judge.findings(scores, profile, shifts)]
         is_first = self.revisions[end] == 1 and self.book.goes_on_to(end)
         advance = self.book.advance if is_first else self.book.correct
-        said.tell(self._scored(ref, scores), advance(ref, scores, found, NOW))
+        said.tell(self._scored(ref, scores), advance(ref, scores, found, self.stamp))
 
     def _begin(self, end: int) -> int:
         """Too few: back pane by pane, of those that hold events, until there are enough."""
@@ -131,7 +136,7 @@ class NaiveUnit:
             scores = self._count(end, 0)
             ref = WindowRef(end - spec.size_ms, end, 0)
             found = [Raised(finding, Evidence((), ())) for finding in judge.findings(scores, judge.nothing)]
-            alerts = self.book.advance(ref, scores, found, NOW) if self.book.goes_on_to(end) else []
+            alerts = self.book.advance(ref, scores, found, self.stamp) if self.book.goes_on_to(end) else []
             self.revisions[end] = 1
             said.tell(self._scored(ref, scores), alerts)
 
@@ -150,7 +155,7 @@ class NaiveUnit:
 
     def resolve(self, reason: Reason, clock_ms: int, said: Said, feature: str | None = None) -> None:
         at_ms = self.watermark_ms or clock_ms
-        said.tell([], self.book.resolve(reason, at_ms, NOW, feature))
+        said.tell([], self.book.resolve(reason, at_ms, self.stamp, feature))
         if self.outcomes is not None and feature is None:
             self.outcomes.resolve(reason, at_ms, said)
 
@@ -163,7 +168,7 @@ class NaiveUnit:
     def adopt(self, plan: StreamPlan, clock_ms: int, said: Said) -> None:
         """Other thresholds on the same ground."""
         if self.outcomes is not None:
-            self.outcomes.adopt(plan.labels[self.key[1]])
+            self.outcomes.adopt(plan.labels[self.key[1]], plan.rules)
         for feature in sorted(self.plan.judge.judged - plan.judge.judged):
             self.resolve(Reason.FEATURE_REMOVED, clock_ms, said, feature)
         self.watch = Sequential.decode(plan.sequential, self.watch.encode())
@@ -182,4 +187,4 @@ class NaiveUnit:
 def outcomes_of(key: Key, plan: StreamPlan) -> NaiveOutcomes | None:
     """What labels add to a unit of which nothing was heard."""
     labels = plan.labels.get(key[1])
-    return None if labels is None else NaiveOutcomes.new(key[0], key[1], labels, plan.spec, plan.baseline.id)
+    return None if labels is None else NaiveOutcomes.new(key[0], key[1], labels, plan.spec, plan.baseline.id, plan.rules)

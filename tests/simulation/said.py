@@ -12,7 +12,7 @@ from stream_monitor.detect.outcomes.bias import BIAS
 from stream_monitor.detect.registry import LOSS, OUTCOMES, SEQUENTIAL
 from stream_monitor.detect.report import WindowScore
 
-NOW = Stamp(0, "", {})
+NOW = Stamp(0, "")
 
 
 @dataclass

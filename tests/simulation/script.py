@@ -10,6 +10,7 @@ import msgspec
 from tests.property.pipeline_world import BAD, START_MS, STREAMS, Event, capture, config_tree
 from tests.simulation.kinds import Kind
 from tests.simulation.labels import Label, LabelWriter
+from tests.simulation.rules import random_rules
 
 FUTURE_MS = 3_600_000
 SKEW_MS = 1_200
@@ -142,12 +143,15 @@ class _Writer:
             **idle,
         }
         tree = config_tree(window, ("region",) if random.random() < 0.25 else (), **engine)
+        draws = Random(f"rules {self.seed}")
+        tree["rules"] = random_rules(draws)
         found, at_ms = [(START_MS, {**tree, "revision": 1})], START_MS
         for revision in (2, 3):
             if random.random() > 0.4:
                 break
             at_ms += random.randrange(5_000, self.span_ms // 2)
-            tree = {**self._changed(tree), "revision": revision}
+            rules = tree["rules"] if draws.random() < 0.7 else random_rules(draws)
+            tree = {**self._changed(tree), "rules": rules, "revision": revision}
             found.append((at_ms, tree))
         return tuple(found)
 

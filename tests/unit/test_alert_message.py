@@ -26,7 +26,7 @@ EVIDENCE = Evidence(
     (Agreeing("psi", 0.31, 0.2, 1e-14),),
     (Affected({"city": "Rome"}, None, 0.52, 800),),
 )
-STAMP = Stamp(START + MINUTES_5 + 5000, "c1", {"team": "risk"}, "https://runbooks.example/drift")
+STAMP = Stamp(START + MINUTES_5 + 5000, "c1")
 
 
 def finding(key: Key = PSI, value: float = 0.31, base: float = 0.0, p_value: float = 1e-14) -> Finding:
@@ -61,11 +61,11 @@ GOLDEN = {
     "change_point": None,
     "baseline_id": "b1",
     "config_id": "c1",
-    "labels": {"team": "risk"},
+    "labels": {},
     "annotations": {
         "summary": "fraud (region = eu): amount drifted in the 5 minutes from 2026-11-22 06:00 UTC (PSI 0.31 over 0.20, p < 1e-12): "
         "[10, 20) rose from 11 % to 34 %, of 12,034 events; most in city = Rome (0.52)",
-        "runbook": "https://runbooks.example/drift",
+        "runbook": None,
     },
     "evidence": {
         "moved": [{"bin": "[10, 20)", "baseline": 0.11, "window": 0.34}],

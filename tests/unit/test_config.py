@@ -136,7 +136,7 @@ def test_secrets_and_addresses_are_not_shared(monkeypatch: pytest.MonkeyPatch) -
     config = parse_config({**model(), "kafka": kafka, "instance": "me", "metrics": {"host": "0.0.0.0"}}, "monitor.yaml")
     shared = config.shared({"loan.json": "b-1"})
     assert not any(secret in shared for secret in (b"hunter2", b"secret-host", b"sasl", b'"me"', b"0.0.0.0", b"loan.json"))
-    assert set(orjson.loads(shared)) == {"topics", "revision", "engine", "models"}
+    assert set(orjson.loads(shared)) == {"topics", "revision", "engine", "models", "rules"}
 
 
 # ---- what travels

@@ -36,7 +36,7 @@ def test_a_change_that_is_known_is_not_told_again(
     one = labelled()
     found = [FIRST, Shift(0, Series.POSITION, "eddm", detected_ms, changed_ms, 0.1, 0.4, 1e-9)]
     monkeypatch.setattr(one.concept, "advance", lambda _: found)
-    assert list(one.advance(detected_ms, {}, Stamp(detected_ms, "config", {}), [])) == []
+    assert list(one.advance(detected_ms, {}, Stamp(detected_ms, "config"), [])) == []
     told = [shift for shift in found[1:] if shift in one.shifts]
     assert bool(told) == is_told
     assert one.known_ms == (detected_ms if changed_ms >= 1_000_000 else 1_000_000)

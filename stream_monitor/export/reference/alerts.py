@@ -10,6 +10,7 @@ from stream_monitor.alert.alert import (
     AlertStatus,
     Annotations,
     Evidence,
+    Held,
     Mean,
     Moved,
     SampleEvent,
@@ -90,7 +91,7 @@ What alerts of one kind and feature that point to the same share. [How each is c
 def alerts_page() -> str:
     """The whole page."""
     headers = table(("header", "value"), ((f"`{name}`", f"`{value.decode()}`") for name, value in EXAMPLE.headers()))
-    enumerations = (("status", AlertStatus), ("severity", Severity), ("kind", FindingKind), ("reason", Reason))
+    enumerations = (("status", AlertStatus), ("severity", Severity), ("kind", FindingKind), ("reason", Reason), ("held", Held))
     values = "".join(f"\n## `{name}`\n\n{values_table(kind)}" for name, kind in enumerations)
     statuses = f"\n`status` is one of\n\n{values_table(ScoreStatus)}"
     example = f"\n```json\n{msgspec.json.format(EXAMPLE.to_json(), indent=1).decode()}\n```\n"

@@ -77,4 +77,4 @@ def _type_name(hint: Any) -> str:
     return "string" if isinstance(hint, type) and issubclass(hint, StrEnum) else "object"
 
 
-_NAMES = {str: "string", int: "integer", float: "number"}
+_NAMES = {str: "string", int: "integer", float: "number", bool: "boolean"}

@@ -1,0 +1,36 @@
+"""What a reader of the alerts topic asks of an alert: whether anybody is to be told, as part of what, and whether it is over."""
+
+import msgspec
+
+from stream_monitor.alert.alert import Alert, AlertStatus, Held, Notification
+
+
+def notification_of(alert: Alert) -> Notification | None:
+    """What rules say of it, None where there are none."""
+    return None if alert.notification is msgspec.UNSET else alert.notification
+
+
+def notifies(alert: Alert) -> bool:
+    """Whether anybody is to be told of this publication, and anything to be done about it."""
+    notification = notification_of(alert)
+    return notification is None or notification.notify
+
+
+def is_held_back(alert: Alert) -> bool:
+    """Whether it waits for the end of a silence or a cool-down."""
+    notification = notification_of(alert)
+    return notification is not None and notification.held in (Held.SILENCED, Held.COOL_DOWN)
+
+
+def thread_of(alert: Alert) -> str:
+    """What tellings belong to, for receivers that open and close something: the group, else what the alert is about."""
+    notification = notification_of(alert)
+    return alert.fingerprint if notification is None or notification.group is None else notification.group
+
+
+def is_over(alert: Alert) -> bool:
+    """Whether nothing of its thread fires any more."""
+    notification = notification_of(alert)
+    if notification is None or notification.group is None:
+        return alert.status is AlertStatus.RESOLVED
+    return notification.firing == 0
