@@ -18,6 +18,10 @@ _PLACES: Final = MappingProxyType(
         "slack": "slack:Slack",
         "pagerduty": "pagerduty:PagerDuty",
         "opsgenie": "opsgenie:Opsgenie",
+        "email": "email:Email",
+        "notify": "notify:Notify",
+        "kafka": "kafka_topic:KafkaTopic",
+        "subprocess": "program:Program",
         "kubernetes_job": "kubernetes_job:KubernetesJob",
     }
 )

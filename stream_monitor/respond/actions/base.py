@@ -1,6 +1,7 @@
 """What all ready actions share: settings that can be called, with secrets that are read where they are used and never told."""
 
 import re
+import ssl
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -16,6 +17,8 @@ SAID_MAX: Final = 500
 """Characters of a counterpart's answer that are told."""
 DRY_MAX: Final = 4_000
 """Characters of what a dry run would send that are told."""
+WAIT_MAX_S: Final = 3600.0
+"""Longest wait for an answer, where a call has no deadline."""
 _PARTS: Final = re.compile(r"[\s/?&=:@]+")
 """Where a secret falls into parts: a URL, or `Bearer` and a token."""
 _PART_MIN: Final = 6
@@ -84,6 +87,14 @@ class Ready(ReadyAction):
         for part in sorted(parts, key=len, reverse=True):
             text = text.replace(part, "***")
         return text[:length_max]
+
+
+def trusted(ca: Path | None) -> ssl.SSLContext:
+    """TLS that trusts these certificates, or the system's. Errors: Refused."""
+    try:
+        return ssl.create_default_context(cafile=ca)
+    except (OSError, ssl.SSLError):
+        raise Refused(f"ca: {ca} cannot be read as certificates") from None
 
 
 def _secrets(value: object) -> Iterator[Secret]:

@@ -1,6 +1,5 @@
 """Actions that speak HTTP: what is asked is a pure function of the alert, and what becomes of the answer is the same for all."""
 
-import ssl
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -11,13 +10,11 @@ import aiohttp
 import orjson
 
 from stream_monitor.alert.alert import Alert
-from stream_monitor.respond.actions.base import DRY_MAX, Ready
+from stream_monitor.respond.actions.base import DRY_MAX, WAIT_MAX_S, Ready, trusted
 from stream_monitor.respond.call import Call, Refused, Retriable
 
 ANSWER_MAX: Final = 65_536
 """Bytes of an answer that are read."""
-WAIT_MAX_S: Final = 3600.0
-"""Longest wait for an answer, where a call has no deadline."""
 _HEADERS: Final = {"Content-Type": "application/json", "User-Agent": "stream-monitor"}
 _AGAIN: Final = frozenset({408, 425, 429})
 """Refusals that say: not now."""
@@ -82,7 +79,7 @@ class HttpAction(Ready):
     async def _send(self, request: Request, call: Call) -> Answer:
         place, limit_s = _place(request.url), min(call.remaining_s(), WAIT_MAX_S)
         headers = {**_HEADERS, "Idempotency-Key": call.idempotency_key, **request.headers}
-        tls = self._tls()
+        tls = trusted(self.ca)
         try:
             async with (
                 aiohttp.TCPConnector(ssl=tls) as connector,
@@ -105,14 +102,6 @@ class HttpAction(Ready):
         if response.status in _AGAIN or response.status >= 500:
             return Retriable(said, _seconds(response.headers.get("Retry-After")))
         return Refused(f"{place} answers with a redirect: write the address that it leads to" if response.status < 400 else said)
-
-    def _tls(self) -> ssl.SSLContext | bool:
-        if self.ca is None:
-            return True
-        try:
-            return ssl.create_default_context(cafile=str(self.ca))
-        except (OSError, ssl.SSLError):
-            raise Refused(f"ca: {self.ca} cannot be read as certificates") from None
 
 
 def encoded(tree: object) -> bytes:
