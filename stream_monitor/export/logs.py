@@ -7,6 +7,7 @@ from typing import TextIO
 
 import orjson
 import structlog
+from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import EventDict, Processor
 
 from stream_monitor.errors import InputError
@@ -57,7 +58,7 @@ def _common() -> list[Processor]:
 def _rendering(*, people: bool) -> list[Processor]:
     if people:
         return [structlog.dev.ConsoleRenderer()]
-    return [structlog.processors.dict_tracebacks, _json]
+    return [structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)), _json]  # locals may be secrets
 
 
 def _json(_logger: object, _method: str, event: EventDict) -> str:

@@ -25,8 +25,6 @@ FOLLOW_S: Final = 1.0
 """How soon an approval is seen."""
 HANDOVER_S: Final = 5.0
 """How long running calls may take to end before another responder takes over, which runs again what has not."""
-SESSION_S: Final = 10.0
-"""A responder that is silent for so long has left; longer than `HANDOVER_S`."""
 HUNG_S: Final = 60.0
 """The event loop only waits; a turn of it takes milliseconds."""
 Answer = TypeVar("Answer")
@@ -92,14 +90,14 @@ class Shell:
             raise self._failure
 
     def _app(self) -> faust.App:
-        kafka, topics = self._config.kafka, self._config.topics
+        kafka, topics, session_s = self._config.kafka, self._config.topics, self._config.engine.session_timeout / 1000
         app = faust.App(
             topics.own("respond"),
             broker=[f"kafka://{server.strip()}" for server in kafka.bootstrap_servers.split(",")],
             broker_credentials=credentials(kafka.properties),
             broker_client_id=str(kafka.properties.get("client.id", f"{topics.own('respond')}.{self._config.instance}")),
-            broker_session_timeout=SESSION_S,
-            broker_heartbeat_interval=SESSION_S / 5,
+            broker_session_timeout=session_s,
+            broker_heartbeat_interval=session_s / 5,
             broker_commit_interval=1.0,
             consumer_auto_offset_reset="earliest",
             stream_buffer_maxsize=BATCH_MAX,
@@ -158,7 +156,7 @@ class Shell:
         self._moves += 1
         if told[0]:
             self._owned.clear()
-            await asyncio.to_thread(self._responder.close, HANDOVER_S)
+            await asyncio.to_thread(self._responder.close, min(HANDOVER_S, self._config.engine.session_timeout / 2000))
 
     async def _follow(self) -> None:
         while True:

@@ -144,12 +144,16 @@ class Monitor:
         """Start it, or start it again; its log goes on."""
         self.starts += 1
         self.url = None
-        command = [sys.executable, "-m", "stream_monitor", "run", "--config", str(self.config), "--roles", self.roles, "--port", "0"]
+        command = [sys.executable, "-m", "stream_monitor", *self.arguments(), "--config", str(self.config), "--port", "0"]
         with self.log.open("ab") as log:
             self._log_start = log.tell()
             environment = {**os.environ, "PYTHONFAULTHANDLER": "1"}  # see `dump`
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=ROOT, env=environment)
         return self
+
+    def arguments(self) -> list[str]:
+        """The command, and what it is told beside its config."""
+        return ["run", "--roles", self.roles]
 
     @property
     def status(self) -> int | None:

@@ -1,0 +1,187 @@
+"""Responders on a real Kafka: what they read, what they do twice, and what becomes of them without a broker."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stream_monitor.respond import ActionReason, ActionStatus
+from tests.integration.stack import ROOT
+from tests.integration.waiting import FIGURES, wait_until
+from tests.kafka.server import KafkaServer
+from tests.respond.lab import alert
+from tests.respond.stack import RespondStack, memory_mb
+
+pytestmark = pytest.mark.kafka
+Make = Callable[..., RespondStack]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Iterator[Make]:
+    stacks: list[RespondStack] = []
+
+    def made(bootstrap_servers: str, **more: Any) -> RespondStack:
+        stacks.append(RespondStack(bootstrap_servers, tmp_path, **more))
+        return stacks[-1]
+
+    yield made
+    for stack in stacks:
+        stack.close()
+
+
+@pytest.fixture
+def stack(make: Make, kafka_bootstrap: str) -> RespondStack:
+    return make(kafka_bootstrap)
+
+
+def command(*arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "stream_monitor", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_an_aborted_alert_runs_nothing(stack: RespondStack) -> None:
+    """Before, between and after committed ones, and one whose transaction is aborted while the responder waits for its end."""
+    stack.transact([alert("lost-1")], commit=False)
+    stack.transact([alert("a"), alert("b")], commit=True)
+    stack.respond("one").wait_ready()
+    stack.transact([alert("lost-2"), alert("lost-3")], commit=False)
+    stack.transact([alert("c")], commit=True)
+    stack.wait_for(["a", "b", "c"])
+    assert stack.effects() == {"note/a": 1, "note/b": 1, "note/c": 1}
+    assert {result.alert_id for result in stack.said()} == {"a", "b", "c"}
+
+
+def test_what_is_done_is_not_done_again_after_a_clean_stop(stack: RespondStack) -> None:
+    first = stack.respond("one")
+    stack.tell(["a", "b"])
+    stack.wait_for(["a", "b"])
+    assert first.terminate() == 0
+    stack.publish([b"no alert", None])
+    stack.tell(["b", "c"])  # b once more, as if its offset had not been committed
+    stack.respond("two")
+    stack.wait_for(["c"])
+    assert stack.effects() == {"note/a": 1, "note/b": 1, "note/c": 1}
+    assert [letter["reason"] for letter in stack.letters()] == [b"not_a_record"] * 2
+
+
+def test_another_takes_over_and_nothing_is_done_twice_after_its_record(stack: RespondStack) -> None:
+    """One comes, the first is killed, one comes again, the second leaves: alerts all the while."""
+    names = [f"a{i}" for i in range(200)]
+    first = stack.respond("first")
+    first.wait_ready()
+    stack.tell(names[:50])
+    second = stack.respond("second")
+    stack.tell(names[50:100])
+    second.wait_ready()
+    stack.tell(names[100:150])
+    first.kill()
+    stack.wait_for(names[:150])
+    stack.respond("third").wait_ready()
+    stack.tell(names[150:])
+    assert second.terminate() == 0
+    stack.wait_for(names)
+    assert_nothing_after_its_record(stack, names)
+
+
+def test_a_broker_that_is_away_is_waited_for(make: Make, kafka_server: KafkaServer) -> None:
+    stack = make(kafka_server.bootstrap_servers, slow_s=0.3)
+    process = stack.respond("one")
+    process.wait_ready()
+    stack.tell(["a", "b", "c", "d", "e", "f"])
+    wait_until(lambda: bool(stack.effect_lines()), "the first effect")
+    kafka_server.stop()
+    kafka_server.start()
+    stack.tell(["g"])
+    stack.wait_for(["a", "b", "c", "d", "e", "f", "g"])
+    assert_nothing_after_its_record(stack, ["a", "b", "c", "d", "e", "f", "g"])
+    assert process.terminate() == 0
+
+
+APPROVED = """
+from stream_monitor.respond import Alert, Refused, on
+
+@on(approval=True)
+def retrain(alert: Alert):
+    return {"version": "2"}
+
+@on(model="card")
+def never(alert: Alert):
+    raise Refused("there is no card")
+"""
+
+
+def test_people_approve_reject_and_retry(make: Make, kafka_bootstrap: str) -> None:
+    stack = make(kafka_bootstrap, module=APPROVED)
+    config = str(stack.config_file("cli"))
+    stack.respond("one")
+    stack.tell(["a", "b"])
+    stack.tell(["c"], model="card")
+    stack.wait_for(["a", "b", "c"], ActionStatus.AWAITING_APPROVAL, "retrain")
+    stack.wait_for(["c"], ActionStatus.FAILED, "never")
+    assert "retrain/a" in command("actions", "list", "--config", config)
+    assert command("actions", "approve", "retrain/a", "--config", config) == "retrain/a: approved\n"
+    command("actions", "reject", "retrain/b", "--config", config)
+    command("actions", "retry", "never/", "--config", config)
+    stack.wait_for(["a"], ActionStatus.SUCCEEDED, "retrain")
+    wait_until(lambda: len([result for result in stack.said() if result.status is ActionStatus.FAILED]) == 2, "the second failure")
+    assert stack.last()["retrain/b"].reason is ActionReason.REJECTED
+    listed = command("actions", "list", "--config", config, "--json").splitlines()
+    assert len(listed) == 4
+    twice = subprocess.run(
+        [sys.executable, "-m", "stream_monitor", "actions", "approve", "retrain/a", "--config", config],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert twice.returncode == 2
+    assert "retrain/a is succeeded, not awaiting_approval: nothing was changed" in twice.stderr
+
+
+BURST = """
+from stream_monitor.respond import Alert, on
+
+@on(rate="7/6h")
+def retrain(alert: Alert):
+    return {}
+
+@on()
+def quick(alert: Alert):
+    return {}
+"""
+
+
+@pytest.mark.slow
+def test_a_burst_of_ten_thousand_keeps_memory_and_rates(make: Make, kafka_bootstrap: str) -> None:
+    stack = make(kafka_bootstrap, module=BURST)
+    process = stack.respond("one")
+    process.wait_ready()
+    before_mb = memory_mb(process)
+    names = [f"a{i}" for i in range(10_000)]
+    stack.tell(names)
+    took_s = wait_until(lambda: process.metric("actions_total", action="quick", status="succeeded") == 10_000, process.tail(), 180)
+    after_mb = memory_mb(process)
+    last = stack.last()
+    retrained = [result for result in last.values() if result.action == "retrain"]
+    assert sum(result.status is ActionStatus.SUCCEEDED for result in retrained) == 7
+    assert sum(result.reason is ActionReason.RATE_LIMITED for result in retrained) == 9_993
+    assert all(last[f"quick/{name}"].status is ActionStatus.SUCCEEDED for name in names)
+    FIGURES.info(f"10,000 alerts in {took_s:.0f} s, memory {before_mb:.0f} -> {after_mb:.0f} MB")
+    assert after_mb - before_mb < 150
+
+
+def assert_nothing_after_its_record(stack: RespondStack, names: list[str]) -> None:
+    """Every alert has its effect; an effect that took place more than once did so before the end of its key was on record."""
+    effects, ends = stack.effects(), {result.key: result.attempt for result in stack.said() if result.status is ActionStatus.SUCCEEDED}
+    assert set(effects) == {f"note/{name}" for name in names} == set(ends)
+    for line in stack.effect_lines():
+        key, attempt, _ = line.split()
+        assert int(attempt) <= ends[key], line
+    ended = [result.key for result in stack.said() if result.status is ActionStatus.SUCCEEDED]
+    FIGURES.info(f"{len(names)} alerts, {sum(effects.values())} effects, {len(ended)} ends")
