@@ -24,7 +24,7 @@ from stream_monitor.capture.schema import StreamKey
 from stream_monitor.pipeline.join.join import Join
 from stream_monitor.pipeline.join.outcomes import Outcomes
 from stream_monitor.pipeline.join.plan import JoinPlan
-from stream_monitor.pipeline.join.record import CaptureRows, JoinRecord, LabelRows
+from stream_monitor.pipeline.join.record import Captured, CaptureRows, JoinRecord, LabelRows
 from stream_monitor.pipeline.join.rows import row_type
 from stream_monitor.profile.outcome import OutcomeLayout
 from stream_monitor.window.spec import WindowSpec
@@ -65,7 +65,7 @@ class Spent:
 
 def plan_of(rows_max: int, pane_ms: int) -> JoinPlan:
     spec = WindowSpec(pane_ms, pane_ms, 5_000, MINUTE_MS, 200, 24 * 60 * MINUTE_MS)
-    return JoinPlan("loan", LAYOUT, "layout", (), (STREAM,), {STREAM: ()}, spec, LATENESS_MS, rows_max)
+    return JoinPlan("loan", LAYOUT, "layout", (), {STREAM: "baseline"}, {STREAM: ()}, spec, LATENESS_MS, rows_max)
 
 
 def batches(events: int, rate: float) -> Iterator[JoinRecord]:
@@ -86,7 +86,7 @@ def batches(events: int, rate: float) -> Iterator[JoinRecord]:
         none = np.zeros((0, BATCH), np.uint16)
         rows = CaptureRows(ids, time_ms, predicted, score, np.full(BATCH, np.nan), none, none)
         labels = LabelRows(due.ids, due.time_ms, due.label, np.full(len(due.ids), np.nan))
-        yield JoinRecord("loan", 1, "layout", ((STREAM, rows),), labels)
+        yield JoinRecord("loan", 1, "layout", (Captured(STREAM, "baseline", rows),), labels)
 
 
 def resident_mb() -> float:
@@ -101,7 +101,7 @@ def run(events: int, rate: float, rows_max: int, pane_ms: int, *, quiet: bool) -
     minute, peak_mb, half_mb, done = 0, 0.0, 0.0, 0
     for record in batches(events, rate):
         assert record.labels is not None
-        now_ms = int(record.captures[0][1].time_ms[-1])
+        now_ms = int(record.captures[0].rows.time_ms[-1])
         answer = spent("apply", lambda record=record, now_ms=now_ms: join.apply(record, now_ms))
         spent("add", lambda answer=answer: deque(map(outcomes.add, answer.changes), maxlen=0))
         done, labels = done + BATCH, labels + len(record.labels.ids)

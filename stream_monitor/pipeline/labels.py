@@ -34,8 +34,9 @@ def join_plan(name: str, model: Model, baselines: Mapping[StreamKey, Baseline], 
     segmentations = {
         stream: tuple(each for each in baseline.segments if each.name in model.segments) for stream, baseline in baselines.items()
     }
-    made_of = layout_id(layout, list(baselines.values()), model.segments, spec)
-    return JoinPlan(name, layout, made_of, facets, tuple(baselines), segmentations, spec, model.window.label_lateness, rows_max)
+    made_of = layout_id(layout, main, model.segments, max(map(len, segmentations.values())), spec)
+    ids = {stream: baseline.id for stream, baseline in baselines.items()}
+    return JoinPlan(name, layout, made_of, facets, ids, segmentations, spec, model.window.label_lateness, rows_max)
 
 
 def label_plans(

@@ -16,7 +16,7 @@ from stream_monitor.capture.schema import StreamKey
 from stream_monitor.errors import CodecError
 from stream_monitor.pipeline.join.join import Answer, Join
 from stream_monitor.pipeline.join.plan import JoinPlan
-from stream_monitor.pipeline.join.record import CaptureRows, JoinRecord, LabelRows, decode, encode
+from stream_monitor.pipeline.join.record import Captured, CaptureRows, JoinRecord, LabelRows, decode, encode
 from stream_monitor.profile.outcome import Group, OutcomeLayout, OutcomeRows, add_outcomes, delay_bin
 from stream_monitor.window.spec import WindowSpec
 
@@ -51,7 +51,7 @@ class Label:
 def plan_of(layout: OutcomeLayout, rows_max: int = 1_000_000, label_lateness_ms: int = 10**9) -> JoinPlan:
     spec = WindowSpec(PANE_MS, PANE_MS, 0, 0, 1, PANE_MS)
     facet = [None] if layout.groups else []  # only their number is asked for
-    return JoinPlan("loan", layout, "layout", tuple(facet), (KEY,), {KEY: ()}, spec, label_lateness_ms, rows_max)  # type: ignore[arg-type]
+    return JoinPlan("loan", layout, "layout", tuple(facet), {KEY: "baseline"}, {KEY: ()}, spec, label_lateness_ms, rows_max)  # type: ignore[arg-type]
 
 
 def spread(number: int) -> int:
@@ -78,7 +78,7 @@ def record_of(items: Sequence[Capture | Label], layout: OutcomeLayout) -> JoinRe
         np.array([item.label for item in labels], dtype=np.uint16),
         np.array([item.truth for item in labels], dtype=np.float64),
     )
-    return decode(encode(JoinRecord("loan", 1, "layout", ((KEY, rows),), told)))
+    return decode(encode(JoinRecord("loan", 1, "layout", (Captured(KEY, "baseline", rows),), told)))
 
 
 def naive(items: Sequence[Capture | Label], layout: OutcomeLayout) -> dict[int, list[int]]:

@@ -10,7 +10,7 @@ import pytest
 from stream_monitor.detect.outcomes.quality import quality
 from stream_monitor.pipeline.join.join import Join, JoinState
 from stream_monitor.pipeline.join.outcomes import Judged, Outcomes, OutcomeWindow
-from stream_monitor.pipeline.join.record import CaptureRows, JoinRecord, LabelRows
+from stream_monitor.pipeline.join.record import Captured, CaptureRows, JoinRecord, LabelRows
 from stream_monitor.profile.outcome import OutcomeLayout
 from stream_monitor.window.spec import WindowSpec
 from tests.property.test_join_laws import KEY, PANE_MS, plan_of
@@ -31,7 +31,7 @@ def some_events(random: np.random.Generator, n: int, pane: int, accuracy: float)
     time_ms = pane * PANE_MS + random.integers(0, PANE_MS, n)
     nothing, none = np.full(n, np.nan), np.zeros((0, n), dtype=np.uint16)
     rows = CaptureRows(ids, time_ms, predicted, np.zeros(n, dtype=np.uint16), nothing, none, none)
-    return JoinRecord("loan", 1, "layout", ((KEY, rows),), LabelRows(ids, time_ms + 1, label, nothing))
+    return JoinRecord("loan", 1, "layout", (Captured(KEY, "baseline", rows),), LabelRows(ids, time_ms + 1, label, nothing))
 
 
 def told(joins: Sequence[tuple[Join, JoinRecord]], size_ms: int) -> OutcomeWindow:
@@ -54,7 +54,7 @@ def holds(window: Judged, name: str, truth: float) -> bool:
 
 def figures(records: Sequence[JoinRecord]) -> dict[str, float]:
     """Of all events."""
-    pairs = [(rows.predicted, record.labels.label) for record in records for _, rows in record.captures if record.labels is not None]
+    pairs = [(rows.predicted, record.labels.label) for record in records for _, _, rows in record.captures if record.labels is not None]
     predicted, label = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
     return {"accuracy": float((predicted == label).mean()), "recall": float((predicted == label)[label == 2].mean())}
 

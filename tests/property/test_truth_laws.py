@@ -245,7 +245,7 @@ def test_live_numbers_make_the_same(rows: list[tuple[float, float | None]]) -> N
 def live_vector(layout: OutcomeLayout, baseline: Baseline, columns: Any, labels: list[Any]) -> Any:
     n, spec, key = len(columns), WindowSpec(1_000, 1_000, 0, 0, 1, 1_000), columns.stream
     facets = baseline.segments if layout.groups else ()
-    plan = JoinPlan("m", layout, "layout", facets, (key,), {key: ()}, spec, 1, 1)
+    plan = JoinPlan("m", layout, "layout", facets, {key: "baseline"}, {key: ()}, spec, 1, 1)
     ids = np.arange(n, dtype=np.uint64)
     captured = plan.capture_rows(columns, ids, np.arange(n))
     known = plan.label_rows(Labels("m", list(range(n)), [""] * n, [0] * n, labels), ids)

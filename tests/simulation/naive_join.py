@@ -58,9 +58,12 @@ class Change:
 
 @dataclass
 class Arrived:
-    """What one transaction took of one model. captures: with their stream and segments; labels: (event id, time, value)."""
+    """What one transaction took of one model. captures: with their stream and segments; labels: (event id, time, value).
 
-    captures: list[tuple[StreamKey, tuple[Segment, ...], Event]] = field(default_factory=list)
+    A stream that stands on another baseline by now is None: labels that its events bring are labels all the same.
+    """
+
+    captures: list[tuple[StreamKey | None, tuple[Segment, ...], Event]] = field(default_factory=list)
     labels: list[tuple[str, int, Any]] = field(default_factory=list)
 
     @property
@@ -148,6 +151,8 @@ class NaiveJoin:
 
     def adopt(self, plan: JoinPlan) -> list[Change]:
         """Other bounds: what is over under the old ones does not come back."""
+        stay = {stream for stream in plan.streams if plan.baselines[stream] == self.plan.baselines.get(stream)}
+        self.rows = {event_id: row for event_id, row in self.rows.items() if row.event is None or row.stream in stay}
         self.final_ms, self.plan = self._over_ms(), plan
         return self._narrow() if len(self.rows) > plan.rows_max else []
 
@@ -200,7 +205,8 @@ def meaning(plan: Plan, model: str) -> object:
     join = plan.joins.get(model)
     if join is None:
         return None
-    return join.layout, [plan.streams[stream].baseline.id for stream in join.streams], plan.config.models[model].segments, join.spec
+    main = plan.streams[StreamKey(model, None)].baseline.id
+    return join.layout, main, plan.config.models[model].segments, join.segment_columns, join.spec
 
 
 def fate(label: Label, plan: Plan) -> str:

@@ -154,7 +154,8 @@ class PartitionOracle:
                 stream = stream_of(arrival, made_under)
                 if stream is not None and self._reads(stream.model, made_under):
                     segments = tuple(segments_of(made_under.streams[stream], arrival.event))
-                    found.setdefault(stream.model, Arrived()).captures.append((stream, segments, arrival.event))
+                    fits = self._unfit(stream, made_under) is None
+                    found.setdefault(stream.model, Arrived()).captures.append((stream if fits else None, segments, arrival.event))
             for label in self.captures.labels.get(at, ())[first:end]:
                 if fate(label, made_under) == "taken" and label.model and label.event_id and self._reads(label.model, made_under):
                     found.setdefault(label.model, Arrived()).labels.append((label.event_id, label.time_ms, label.label))

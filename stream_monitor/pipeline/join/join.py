@@ -34,6 +34,10 @@ BLOCK: Final = 256
 """Panes of units whose vectors are added up at a time: 3 MB of a binary model's. Labels of one batch may touch all panes of a week."""
 
 
+GONE: Final = 65_535
+"""Stands for the place of a stream that the plan no longer has."""
+
+
 class Change(NamedTuple):
     """What rows changed in one pane of one unit: add `by`, int64[m], at the places `at` of its vector, int64[m], each there once.
 
@@ -106,8 +110,8 @@ class Join:
         self.plan.check(record)
         self._watermark_ms = watermark_ms
         answer = Answer()
-        for stream, captures in record.captures:
-            if stream in self.plan.streams:
+        for stream, baseline_id, captures in record.captures:
+            if self.plan.baselines.get(stream) == baseline_id:
                 self._captured(self.plan.streams.index(stream), captures, answer)
         if record.labels is not None:
             self._labelled(record.labels, answer)
@@ -134,12 +138,24 @@ class Join:
         return answer
 
     def adopt(self, plan: JoinPlan) -> Answer:
-        """Go on under other bounds; what is over does not come back."""
-        self._looked_ms, self.plan = self._horizon_ms, plan
+        """Go on under other bounds, with other streams; what is over does not come back."""
+        self._looked_ms = self._horizon_ms
+        if plan.baselines != self.plan.baselines and len(self):
+            self._move(plan)
+        self.plan = plan
         answer = Answer()
         if len(self) > plan.rows_max:
             self._narrow(answer)
         return answer
+
+    def _move(self, plan: JoinPlan) -> None:
+        """Rows of streams that stay get their new place; of those that are gone, or stand on another baseline, they are forgotten."""
+        places = {stream: place for place, stream in enumerate(plan.streams) if plan.baselines[stream] == self.plan.baselines.get(stream)}
+        moved = np.array([places.get(stream, GONE) for stream in self.plan.streams], dtype=np.uint16)
+        rows = self._live
+        rows["stream"] = np.where(rows["time_ms"] == UNSEEN, 0, moved[rows["stream"]])
+        self._keep(rows["stream"] != GONE)
+        self._page_of[:] = self._pages.touch()  # so that no older page brings back what was forgotten
 
     def outcomes(self, watermark_ms: int | None) -> list[Change]:
         """What all rows say, as if nothing had been said before."""

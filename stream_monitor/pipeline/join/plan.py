@@ -23,16 +23,17 @@ from stream_monitor.window.spec import WindowSpec
 
 @dataclass(frozen=True)
 class JoinPlan:
-    """One model's. facets: one segmentation for each facet, whose segments are `layout.groups`, in order; streams: the model's, in order.
+    """One model's. facets: one segmentation for each facet, whose segments are `layout.groups`, in order.
 
-    segmentations: by stream; all streams have the outcomes' one layout. rows_max: rows held before the join narrows to a sample.
+    baselines: the model's streams, in order, each with its baseline's id; segmentations: by stream; all streams have the outcomes' one
+    layout. rows_max: rows held before the join narrows to a sample.
     """
 
     model: str
     layout: OutcomeLayout
     layout_id: str
     facets: tuple[Segmentation, ...]
-    streams: tuple[StreamKey, ...]
+    baselines: Mapping[StreamKey, str]
     segmentations: Mapping[StreamKey, tuple[Segmentation, ...]]
     spec: WindowSpec
     label_lateness_ms: int
@@ -41,12 +42,17 @@ class JoinPlan:
     def check(self, record: JoinRecord) -> None:
         """Codes beyond the layout would be counted wherever they point to. Errors: CodecError."""
         codes = len(self.layout.classes) + 2
-        for stream, rows in record.captures:
+        for stream, _, rows in record.captures:
             fits = rows.groups.shape[0] == len(self.facets) and rows.segments.shape[0] == self.segment_columns
             if not fits or not _below(rows.predicted, codes) or not _below(rows.groups, len(self.layout.groups)) or not rows.ids.all():
                 raise CodecError(f"rows of {stream.model} that do not fit the layout of their outcomes")
         if record.labels is not None and not (_below(record.labels.label, codes) and record.labels.ids.all()):
             raise CodecError(f"labels of {record.model} that do not fit the layout of their outcomes")
+
+    @property
+    def streams(self) -> tuple[StreamKey, ...]:
+        """The model's, in order."""
+        return tuple(self.baselines)
 
     @property
     def segment_columns(self) -> int:
@@ -102,7 +108,7 @@ def _below(codes: NDArray[np.uint16], limit: int) -> bool:
     return int(codes.max(initial=0)) < max(limit, 1)
 
 
-def layout_id(layout: OutcomeLayout, baselines: Sequence[Baseline], segments: Sequence[str], spec: WindowSpec) -> str:
-    """16 hex digits that differ where rows mean something else."""
-    parts = repr((layout, [baseline.id for baseline in baselines], list(segments), spec))
+def layout_id(layout: OutcomeLayout, main: Baseline, segments: Sequence[str], segment_columns: int, spec: WindowSpec) -> str:
+    """16 hex digits that differ where rows of all streams mean something else, or have another shape. main: the model's own baseline."""
+    parts = repr((layout, main.id, list(segments), segment_columns, spec))
     return hashlib.sha256(parts.encode()).hexdigest()[:16]

@@ -43,6 +43,14 @@ class LabelRows(NamedTuple):
     truth: NDArray[np.float64]
 
 
+class Captured(NamedTuple):
+    """Events of one stream, coded on the baseline with this id."""
+
+    stream: StreamKey
+    baseline_id: str
+    rows: CaptureRows
+
+
 @dataclass(frozen=True, slots=True)
 class JoinRecord:
     """One record. revision: of the config it was made under; layout_id: of the outcomes' layout, which says what the codes mean."""
@@ -50,7 +58,7 @@ class JoinRecord:
     model: str
     revision: int
     layout_id: str
-    captures: tuple[tuple[StreamKey, CaptureRows], ...]
+    captures: tuple[Captured, ...]
     labels: LabelRows | None
 
 
@@ -59,6 +67,8 @@ class _Captures(msgspec.Struct, array_like=True, frozen=True):
     columns: tuple[bytes, ...]
     facets: int
     segmentations: int
+    baseline_id: str = ""
+    """Absent in records of version 0.1, whose layouts have other ids."""
 
 
 class _Wire(msgspec.Struct, array_like=True, frozen=True):
@@ -78,7 +88,8 @@ _decoder: Final = msgspec.msgpack.Decoder(_Wire)
 def encode(record: JoinRecord) -> bytes:
     """A record as one frame. Errors: CodecError where it is too large."""
     captures = [
-        _Captures(stream.version, _pack(rows, _CAPTURE_TYPES), len(rows.groups), len(rows.segments)) for stream, rows in record.captures
+        _Captures(stream.version, _pack(rows, _CAPTURE_TYPES), len(rows.groups), len(rows.segments), baseline_id)
+        for stream, baseline_id, rows in record.captures
     ]
     labels = () if record.labels is None else _pack(record.labels, _LABEL_TYPES)
     return seal(FrameKind.JOIN, _encoder.encode(_Wire(record.model, record.revision, record.layout_id, captures, labels)))
@@ -88,7 +99,7 @@ def decode(frame: bytes) -> JoinRecord:
     """Read a frame. Errors: CodecError."""
     try:
         wire = _decoder.decode(unseal(FrameKind.JOIN, frame))
-        captures = tuple((StreamKey(wire.model, each.version), _captures(each)) for each in wire.captures)
+        captures = tuple(Captured(StreamKey(wire.model, each.version), each.baseline_id, _captures(each)) for each in wire.captures)
         labels = LabelRows(*_unpack(wire.labels, _LABEL_TYPES)) if wire.labels else None
     except (*UNREADABLE, ValueError, TypeError) as error:
         raise CodecError(f"a join record that cannot be read: {error}") from None

@@ -7,7 +7,7 @@ import numpy as np
 from stream_monitor.capture.columns import Columns
 from stream_monitor.capture.labels import Labels, label_problem
 from stream_monitor.pipeline.join.plan import JoinPlan
-from stream_monitor.pipeline.join.record import CaptureRows, JoinRecord, LabelRows
+from stream_monitor.pipeline.join.record import Captured, CaptureRows, JoinRecord, LabelRows
 from stream_monitor.pipeline.plan import Plan
 from stream_monitor.pipeline.summarise import NO_ID, hashes_of
 
@@ -19,11 +19,11 @@ def join_records(plan: Plan, columns: Sequence[Columns], labels: Sequence[Labels
 
 def _record(plan: Plan, join: JoinPlan, columns: Sequence[Columns], labels: Sequence[Labels]) -> JoinRecord | None:
     mine = [part for part in columns if part.stream.model == join.model and len(part)]
-    captures = tuple((part.stream, _captures(join, part)) for part in mine)
+    captures = tuple(Captured(part.stream, join.baselines[part.stream], _captures(join, part)) for part in mine)
     told = [
         join.label_rows(each, hashes_of(each.event_ids)) for each in (*_own(mine, join), *labels) if each.model == join.model and len(each)
     ]
-    if not any(len(rows.ids) for _, rows in captures) and not told:
+    if not any(len(each.rows.ids) for each in captures) and not told:
         return None
     found = None if not told else LabelRows(*map(np.concatenate, zip(*told, strict=True)))
     return JoinRecord(join.model, plan.revision, join.layout_id, captures, found)
