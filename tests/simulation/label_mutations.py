@@ -215,3 +215,18 @@ def labels_tell_event_time() -> Iterator[None]:
 
     with instead(ProfileWorker, "_track", make):
         yield
+
+
+# ---- versions
+
+
+@mutation
+def rows_of_a_replaced_version_kept() -> Iterator[None]:
+    """Another config's streams are taken for those that the rows were of."""
+
+    def adopt(join: Join, plan: JoinPlan) -> Answer:
+        join._looked_ms, join.plan = join._horizon_ms, plan
+        return Answer()
+
+    with instead(Join, "adopt", lambda _: adopt):
+        yield

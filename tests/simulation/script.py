@@ -158,15 +158,17 @@ class _Writer:
     def _changed(self, tree: dict[str, Any]) -> dict[str, Any]:
         new: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(tree))
         loan = new["models"]["loan"]
-        change = self.random.choice(("baseline", "baseline", "threshold", "window", "model", "segments", "feature", "version", "version"))
+        change = self.random.choice(("baseline", "baseline", "threshold", "window", "model", "segments", "feature"))
+        if change == "threshold" and self.random.choice((True, False)):
+            change = "version"
         self.seen.add(Kind.BASELINE_APPLIED if change in ("baseline", "version") else Kind.CONFIG_APPLIED)
         if change == "baseline":
             loan["baseline"] = "other" if loan["baseline"] == "loan" else "loan"
         elif change == "version":
-            baseline = self.random.choice([name for name in ("loan2", "other", None) if {"2": {"baseline": name}} != loan["versions"]])
-            loan["versions"] = {} if baseline is None else {"2": {"baseline": baseline}}
+            named = loan["versions"].get("2", {}).get("baseline")
+            loan["versions"] = {"loan2": {"2": {"baseline": "other"}}, "other": {}, None: {"2": {"baseline": "loan2"}}}[named]
         elif change == "threshold":
-            loan["thresholds"] = {"psi": self.random.choice((0.05, 0.5))}
+            loan["thresholds"] = {"psi": 0.05 if loan.get("thresholds") else 0.5}
         elif change == "window":
             loan["window"] = {**loan["window"], **random_window(self.random)}
         elif change == "model" and "fraud" in new["models"]:

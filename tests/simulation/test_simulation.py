@@ -20,8 +20,9 @@ RARE = {
     "gone_unit_left_in_the_snapshot": 200,
     "snapshot_taken_before_the_commit": 200,
     "panes_merge_across_baselines": 1_500,
+    "rows_of_a_replaced_version_kept": 500,
 }
-ONLY = {"panes_merge_across_baselines": Kind.BASELINE_APPLIED}
+ONLY = {"panes_merge_across_baselines": Kind.BASELINE_APPLIED, "rows_of_a_replaced_version_kept": Kind.BASELINE_APPLIED}
 """Mistakes that cannot matter unless this is in the script: seeds without it are not run."""
 
 
