@@ -7,10 +7,10 @@ from stream_monitor.alert.wording import amount, is_share, percent, what, when, 
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.detect.decide import title_of
 from stream_monitor.detect.finding import Key, Score
-from stream_monitor.detect.registry import OPERATIONS
+from stream_monitor.detect.registry import CAPTURE, OPERATIONS
 from stream_monitor.detect.report import WindowRef
 
-_YES_OR_NO: Final = frozenset({"missing_feature", "constant", "field_set_changed", "silence"})
+_YES_OR_NO: Final = frozenset({"missing_feature", "constant", "field_set_changed", "silence", "producer_silence"})
 """Their numbers say nothing once they are quiet."""
 
 
@@ -47,7 +47,7 @@ def _now(score: Score) -> str:
     name, value = score.key.detector, score.score
     if value is None or name in _YES_OR_NO:
         return ""
-    if name in OPERATIONS:
+    if name in OPERATIONS or name in CAPTURE:
         return f" ({amount(name, value)}, limit {amount(name, score.threshold)})"
     if is_share(name):
         return f" ({title_of(name)} in {percent(value)}, limit {percent(score.threshold)})"

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from stream_monitor.alert.alert import Affected, Evidence, Moved
+from stream_monitor.alert.capture import CAPTURED
 from stream_monitor.alert.labels import told_by_labels
 from stream_monitor.alert.wording import FIGURES, amount, chance, is_share, moment, percent, split, what, when, who
 from stream_monitor.capture.schema import StreamKey
@@ -136,12 +137,14 @@ _WHOLE: Final[Mapping[str, Callable[[Finding, WindowRef], str]]] = {
     "bottleneck": _bottleneck,
     "idle_capacity": _idle,
     "attribution_ndcg": _attributions,
+    **CAPTURED,
 }
 
 
 def _moved(finding: Finding, moved: tuple[Moved, ...], window: WindowRef) -> str:
     """The bin that moved most; bad values of a column are told as a share already."""
-    if not moved or finding.interval is not None or finding.key.kind in (FindingKind.CONCEPT_DRIFT, FindingKind.ATTRIBUTION_DRIFT):
+    kinds = (FindingKind.CONCEPT_DRIFT, FindingKind.ATTRIBUTION_DRIFT, FindingKind.CAPTURE_HEALTH)
+    if not moved or finding.interval is not None or finding.key.kind in kinds:
         return ""
     if finding.key.kind is FindingKind.DATA_QUALITY and finding.key.feature is not None:
         return ""

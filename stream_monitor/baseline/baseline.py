@@ -11,7 +11,7 @@ from stream_monitor.baseline.column import BaselineColumn, CategoricalColumn, Na
 from stream_monitor.baseline.segments import Segmentation
 from stream_monitor.baseline.truth import Truth
 from stream_monitor.capture.columns import Columns
-from stream_monitor.capture.schema import Kind, Role, Schema
+from stream_monitor.capture.schema import PRODUCER, Kind, Role, Schema
 from stream_monitor.profile.attributions import Attributions
 from stream_monitor.profile.layout import Layout
 from stream_monitor.profile.profile import Profile
@@ -91,7 +91,8 @@ class Baseline:
         """What to read from events."""
         columns = tuple(entry.column for entry in self.columns)
         attributed = tuple(column.name for column in columns if self.attribution and column.role is Role.FEATURE)
-        return Schema(columns, tuple(each.name for each in self.segments if each.is_metadata), attributed)
+        named = [each.name for each in self.segments if each.is_metadata]
+        return Schema(columns, tuple(dict.fromkeys([*named, PRODUCER])), attributed)
 
     @cached_property
     def layout(self) -> Layout:

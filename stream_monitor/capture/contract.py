@@ -65,7 +65,12 @@ CAPTURE: Final = (
         "`cpu_ratio`, `memory_bytes`, `gpu_ratio`, `gpu_memory_bytes`, `network_bytes` of the serving process.",
     ),
     Field("attributions", ("object",), "no", "Feature -> number, SHAP or similar: which features this answer rests on."),
-    Field("metadata", ("object",), "no", "Name -> string: segments and facets that are not features."),
+    Field(
+        "metadata",
+        ("object",),
+        "no",
+        "Name -> string: segments and facets that are not features; `producer`: who sent it, or else the header `ce_source`.",
+    ),
 )
 LABEL: Final = (
     Field("event_id", ("string",), "yes", "Of the capture that this is the truth of."),

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 PREDICTION = "prediction"
 SCORE = "prediction.score"
+PRODUCER = "producer"
+"""The metadata field that names who sent an event; it is always read."""
 
 
 class Kind(StrEnum):
@@ -41,7 +43,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """Columns in the baseline's order; names are unique per role. metadata: names of the metadata fields that segments are made by.
+    """Columns in the baseline's order; names are unique per role. metadata: names of the metadata fields that are read.
 
     attributions: names of the features whose attributions are read: all of them, or none.
     """

@@ -47,7 +47,8 @@ class CaptureClient:
     bootstrap_servers: `host:port,…`. model, version: of every event, unless a call names another. topic, labels_topic: what the
     monitor's config names as `topics.captures` and `topics.labels`. queue_events_max, queue_bytes_max: what may wait for Kafka; one more is
     dropped. linger_s: how long an event may wait for others to be sent with. delivery_timeout_s: after which an event that Kafka did
-    not take is given up. properties: librdkafka's own, over all of these (SASL, TLS, …).
+    not take is given up. producer: who sends (a service, host or region), by which one that falls silent is named; the header `ce_source`.
+    properties: librdkafka's own, over all of these (SASL, TLS, …).
 
     The producer starts at the first call, in the process that makes it: a client may be made before a server forks its workers.
     Use it as a context manager, sync or async, or call `close`: what is queued is sent then.
@@ -65,6 +66,7 @@ class CaptureClient:
         queue_bytes_max: int = 64 << 20,
         linger_s: float = 0.05,
         delivery_timeout_s: float = 30.0,
+        producer: str | None = None,
         properties: Mapping[str, str | int | float | bool] | None = None,
     ) -> None:
         self._model, self._version, self._topic, self._labels_topic = model, version, topic, labels_topic
@@ -80,6 +82,7 @@ class CaptureClient:
             "log_level": 2,  # else each attempt to reach a broker that is away is a line, ten in a second; `_troubled` says it
             **(properties or {}),
         }
+        self._headers = [] if producer is None else [("ce_source", producer.encode())]
         self._lock = threading.Lock()
         self._counts = {field.name: 0 for field in fields(Stats)}
         self._warned_s: dict[str, float] = {}
@@ -186,7 +189,7 @@ class CaptureClient:
             self._count("dropped", "a capture came after the client was closed")
             return
         try:
-            self._started().produce(topic, value, key, timestamp=time_ms, on_delivery=self._answered)
+            self._started().produce(topic, value, key, timestamp=time_ms, headers=self._headers, on_delivery=self._answered)
         except BufferError:
             self._count("dropped", "captures are dropped: the queue is full, Kafka is slow or away")
         except Exception as error:  # noqa: BLE001 - whatever is wrong with Kafka, the prediction must be answered

@@ -14,11 +14,13 @@ from stream_monitor.detect.finding import Finding, FindingKind, Key, Score, Scor
 from stream_monitor.detect.finding import is_finding as is_finding
 from stream_monitor.detect.operations import IDLE, Operating
 from stream_monitor.detect.pair import Floats, Pair
+from stream_monitor.detect.producers import SILENT, Producers
 from stream_monitor.detect.reference import Reference
-from stream_monitor.detect.registry import BY_COLUMN, OPERATIONS, SEQUENTIAL, VOLUME
+from stream_monitor.detect.registry import BY_COLUMN, CAPTURE, OPERATIONS, SEQUENTIAL, VOLUME
 from stream_monitor.detect.registry import cause_of as cause_of
 from stream_monitor.detect.registry import title_of as title_of
 from stream_monitor.detect.sequential.shift import Shift
+from stream_monitor.detect.transit import TransitWatch
 from stream_monitor.detect.volume import Volume
 from stream_monitor.detect.whole import WHOLE, WholeScore
 from stream_monitor.profile.profile import Profile
@@ -37,7 +39,8 @@ Shifts = Mapping[tuple[int, str], Shift]
 def count_tests(schema: Schema, judged: Set[str], detectors: Collection[str] | None = None) -> int:
     """How many tests decide on one window: what `gate.alpha` divides the budget by. judged: names of the columns that count.
 
-    Detectors of one column with the same gate share its test, for they share an alert; those of operations share one test out.
+    Detectors of one column with the same gate share its test, for they share an alert; those of operations share one test out, and so do
+    those of captures.
     """
     columns = [column for column in schema.columns if column.name in judged]
     on = [detector for name, detector in BY_COLUMN.items() if detectors is None or name in detectors]
@@ -46,7 +49,8 @@ def count_tests(schema: Schema, judged: Set[str], detectors: Collection[str] | N
     whole = sum(detectors is None or name in detectors for name in (*WHOLE, *VOLUME))
     operations = any(detectors is None or name in detectors for name in OPERATIONS)
     attributions = bool(schema.attributions) and (detectors is None or NDCG in detectors)
-    return gates + _SERIES * sequential * len(columns) + whole + operations + attributions
+    captures = any(detectors is None or name in detectors for name in CAPTURE)
+    return gates + _SERIES * sequential * len(columns) + whole + operations + attributions + captures
 
 
 class _Row(NamedTuple):
@@ -137,6 +141,20 @@ class Judge:
         on = [name for name in OPERATIONS if self._is_on(name)]
         scores = operating.judge(start_ms, end_ms, window, self.alpha / len(on), partial(self.threshold, None)) if on else []
         return [score for score in scores if score.key.detector in on]
+
+    def judge_transit(self, watch: TransitWatch, start_ms: int, end_ms: int, window: Profile) -> list[Score]:
+        """Scores of how the events of [start_ms, end_ms) came here, which `watch` then knows; see `TransitWatch.judge`."""
+        scores = watch.judge(start_ms, end_ms, window, self._capture_alpha, partial(self.threshold, None))
+        return [score for score in scores if self._is_on(score.key.detector)]
+
+    def judge_producers(self, producers: Producers, start_ms: int, end_ms: int, fresh: Profile) -> list[Score]:
+        """The score of producers that are silent in [start_ms, end_ms), whose events `fresh` is of; see `Producers.judge`."""
+        scores = producers.judge(start_ms, end_ms, fresh, self._capture_alpha, self.threshold(None, SILENT))
+        return scores if self._is_on(SILENT) else []
+
+    @property
+    def _capture_alpha(self) -> float:
+        return self.alpha / max(sum(map(self._is_on, CAPTURE)), 1)
 
     def findings(self, scores: Sequence[Score], window: Profile, shifts: Sequence[Shift] = ()) -> list[Finding]:
         """Those of the window's scores that are judged, over their threshold and beyond chance, in the same order."""

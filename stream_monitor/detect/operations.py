@@ -22,13 +22,10 @@ from stream_monitor.capture.calls import LATENCY
 from stream_monitor.detect.finding import FindingKind, Key, Score, ScoreStatus, Shown, is_finding
 from stream_monitor.detect.gate import more_often
 from stream_monitor.detect.levels import ERROR_RISE, ERRORS, P95, QUANTILES, THROUGHPUT, at_least, levels_of, limit_of, p_rise
+from stream_monitor.detect.usual import NEAR, before, remember
 from stream_monitor.profile.logarithmic import LogHistogram
 from stream_monitor.profile.profile import Profile
 
-NEAR: Final = 12
-"""Windows before the first judgement, and of a new level: an hour of 5-minute ones."""
-PAST: Final = 36
-"""Usual windows that are remembered, with what they failed by: some 10 KB in a snapshot."""
 CODES_MAX: Final = 8
 """Error codes remembered of a window, the most frequent ones."""
 BOTTLENECK_FACTOR: Final = 1.1
@@ -84,25 +81,19 @@ class Operating:
         if not window.events or not (self._state.told or window.operations.told):
             return []
         now = _block(start_ms, end_ms, window)
-        judged = _Judged(now, window.operations.measure(LATENCY), self._before(start_ms), (end_ms - start_ms) / 1000, alpha, limits)
+        usual, latency = before(self._state.near, start_ms), window.operations.measure(LATENCY)
+        judged = _Judged(now, latency, usual, (end_ms - start_ms) / 1000, alpha, limits)
         scores = [judged.score(name) for name in now.levels] + judged.bottleneck()
         self._feed(start_ms, now, any(map(is_finding, scores)))
         return scores + self._idle(now, limits(IDLE))
-
-    def _before(self, start_ms: int) -> tuple[Block, ...]:
-        return tuple(block for block in self._state.near if block.end_ms <= start_ms)
 
     def _feed(self, start_ms: int, now: Block, is_found: bool) -> None:
         state, idle_ms, utilisation = self._state, self._state.idle_ms, _utilisation(now)
         if now.end_ms > state.idle_end_ms and utilisation is not None:
             fresh_ms = now.end_ms - max(start_ms, state.idle_end_ms)
             idle_ms = idle_ms + fresh_ms if utilisation < IDLE_BELOW else 0
-        near, odd = state.near, state.odd
-        if start_ms >= max((block.end_ms for block in (*near[-1:], *odd[-1:])), default=start_ms):
-            near, odd = (near, (*odd, now)) if is_found else ((*near, now), ())
-        if len(odd) == NEAR:
-            near, odd = odd, ()
-        self._state = OperatingState(near[-PAST:], odd, True, idle_ms, max(now.end_ms, state.idle_end_ms))
+        near, odd = remember(state.near, state.odd, now, start_ms, is_found=is_found)
+        self._state = OperatingState(near, odd, True, idle_ms, max(now.end_ms, state.idle_end_ms))
 
     def _idle(self, now: Block, hours: float) -> list[Score]:
         """For how many hours of windows utilisation has been low: the GPU's where there is one, else the CPU's."""

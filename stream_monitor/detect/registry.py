@@ -12,7 +12,9 @@ from stream_monitor.detect.operations import BOTTLENECK_FACTOR, IDLE_HOURS
 from stream_monitor.detect.outcomes.bias import BIAS
 from stream_monitor.detect.outcomes.metrics import DROP, METRICS
 from stream_monitor.detect.outcomes.told import TOLD
+from stream_monitor.detect.producers import SILENT
 from stream_monitor.detect.quality import QUALITY
+from stream_monitor.detect.transit import DELAY, MIX, SHIFT_MAX, SKEW, SKEW_MAX_MS
 from stream_monitor.detect.volume import VOLUME_FACTOR
 from stream_monitor.detect.whole import WHOLE
 
@@ -65,6 +67,13 @@ ATTRIBUTIONS: Final[Mapping[str, Meaning]] = {
     "attribution_share": Meaning("share of all attribution", "attribution share", inf),
 }
 """Those that read how much features counted; the share is told and not judged, so its threshold is none; see `attributions`."""
+CAPTURE: Final[Mapping[str, Meaning]] = {
+    DELAY: Meaning("capture delay p95", "delay", inf),
+    SKEW: Meaning("clock skew", "clocks", SKEW_MAX_MS),
+    SILENT: Meaning("number of a producer's events that did not come", "producers", 0.0),
+    MIX: Meaning("shift between producers", "producers", SHIFT_MAX),
+}
+"""Those that read how events came here; see `transit` and `producers`."""
 OUTCOMES: Final[Mapping[str, Meaning]] = {
     **{name: Meaning(row.title, "relation" if name == "conditional_entropy" else "quality", 0.0) for name, row in METRICS.items()},
     **{name: Meaning(row.title, "bias", 0.0) for name, row in BIAS.items()},
@@ -76,7 +85,7 @@ OUTCOME_THRESHOLDS: Final = (*METRICS, *(name + DROP for name in METRICS), *BIAS
 PLUGIN: Final = Meaning("shift", DISTRIBUTION, 0.05)
 _BUILT_IN: Final[Mapping[str, Meaning]] = {
     name: Meaning(each.title, each.cause, each.default_threshold)
-    for table in (BY_COLUMN, SEQUENTIAL, WHOLE, VOLUME, OPERATIONS, ATTRIBUTIONS, OUTCOMES, LOSS)
+    for table in (BY_COLUMN, SEQUENTIAL, WHOLE, VOLUME, OPERATIONS, ATTRIBUTIONS, CAPTURE, OUTCOMES, LOSS)
     for name, each in table.items()
 }
 NAMES: Final = tuple(_BUILT_IN)

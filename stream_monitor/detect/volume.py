@@ -48,8 +48,9 @@ class VolumeState(msgspec.Struct, frozen=True, array_like=True):
 class Volume:
     """Judges every window of one model once, in the order of their ends, those without events too; all of one length."""
 
-    def __init__(self, state: VolumeState | None = None) -> None:
-        self._state = VolumeState() if state is None else state
+    def __init__(self, state: VolumeState | None = None, past_max: int = PAST) -> None:
+        """past_max: windows that are remembered."""
+        self._state, self._past_max = VolumeState() if state is None else state, past_max
 
     def to_state(self) -> VolumeState:
         """What a later `Volume` goes on from."""
@@ -90,8 +91,8 @@ class Volume:
         state = self._state
         lacking = (start_ms - state.end_ms) // size_ms if state.past else 0
         if lacking > 0:
-            zeros = (0,) * min(lacking, PAST)
-            self._state = VolumeState(state.end_ms + lacking * size_ms, state.near, state.odd, (*state.past, *zeros)[-PAST:])
+            zeros = (0,) * min(lacking, self._past_max)
+            self._state = VolumeState(state.end_ms + lacking * size_ms, state.near, state.odd, (*state.past, *zeros)[-self._past_max :])
 
     def _feed(self, end_ms: int, events: int, is_found: bool) -> None:
         state = self._state
@@ -103,7 +104,7 @@ class Volume:
             near, odd = (*state.near, events), ()
         if len(odd) == NEAR:
             near, odd = (*near[-1:], *odd), ()
-        self._state = VolumeState(end_ms, near[-NEAR - 1 :], odd, (*state.past, events)[-PAST:])
+        self._state = VolumeState(end_ms, near[-NEAR - 1 :], odd, (*state.past, events)[-self._past_max :])
 
     def _same_times(self, end_ms: int, size_ms: int) -> list[int]:
         """The counts at the same time of each earlier day that is known: of the window then, the one before and the one after."""

@@ -31,7 +31,9 @@ def report_window(unit: Unit, key: UnitKey, window: Window, revision: int, stamp
     scores = judge.judge(window.profile, shifts)
     if unit.traffic.end_ms is None or window.end_ms > unit.traffic.end_ms:
         scores += unit.judge_traffic(judge, window.end_ms, window.fresh.events)
+        scores += judge.judge_producers(unit.producers, window.end_ms - unit.plan.spec.every_ms, window.end_ms, window.fresh)
     scores += judge.judge_operations(unit.operating, ref.start_ms, ref.end_ms, window.profile)
+    scores += judge.judge_transit(unit.transit, ref.start_ms, ref.end_ms, window.profile)
     raised = [_raise(unit.plan.baseline, finding, window, affected) for finding in judge.findings(scores, window.profile, shifts)]
     said = (unit.book.advance if is_first else unit.book.correct)(ref, scores, raised, stamp)
     return Said(window_scores(stream, dict(segment), ref, revision, scores), said)

@@ -9,8 +9,10 @@ import msgspec
 from stream_monitor.alert.life import AlertBook, BookState
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.detect.operations import Operating, OperatingState
+from stream_monitor.detect.producers import Producers, ProducerState
 from stream_monitor.detect.sequential.shift import Shift
 from stream_monitor.detect.sequential.watch import Sequential
+from stream_monitor.detect.transit import TransitState, TransitWatch
 from stream_monitor.detect.volume import Volume, VolumeState
 from stream_monitor.errors import CodecError
 from stream_monitor.pipeline.join.join import Join, JoinState
@@ -87,6 +89,8 @@ class _UnitWire(msgspec.Struct, array_like=True, frozen=True):
     operating: OperatingState = OperatingState()
     """Absent in records of version 2."""
     labelled: LabelledState | None = None
+    transit: TransitState = TransitState()
+    producers: dict[str, ProducerState] = {}
 
 
 class _PageWire(msgspec.Struct, array_like=True, frozen=True):
@@ -189,6 +193,8 @@ def save_unit(state: State, key: UnitKey) -> bytes:
         traffic=unit.traffic,
         operating=unit.operating.to_state(),
         labelled=None if unit.labelled is None else unit.labelled.to_state(),
+        transit=unit.transit.to_state(),
+        producers=unit.producers.to_state(),
     )
     return seal(FrameKind.SNAPSHOT, msgspec.msgpack.encode(wire))
 
@@ -210,6 +216,7 @@ def load_unit(state: State, content: bytes) -> None:
     sequential = Sequential.decode(plan.sequential, wire.sequential)
     operating = Operating(wire.operating)
     unit = Unit(plan, windows, sequential, Volume(wire.volume), book, dict(wire.revisions), list(wire.shifts), wire.traffic, operating)
+    unit.transit, unit.producers = TransitWatch(wire.transit), Producers(wire.producers)
     unit.labelled = labelled_of((stream, wire.segment), plan)
     if unit.labelled is not None and wire.labelled is not None:
         unit.labelled.load(wire.labelled)

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from stream_monitor.baseline.encode import Coded, slice_sums, summarise_groups
 from stream_monitor.baseline.segments import Segmentation
+from stream_monitor.capture import cloudevents
 from stream_monitor.capture.columns import Columns, Raw
+from stream_monitor.capture.schema import PRODUCER
 from stream_monitor.pipeline.plan import Plan, StreamPlan
 from stream_monitor.profile import kernels
 from stream_monitor.profile.attributions import Attributions, AttributionSizes
@@ -21,6 +23,7 @@ from stream_monitor.profile.operations import CallBins, Operations
 from stream_monitor.profile.profile import SAMPLES_MAX, Profile, Sample
 from stream_monitor.profile.slice_codec import CELLS_MAX
 from stream_monitor.profile.slices import SLICE_MS, Slices
+from stream_monitor.profile.transit import Senders, Transit
 
 NO_ID: Final = np.uint64(0)
 _GOLDEN: Final = np.uint64(0x9E3779B97F4A7C15)
@@ -60,8 +63,9 @@ class _Batch:
         slices = self._slices(group, len(keys))
         for key, members, summary, own in zip(keys.tolist(), _members(group, len(keys)), summaries, slices, strict=True):
             pane, place = divmod(key, len(labels))
+            transit = Transit.empty() if segmentation else self._senders.of(members)
             parts = (self._samples(members), self._ids(members), self._extra(members))
-            profile = Profile(*summary, *parts, self._operations(members), self._attributions(members))
+            profile = Profile(*summary, *parts, self._operations(members), self._attributions(members), transit)
             for part, rest in zip(_parts(own), _first_then(profile, Profile.empty(baseline.layout)), strict=False):
                 yield PaneProfile(self.stream.key, labels[place], pane * pane_ms, pane_ms, baseline.id, self.plan.revision, rest, part)
 
@@ -94,10 +98,25 @@ class _Batch:
         return (whole.part(low, high) for low, high in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True))
 
     @cached_property
+    def _taken(self) -> Sequence[Raw]:
+        """Each event's message."""
+        rows, messages = self.columns.rows, self.messages
+        return messages if len(rows) == len(messages) else [messages[row] for row in rows.tolist()]  # rows rise: as many are all
+
+    @cached_property
+    def _senders(self) -> Senders:
+        """Who sent each event, by `metadata.producer` or else by the header `ce_source`, and how long it took."""
+        stamps = [message.timestamp() for message in self._taken]
+        sent_ms = np.array([stamp_ms if kind else np.nan for kind, stamp_ms in stamps], dtype=np.float64)
+        named = self.columns.metadata.get(PRODUCER) or (None,) * len(stamps)
+        pairs = zip(named, self._taken, strict=True)
+        producers = [cloudevents.attribute(message, cloudevents.SOURCE) if name is None else name for name, message in pairs]
+        return Senders(producers, sent_ms - self.columns.time_ms)
+
+    @cached_property
     def _priorities(self) -> NDArray[np.uint64]:
         """A pseudo-random number per message, from its coordinates alone (splitmix64), so that the same events are always the samples."""
-        rows, messages = self.columns.rows, self.messages
-        taken = messages if len(rows) == len(messages) else [messages[row] for row in rows.tolist()]  # rows rise: as many are all
+        taken = self._taken
         offsets = np.array([message.offset() for message in taken], dtype=np.uint64)
         partitions = np.array([message.partition() for message in taken], dtype=np.uint64)
         mixed = (offsets + (partitions << np.uint64(48))) * _GOLDEN

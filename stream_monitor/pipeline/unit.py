@@ -12,8 +12,10 @@ from stream_monitor.capture.schema import StreamKey
 from stream_monitor.detect.decide import Judge
 from stream_monitor.detect.finding import FindingKind, Score, Severity
 from stream_monitor.detect.operations import Operating
+from stream_monitor.detect.producers import Producers
 from stream_monitor.detect.sequential.shift import Shift
 from stream_monitor.detect.sequential.watch import Sequential
+from stream_monitor.detect.transit import TransitWatch
 from stream_monitor.detect.volume import Volume
 from stream_monitor.pipeline.join.labelled import Labelled
 from stream_monitor.pipeline.join.outcomes import Outcomes
@@ -50,6 +52,8 @@ class Unit:
     shifts: list[Shift] = field(default_factory=list)
     traffic: Traffic = field(default_factory=Traffic)
     operating: Operating = field(default_factory=Operating)
+    transit: TransitWatch = field(default_factory=TransitWatch)
+    producers: Producers = field(default_factory=Producers)
     labelled: Labelled | None = None
     """None for a model without a task."""
 
@@ -64,12 +68,13 @@ class Unit:
     def successor(self, key: UnitKey, plan: StreamPlan, watermark_ms: int | None) -> "Unit":
         """A unit on new ground; a late event of a window that this one reported makes the next revision of it, not a second first.
 
-        What traffic and operations are usual hangs on the windows' length alone, so it is kept over a new baseline.
+        What traffic, operations and captures are usual hangs on the windows' length alone, so it is kept over a new baseline.
         """
         successor = Unit.new(key, plan, watermark_ms)
         successor.revisions = dict(self.revisions)
         if plan.spec == self.plan.spec:
             successor.volume, successor.traffic, successor.operating = self.volume, self.traffic, self.operating
+            successor.transit, successor.producers = self.transit, self.producers
         return successor
 
     def adopt(self, plan: StreamPlan) -> None:

@@ -23,6 +23,7 @@ from stream_monitor.profile.packing import Packed, pack, unpack
 from stream_monitor.profile.profile import SAMPLES_MAX, Profile, Sample
 from stream_monitor.profile.slice_codec import SlicesWire, slices_from_wire, slices_to_wire
 from stream_monitor.profile.slices import Slices
+from stream_monitor.profile.transit_codec import TransitWire, transit_from_wire, transit_to_wire
 
 Segment = tuple[tuple[str, str], ...]
 """Sorted (name, value) pairs; empty for the whole."""
@@ -74,6 +75,8 @@ class ProfileWire(msgspec.Struct, array_like=True, frozen=True):
     """None: empty; records of version 2 have none."""
     attributions: AttributionsWire | None = None
     """None: empty; earlier records have none."""
+    transit: TransitWire | None = None
+    """None: empty; older records have none."""
 
 
 def to_wire(profile: Profile) -> ProfileWire:
@@ -82,7 +85,8 @@ def to_wire(profile: Profile) -> ProfileWire:
     hashes, repeats = ids.hashes.astype("<u8").tobytes(), pack(ids.counts - 1)
     counts, moments = pack(profile.counts), pack(profile.moments.ravel())
     operations, attributions = operations_to_wire(profile.operations), attributions_to_wire(profile.attributions)
-    return ProfileWire(profile.events, counts, moments, profile.samples, hashes, repeats, dict(profile.extra), operations, attributions)
+    transit, extra = transit_to_wire(profile.transit), dict(profile.extra)
+    return ProfileWire(profile.events, counts, moments, profile.samples, hashes, repeats, extra, operations, attributions, transit)
 
 
 def from_wire(wire: ProfileWire, layout: Layout) -> Profile:
@@ -93,8 +97,8 @@ def from_wire(wire: ProfileWire, layout: Layout) -> Profile:
         raise CodecError("more unknown features than are counted")
     moments = unpack(wire.moments, 2 * layout.columns).reshape(2, layout.columns)
     counts, operations = unpack(wire.counts, layout.total), operations_from_wire(wire.operations)
-    attributions = attributions_from_wire(wire.attributions, layout.columns)
-    return Profile(wire.events, counts, moments, wire.samples, _ids(wire), wire.extra, operations, attributions)
+    attributions, transit = attributions_from_wire(wire.attributions, layout.columns), transit_from_wire(wire.transit)
+    return Profile(wire.events, counts, moments, wire.samples, _ids(wire), wire.extra, operations, attributions, transit)
 
 
 def _ids(wire: ProfileWire) -> IdSample:

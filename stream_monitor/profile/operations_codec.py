@@ -29,7 +29,7 @@ def operations_to_wire(operations: Operations) -> OperationsWire | None:
     """None for empty ones."""
     if not operations.told:
         return None
-    measures = {name: pack(_dense(histogram)) for name, histogram in operations.measures.items()}
+    measures = {name: pack(dense(histogram)) for name, histogram in operations.measures.items()}
     return OperationsWire(operations.told, operations.failed, dict(operations.codes), measures)
 
 
@@ -39,16 +39,20 @@ def operations_from_wire(wire: OperationsWire | None) -> Operations:
         return Operations.empty()
     if len(wire.codes) > EXTRA_MAX or not wire.measures.keys() <= set(MEASURES):
         raise CodecError("operations with more error codes than are counted, or an unknown measure")
-    return Operations(wire.told, wire.failed, wire.codes, {name: _sparse(packed) for name, packed in wire.measures.items()})
+    return Operations(wire.told, wire.failed, wire.codes, {name: sparse(packed) for name, packed in wire.measures.items()})
 
 
-def _dense(histogram: LogHistogram) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def dense(histogram: LogHistogram) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """int64[`BINS`]: the counts of all bins."""
     counts = np.zeros(BINS, dtype=np.int64)
     counts[histogram.bins] = histogram.counts
     return counts
 
 
-def _sparse(packed: Packed) -> LogHistogram:
+def sparse(packed: Packed | None) -> LogHistogram:
+    """Back from `dense` and `pack`; None is of no values. Errors: CodecError for counts below 0."""
+    if packed is None:
+        return LogHistogram.empty()
     counts = unpack(packed, BINS)
     if counts.min() < 0:
         raise CodecError("a histogram with counts below 0")

@@ -12,6 +12,7 @@ from stream_monitor.profile.extra import merge_extra
 from stream_monitor.profile.ids import IdSample
 from stream_monitor.profile.layout import Layout
 from stream_monitor.profile.operations import Operations
+from stream_monitor.profile.transit import Transit
 
 SAMPLES_MAX: Final = 16
 """Sample events kept per profile: enough that a bin with a fifth of the traffic is missed in 1 of 35 windows; about 1 KB encoded."""
@@ -45,6 +46,7 @@ class Profile:
     extra: feature that the baseline does not know -> events that held it, names rising, at most `EXTRA_MAX`.
     operations: how the calls went; empty where no event says anything of it.
     attributions: how much each feature counted; empty where no event says it, or the baseline does not.
+    transit: how the events came; empty in a segment's profile.
 
     Profiles of one layout form a commutative monoid under `merge`, exactly: everything is an integer or a sorted set.
     """
@@ -57,6 +59,7 @@ class Profile:
     extra: Mapping[str, int] = field(default_factory=dict)
     operations: Operations = field(default_factory=Operations.empty)
     attributions: Attributions = field(default_factory=Attributions.empty)
+    transit: Transit = field(default_factory=Transit.empty)
 
     @classmethod
     def empty(cls, layout: Layout) -> Self:
@@ -74,6 +77,7 @@ class Profile:
             merge_extra(self.extra, other.extra),
             self.operations.merge(other.operations),
             self.attributions.merge(other.attributions),
+            self.transit.merge(other.transit),
         )
 
     def __eq__(self, other: object) -> bool:
@@ -84,6 +88,7 @@ class Profile:
             and self.extra == other.extra
             and self.operations == other.operations
             and self.attributions == other.attributions
+            and self.transit == other.transit
             and np.array_equal(self.counts, other.counts)
             and np.array_equal(self.moments, other.moments)
         )

@@ -6,7 +6,7 @@ are written; nothing else. What those do is the affair of their own tests.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,9 +18,11 @@ from stream_monitor.baseline.baseline import Baseline, NumericColumn
 from stream_monitor.baseline.position import positions
 from stream_monitor.detect.decide import Judge
 from stream_monitor.detect.operations import Operating
+from stream_monitor.detect.producers import Producers
 from stream_monitor.detect.report import WindowRef, WindowScore, window_scores
 from stream_monitor.detect.sequential.shift import Shift
 from stream_monitor.detect.sequential.watch import Sequential
+from stream_monitor.detect.transit import TransitWatch
 from stream_monitor.detect.volume import Volume
 from stream_monitor.pipeline.plan import Plan, StreamPlan
 from stream_monitor.pipeline.unit import SILENT_WINDOWS_MAX
@@ -30,7 +32,8 @@ from stream_monitor.profile.logarithmic import LogHistogram, bins_of
 from stream_monitor.profile.operations import Operations
 from stream_monitor.profile.profile import Profile
 from stream_monitor.profile.slices import POSITION_SCALE, SLICE_MS, Slices
-from tests.property.pipeline_world import Event
+from stream_monitor.profile.transit import Sent, Transit
+from tests.property.pipeline_world import Event, sent_ms
 
 AlertFacts = tuple[str, str, float | None, str, str | None]
 """Last status, severity, last published score, started_at and resolved_at of an alert."""
@@ -42,10 +45,10 @@ class Expected:
     alerts: dict[str, AlertFacts] = field(default_factory=dict)
 
 
-def expect(plan: Plan, events: Sequence[Event], *, until_ms: int | None = None) -> Expected:
+def expect(plan: Plan, events: Sequence[Event], *, until_ms: int | None = None, timed: bool = True) -> Expected:
     """Everything that should be said of these events, whatever their order; until_ms: how far time goes on after the last of them.
 
-    None: not at all, as in a replay.
+    None: not at all, as in a replay. timed: messages have a time.
     """
     expected, until_ms = Expected(), until_ms or max(event.time_ms for event in events if event.model is not None)
     for key, stream in plan.streams.items():
@@ -53,7 +56,7 @@ def expect(plan: Plan, events: Sequence[Event], *, until_ms: int | None = None) 
         for segment, judge in stream.judges.items():
             inside = [event for event in mine if _is_in(stream, segment, event)]
             if inside:
-                _Unit(stream, segment, judge, inside, until_ms).tell(expected)
+                _Unit(stream, segment, judge, inside, until_ms, timed).tell(expected)
     return expected
 
 
@@ -73,12 +76,14 @@ class _Unit:
     judge: Judge
     events: Sequence[Event]
     until_ms: int
+    timed: bool
 
     def __post_init__(self) -> None:
         self.times = np.array([event.time_ms for event in self.events])
         self.codes = np.array([codes_of(self.plan.baseline, event.body) for event in self.events])
         self.book = AlertBook(self.plan.key, dict(self.segment), self.plan.baseline.id)
         self.volume, self.operating = Volume(), Operating()
+        self.transit, self.producers = TransitWatch(), Producers()
 
     def tell(self, expected: Expected) -> None:
         spec, shifts, silent = self.plan.spec, self._shifts(), 0
@@ -97,7 +102,11 @@ class _Unit:
             scores = [] if is_empty else self.judge.judge(profile, mine)
             if ref.end_ms <= self.until_ms:
                 scores += self.judge.judge_traffic(self.volume, ref.end_ms - spec.every_ms, ref.end_ms, fresh)
+                lately = replace(self.judge.nothing, events=fresh, transit=self._transit(ref.end_ms - spec.every_ms, ref.end_ms))
+                if not is_empty:
+                    scores += self.judge.judge_producers(self.producers, ref.end_ms - spec.every_ms, ref.end_ms, lately)
             scores += self.judge.judge_operations(self.operating, ref.start_ms, ref.end_ms, profile)
+            scores += self.judge.judge_transit(self.transit, ref.start_ms, ref.end_ms, profile)
             expected.scores.extend(window_scores(self.plan.key, dict(self.segment), ref, 0, scores))
             found = [Raised(finding, Evidence((), ())) for finding in self.judge.findings(scores, profile, mine)]
             for alert in self.book.advance(ref, scores, found, Stamp(0, "")):
@@ -114,7 +123,11 @@ class _Unit:
         sample = IdSample(np.arange(min(n, 256), dtype=np.uint64), np.ones(min(n, 256), dtype=np.int64))
         moments = self._moments(inside)
         calls = operations_of([event.body for event, held in zip(self.events, inside, strict=True) if held])
-        return WindowRef(begin, end, n), Profile(n, counts, moments, ids=sample, operations=calls)
+        return WindowRef(begin, end, n), Profile(n, counts, moments, ids=sample, operations=calls, transit=self._transit(begin, end))
+
+    def _transit(self, begin: int, end: int) -> Transit:
+        inside = [event for event in self.events if begin <= event.time_ms < end]
+        return Transit.empty() if self.segment else transit_of(inside, timed=self.timed)
 
     def _moments(self, inside: Any) -> Any:
         """Sums of standardised numbers, in fixed point, by plain Python."""
@@ -167,6 +180,17 @@ def operations_of(bodies: Sequence[Mapping[str, Any]]) -> Operations:
     values = {name: np.array([each for each in found if each is not None], dtype=np.float64) for name, found in raw.items()}
     measures = {name: LogHistogram.of(bins_of(found)) for name, found in values.items() if len(found)}
     return Operations(sum("status" in body for body in bodies), failed.total(), dict(sorted(failed.items())), measures)
+
+
+def transit_of(events: Sequence[Event], *, timed: bool = True) -> Transit:
+    """How all of these events came, one by one."""
+    delays = [sent_ms(event) - event.time_ms for event in events] if timed else []
+    late, early = (LogHistogram.of(bins_of(np.array([max(sign * each, 0.0) for each in delays]))) for sign in (1, -1))
+    found: dict[str, Sent] = {}
+    for event, delay in zip(events, delays or [0] * len(events), strict=True):
+        if name := event.body.get("metadata", {}).get("producer"):
+            found[name] = found.get(name, Sent()).plus(Sent(1, int(timed), max(delay, 0), max(-delay, 0)))
+    return Transit(late, early, sum(sent.events for sent in found.values()), dict(sorted(found.items())))
 
 
 def values_of(body: Mapping[str, Any]) -> dict[str, Any]:

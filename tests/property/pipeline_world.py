@@ -4,6 +4,7 @@ Nothing here is random but by its seed, and no time passes but by the world's ow
 """
 
 import tempfile
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -76,7 +77,18 @@ def capture(random: Random, number: int, model: str, version: str | None, time_m
         body["version"] = version
     if model == "fraud":
         body |= call(number, shifted)
+        body["metadata"] = {"producer": "ab"[number % (2 if not shifted else 5) == 0]}
     return Event(time_ms, orjson.dumps(body), model, version, body)
+
+
+def sent_ms(event: Event) -> int:
+    """The time of an event's message: most come after it, some before."""
+    return event.time_ms + hash_of(event) % 4_000 - 500
+
+
+def hash_of(event: Event) -> int:
+    """A number that is the same in every process."""
+    return zlib.crc32(event.value or b"")
 
 
 def call(number: int, shifted: bool) -> dict[str, Any]:
@@ -245,7 +257,7 @@ class World:
 
     def publish(self, event: Event, partition: int) -> None:
         self.now_ms = max(self.now_ms, event.time_ms)
-        self.broker.publish([Record("captures", event.value, partition=partition, timestamp_ms=event.time_ms)])
+        self.broker.publish([Record("captures", event.value, partition=partition, timestamp_ms=sent_ms(event))])
         self.published += 1
 
     def play(self, events: Iterable[Event], between: Callable[[], None] = lambda: None, batch_max: int = 30) -> None:

@@ -32,8 +32,8 @@ def events(seed: int) -> tuple[Event, ...]:
 
 @cache
 def expected(window: str, seed: int, *, goes_on: bool = True) -> Expected:
-    """goes_on: time does, after the last event, long enough for silence to be noticed."""
-    return expect(plan_of(config(window)), events(seed), until_ms=START_MS + 2_000_000 if goes_on else None)
+    """goes_on: time does, after the last event, long enough for silence to be noticed, and messages have times; not so in a file."""
+    return expect(plan_of(config(window)), events(seed), until_ms=START_MS + 2_000_000 if goes_on else None, timed=goes_on)
 
 
 @cache

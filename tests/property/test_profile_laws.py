@@ -25,6 +25,7 @@ from stream_monitor.profile.logarithmic import BINS, LogHistogram
 from stream_monitor.profile.operations import Operations
 from stream_monitor.profile.profile import SAMPLES_MAX, Profile, Sample
 from stream_monitor.profile.slices import POSITION_SCALE, Slices
+from stream_monitor.profile.transit import PRODUCERS_MAX, Sent, Transit
 from stream_monitor.runtime.broker import Record
 from stream_monitor.runtime.memory.log import MemoryMessage
 from tests.property.pipeline_world import START_MS, config_of, plan_of, traffic
@@ -51,6 +52,7 @@ def profiles() -> st.SearchStrategy[Profile]:
         names(),
         operations(),
         attributions(),
+        transits(),
     )
 
 
@@ -80,6 +82,19 @@ def attributions() -> st.SearchStrategy[Attributions]:
     """Empty ones, and such as events make them on LAYOUT."""
     sums = st.lists(st.integers(0, 2**40), min_size=4, max_size=4).map(lambda v: np.array(v, dtype=np.int64).reshape(2, 2))
     return st.just(Attributions.empty()) | st.builds(Attributions, st.integers(1, 2**40), sums)
+
+
+def transits() -> st.SearchStrategy[Transit]:
+    """Few producers, or more than are told apart; what is told adds up."""
+    few = st.dictionaries(st.sampled_from("abcdefgh"), SENT, max_size=5)
+    many = st.integers(0, 3).map(lambda step: {f"p{step + 4 * i:03}": Sent(1 + i % 3, 1, 2, 0) for i in range(PRODUCERS_MAX)})
+    counted = few.map(lambda found: (sum(sent.events for sent in found.values()), dict(sorted(found.items()))))
+    cut = many.map(lambda found: (sum(sent.events for sent in found.values()) + 7, found))
+    both = st.tuples(histograms(), histograms(), counted | cut)
+    return st.just(Transit.empty()) | both.map(lambda each: Transit(each[0], each[1], *each[2]))
+
+
+SENT = st.builds(Sent, st.integers(1, 2**40), st.integers(0, 2**40), st.integers(0, 2**40), st.integers(0, 2**40))
 
 
 def id_samples() -> st.SearchStrategy[IdSample]:
@@ -113,6 +128,7 @@ def _more(profile: Profile, name: str) -> Any:
         "extra": _one_more(profile.extra),
         "operations": profile.operations.merge(Operations(told=1)),
         "attributions": profile.attributions.merge(Attributions(1, np.zeros((2, 2), dtype=np.int64))),
+        "transit": profile.transit.merge(Transit(told=1)),
     }
     return extra[name] if name in extra else getattr(profile, name) + 1
 
@@ -128,6 +144,12 @@ def _more_operations(found: Operations, name: str) -> Any:
 
 def _more_attributions(found: Attributions, name: str) -> Any:
     return found.told + 1 if name == "told" else found.sums + 1
+
+
+def _more_transit(found: Transit, name: str) -> Any:
+    if name == "producers":
+        return {"a": Sent(1).plus(found.producers.get("a", Sent())), **{key: sent for key, sent in found.producers.items() if key != "a"}}
+    return found.told + 1 if name == "told" else _ONE.merge(getattr(found, name))
 
 
 def _more_counts(found: LogHistogram, name: str) -> Any:
@@ -153,6 +175,7 @@ MERGEABLE: Final[Mapping[type, tuple[Callable[[], st.SearchStrategy[Any]], Any, 
     IdSample: (id_samples, IdSample.empty(), _more_ids),
     Slices: (slices, Slices.empty(2), _more_slices),
     LogHistogram: (histograms, LogHistogram.empty(), _more_counts),
+    Transit: (transits, Transit.empty(), _more_transit),
     Operations: (operations, Operations.empty(), _more_operations),
     Attributions: (attributions, Attributions.empty(), _more_attributions),
 }

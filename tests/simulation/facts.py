@@ -11,7 +11,7 @@ from stream_monitor.pipeline.summarise import hashes_of
 from stream_monitor.profile.ids import IdSample
 from stream_monitor.profile.profile import Profile
 from stream_monitor.profile.slices import POSITION_SCALE, SLICE_MS, Slices
-from tests.property.pipeline_oracle import codes_of, operations_of, values_of
+from tests.property.pipeline_oracle import codes_of, operations_of, transit_of, values_of
 from tests.property.pipeline_world import Event
 
 
@@ -25,7 +25,7 @@ class Facts:
     moments: Any
     cells: Any
     hashes: Any
-    bodies: Any
+    events: Any
 
     @classmethod
     def of(cls, baseline: Baseline, events: list[Event]) -> "Facts":
@@ -44,15 +44,16 @@ class Facts:
                         z = (number - entry.mean) / entry.scale
                         moments[row, :, c] = round(z * 2**20), round(z * z * 2**10)
         times_ms = np.array([event.time_ms for event in events])
-        hashes, bodies = hashes_of([str(event.body["event_id"]) for event in events]), [event.body for event in events]
-        return cls(baseline, times_ms, codes, moments, cells, hashes, bodies)
+        hashes = hashes_of([str(event.body["event_id"]) for event in events])
+        return cls(baseline, times_ms, codes, moments, cells, hashes, events)
 
     def profile(self, rows: list[int]) -> Profile:
         """All of these events at once."""
         sizes = self.baseline.layout.sizes
         counts = np.concatenate([np.bincount(self.codes[rows, c], minlength=size) for c, size in enumerate(sizes)])
-        moments, calls = self.moments[rows].sum(axis=0), operations_of([self.bodies[row] for row in rows])
-        return Profile(len(rows), counts, moments, ids=IdSample.of(self.hashes[rows]), operations=calls)
+        moments, calls = self.moments[rows].sum(axis=0), operations_of([self.events[row].body for row in rows])
+        transit = transit_of([self.events[row] for row in rows])
+        return Profile(len(rows), counts, moments, ids=IdSample.of(self.hashes[rows]), operations=calls, transit=transit)
 
     def second(self, number: int, rows: list[int]) -> Slices:
         """The slice of one second."""

@@ -1,6 +1,6 @@
 """What must be said of one stream or segment: all its events are kept, and every window is counted anew from them."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from stream_monitor.alert.alert import Evidence
 from stream_monitor.alert.life import AlertBook
@@ -8,13 +8,17 @@ from stream_monitor.alert.publication import Raised, Reason, Stamp
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.detect.finding import Score
 from stream_monitor.detect.operations import Operating
+from stream_monitor.detect.producers import Producers
 from stream_monitor.detect.report import WindowRef, WindowScore, window_scores
 from stream_monitor.detect.sequential.shift import Shift
 from stream_monitor.detect.sequential.watch import Sequential
+from stream_monitor.detect.transit import TransitWatch
 from stream_monitor.detect.volume import Volume
 from stream_monitor.pipeline.plan import StreamPlan
 from stream_monitor.pipeline.unit import SILENT_WINDOWS_MAX
 from stream_monitor.profile.codec import Segment
+from stream_monitor.profile.profile import Profile
+from stream_monitor.profile.transit import Transit
 from tests.simulation.facts import Facts
 from tests.simulation.naive_join import NaiveJoin, ends_of
 from tests.simulation.naive_outcomes import NaiveOutcomes
@@ -41,6 +45,8 @@ class NaiveUnit:
     """Rows by second, for seconds that the sequential detectors have not read."""
     volume: Volume = field(default_factory=Volume)
     operating: Operating = field(default_factory=Operating)
+    transit: TransitWatch = field(default_factory=TransitWatch)
+    producers: Producers = field(default_factory=Producers)
     counted_ms: int | None = None
     """End of the last window whose number of events was judged."""
     silent: int = 0
@@ -103,19 +109,26 @@ class NaiveUnit:
         spec = self.plan.spec
         begin, start = self._begin(end), end - spec.size_ms
         rows = [row for row, time in zip(self.rows, self._times(), strict=True) if begin <= time < end]
-        fresh = sum(end - spec.every_ms <= time < end for time in self._times())
+        fresh = [row for row, time in zip(self.rows, self._times(), strict=True) if end - spec.every_ms <= time < end]
         self.revisions[end] = self.revisions.get(end, 0) + 1
-        judge, profile = self.plan.judges[self.key[1]], self.facts.profile(rows)
+        judge, profile = self.plan.judges[self.key[1]], self._profile(rows)
         shifts = [shift for shift in self.shifts if end - spec.every_ms < shift.detected_ms <= end]
         scores = judge.judge(profile, shifts)
         if self.counted_ms is None or end > self.counted_ms:
-            scores += self._count(end, fresh)
+            scores += self._count(end, len(fresh))
+            scores += judge.judge_producers(self.producers, end - spec.every_ms, end, self._profile(fresh))
         ref = WindowRef(min(begin, start), end, len(rows))
         scores += judge.judge_operations(self.operating, ref.start_ms, end, profile)
+        scores += judge.judge_transit(self.transit, ref.start_ms, end, profile)
         found = [Raised(finding, Evidence((), ())) for finding in judge.findings(scores, profile, shifts)]
         is_first = self.revisions[end] == 1 and self.book.goes_on_to(end)
         advance = self.book.advance if is_first else self.book.correct
         said.tell(self._scored(ref, scores), advance(ref, scores, found, self.stamp))
+
+    def _profile(self, rows: list[int]) -> Profile:
+        """Of a segment nobody keeps how its events came."""
+        profile = self.facts.profile(rows)
+        return replace(profile, transit=Transit.empty()) if self.key[1] else profile
 
     def _begin(self, end: int) -> int:
         """Too few: back pane by pane, of those that hold events, until there are enough."""
@@ -180,7 +193,7 @@ class NaiveUnit:
         new.revisions = dict(self.revisions)
         if plan.spec == self.plan.spec:
             new.volume, new.counted_ms, new.silent = self.volume, self.counted_ms, self.silent
-            new.operating = self.operating
+            new.operating, new.transit, new.producers = self.operating, self.transit, self.producers
         return new
 
 

@@ -19,7 +19,7 @@ from stream_monitor.runtime.memory import MemoryBroker
 from stream_monitor.runtime.memory.broker import no_faults
 from stream_monitor.runtime.profile_worker import ProfileWorker
 from stream_monitor.runtime.topics import ALERTS, prepare_topics
-from tests.property.pipeline_world import START_MS, Crash, Numbers
+from tests.property.pipeline_world import START_MS, Crash, Numbers, sent_ms
 from tests.simulation.actors import NEWER, Actor, Reader, SharedLog, software
 from tests.simulation.cluster import SimBroker, Transaction
 from tests.simulation.kinds import Kind
@@ -156,7 +156,7 @@ class Simulation:
             self.quietly(lambda: self.broker.publish([record]))
             self.say("labels[{}] <- {} of {}", arrival.partition, arrival.label, arrival.event_id)
             return
-        record = Record("captures", arrival.event.value, partition=arrival.partition, timestamp_ms=self.now_ms)
+        record = Record("captures", arrival.event.value, partition=arrival.partition, timestamp_ms=sent_ms(arrival.event))
         self.quietly(lambda: self.broker.publish([record]))
         self.say("captures[{}] <- event of {} ({} ms old)", arrival.partition, arrival.event.model, self.now_ms - arrival.event.time_ms)
 

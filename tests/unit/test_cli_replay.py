@@ -38,6 +38,7 @@ def table(rows: list[dict[str, Any]]) -> pa.Table:
         | {f"prediction.{name}": value for name, value in row["prediction"].items()}
         | {name: row.get(name) for name in ("latency_ms", "status", "error")}
         | {"resources.cpu_ratio": row.get("resources", {}).get("cpu_ratio")}
+        | {"metadata.producer": row.get("metadata", {}).get("producer")}
         for row in rows
     ]
     return pa.Table.from_pylist(flat)

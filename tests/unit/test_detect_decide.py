@@ -188,10 +188,10 @@ def test_thresholds_come_from_the_column_then_the_detector_then_the_default() ->
 def test_detectors_that_share_a_gate_count_as_one_test() -> None:
     """A number: distances (two gates), missing, type, range, constant, two sequential ones with two series; a category: one less.
 
-    All of operations is one more.
+    All of operations is one more, and so is all of captures.
     """
     columns = (AMOUNT, COUNTRY, LABEL)
-    whole = len(WHOLE) + len(VOLUME) + 1
+    whole = len(WHOLE) + len(VOLUME) + 2
     assert count_tests(Schema((AMOUNT,)), {"amount"}) == 10 + whole
     assert count_tests(Schema(columns), {"amount", "country", "prediction"}) == 10 + 9 + 9 + whole
     assert count_tests(Schema(columns), {"country"}, ["psi", "js", "missing_ratio", "volume"]) == 3
@@ -279,6 +279,7 @@ def test_every_detector_is_in_the_contracts_words() -> None:
     words += " out_of_range_ratio constant adwin page_hinkley duplicate_ratio extra_feature field_set_changed volume silence"
     words += " latency_p95_ms latency_p50_ms latency_p99_ms throughput_per_s error_ratio cpu_ratio memory_bytes gpu_ratio gpu_memory_bytes"
     words += " network_bytes_per_s bottleneck idle_capacity attribution_ndcg attribution_share"
+    words += " capture_delay_p95_ms clock_skew_ms producer_silence sampling_shift"
     words += " accuracy precision recall specificity f1 f0_5 f2 macro_precision macro_recall macro_f1 weighted_precision weighted_f1"
     words += " conditional_entropy roc_auc pr_auc log_loss brier ece mae mse rmse r2 mape mean_error estimated_accuracy estimated_precision"
     words += " estimated_recall estimated_specificity estimated_f1 estimated_roc_auc estimated_macro_precision"

@@ -12,8 +12,9 @@ from scipy import stats
 from stream_monitor.detect.decide import severity_of
 from stream_monitor.detect.finding import FindingKind, Score, ScoreStatus, Severity, is_finding
 from stream_monitor.detect.levels import ERROR_RISE, FACTOR, at_least, p_rise
-from stream_monitor.detect.operations import CODES_MAX, IDLE, NEAR, PAST, Operating, OperatingState
+from stream_monitor.detect.operations import CODES_MAX, IDLE, Operating, OperatingState
 from stream_monitor.detect.registry import OPERATIONS, Thresholds
+from stream_monitor.detect.usual import NEAR, PAST
 from stream_monitor.profile.profile import Profile
 from tests.calls import drawn, window_of
 
