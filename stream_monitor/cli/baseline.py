@@ -68,10 +68,11 @@ def baseline(
     if constraints is not None:
         write_constraints(constraints, built.baseline, thresholds)
     notes = (*built.notes, *natural_notes(built.baseline, thresholds))
+    facets = section.facets if section else {}
     if as_json:
-        typer.echo(orjson.dumps(report_of(built.baseline, notes, out, thresholds), option=orjson.OPT_INDENT_2))
+        typer.echo(orjson.dumps(report_of(built.baseline, notes, out, thresholds, facets), option=orjson.OPT_INDENT_2))
     else:
-        print_baseline(built.baseline, notes, out, name)
+        print_baseline(built.baseline, notes, out, name, facets)
         if constraints is not None:
             print_constraints(constraints, built.baseline, thresholds)
 

@@ -27,11 +27,21 @@ def check(
     for key, stream in loaded.plan.streams.items():
         name = key.model if key.version is None else f"{key.model}@{key.version}"
         report["models"][name] = _describe(stream)
-    report["warnings"] = baseline_warnings(loaded)
+    report["warnings"] = [*baseline_warnings(loaded), *_of_labels(loaded)]
     if connect:
         report["cluster"] = _connect(loaded)
         report["warnings"] += _not_there(loaded, report["cluster"]["topics"])
     _print(report, config, json)
+
+
+def _of_labels(loaded: Loaded) -> list[str]:
+    """Models whose events are held for labels that cannot come."""
+    remedy = "name a label topic, or make window.label_lateness as short as window.lateness, for events are held as long"
+    return [
+        f"models.{name}.task: topics.labels is empty, so labels come with their events only; {remedy}"
+        for name, model in loaded.config.models.items()
+        if model.task is not None and not loaded.config.topics.labels and model.window.label_lateness > model.window.lateness
+    ]
 
 
 def _describe(stream: StreamPlan) -> dict[str, Any]:

@@ -39,6 +39,8 @@ class Owned:
     saved_offset: int
     saved_ms: int
     """next_offset and clock of the last snapshot."""
+    restored_to: int = 0
+    """What records before this offset say was said before, by whoever owned the partition."""
 
 
 class DetectWorker:
@@ -134,7 +136,7 @@ class DetectWorker:
         gap = owned.reading.take(message)
         if gap is not None:
             for missed in read_again(self._broker, message, gap):
-                self._take(owned, missed, outputs)
+                self._take(owned, missed, outputs if missed.offset() >= owned.restored_to else Outputs())
         self._take(owned, message, outputs)
         owned.next_offset = message.offset() + 1
 
@@ -175,7 +177,7 @@ class DetectWorker:
             )
         if self._broker.end_offset(partition) < committed:  # a new leader that does not know all yet: to skip what it hides loses it
             raise Retriable(f"{partition.topic} [{partition.partition}] ends before offset {committed}, which was committed")
-        owned = Owned(state, snapshots, reading, saved, saved, self._clock())
+        owned = Owned(state, snapshots, reading, saved, saved, self._clock(), restored_to=committed)
         for message in self._broker.read(partition, saved, committed):
             self._step(owned, message, Outputs())
         owned.next_offset = max(owned.next_offset, committed)

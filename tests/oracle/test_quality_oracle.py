@@ -12,6 +12,7 @@ from scipy.stats import entropy
 from sklearn import metrics as sk
 from sklearn.isotonic import IsotonicRegression
 
+from stream_monitor.detect.finding import ScoreStatus
 from stream_monitor.detect.outcomes.bias import BIAS, bias
 from stream_monitor.detect.outcomes.constant import constant
 from stream_monitor.detect.outcomes.coverage import coverage
@@ -494,6 +495,17 @@ def test_coverage_counts_who_has_a_label() -> None:
     assert seen.is_balanced
     label[0] = 0
     assert not coverage(GROUPED, vector(GROUPED, rows(says, label, groups=groups, delay=delays))).is_balanced
+
+
+@pytest.mark.parametrize(("labelled_no", "is_judged"), [(40, False), (50, True), (100, True)])
+def test_labels_of_one_class_alone_page_nobody(labelled_no: int, is_judged: bool) -> None:
+    """All that was said yes to has labels, half or less of the rest; every label says that the model was wrong."""
+    says = np.repeat([1, 0], 100)
+    y = np.concatenate([np.zeros(100, np.int64), np.ones(labelled_no, np.int64), np.full(100 - labelled_no, -1)])
+    found = OutcomeJudge(BINARY, 0.01, 50, 0.5, limits={"accuracy": 0.5}).labelled(vector(BINARY, binary(y, says)), 1.0)
+    (accuracy,) = [each for each in found if each.score.key.detector == "accuracy"]
+    assert accuracy.score.status is (ScoreStatus.JUDGED if is_judged else ScoreStatus.INCOMPLETE)
+    assert (accuracy.finding is not None) is is_judged
 
 
 def of(name: str, value: float, half: float) -> Measure:

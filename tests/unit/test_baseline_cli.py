@@ -69,6 +69,28 @@ def test_a_report_for_machines(data: Path) -> None:
     assert report["segments"] == []
 
 
+def test_bias_of_the_labels_is_told_for_the_facets_of_the_config(tmp_path: Path) -> None:
+    """Of 100 men 80 repaid, of 50 women 20."""
+    sex, y = np.repeat(["m", "f"], [100, 50]), np.repeat(["yes", "no", "yes", "no"], [80, 20, 20, 30])
+    pq.write_table(pa.table({"sex": sex, "yhat": y, "y": y}), tmp_path / "train.parquet")
+    facets = {"sex": {"privileged": "m"}}
+    model = {"baseline": "b.json", "task": "binary", "facets": facets}
+    (tmp_path / "monitor.yaml").write_bytes(orjson.dumps({"models": {"loan": model}}))
+    named = (tmp_path / "train.parquet", "--out", tmp_path / "b.json", "--target", "y", "--prediction", "yhat")
+    told = orjson.loads(run(*named, "--config", tmp_path / "monitor.yaml", "--json"))["label_bias"]
+    (imbalance, parity) = (
+        {row["metric"]: row for row in told if row["group"] == "f"}[name] for name in ("class_imbalance", "label_parity_difference")
+    )
+    assert (imbalance["value"], parity["value"], parity["rows"]) == (pytest.approx(1 / 3), pytest.approx(0.4), 50)
+    assert parity["low"] < 0.4 < parity["high"]
+    text = run(*named, "--config", tmp_path / "monitor.yaml").splitlines()
+    (head,) = [line.split() for line in text if "DPL" in line]
+    assert head == ["labels", "of", "rows", "CI", "DPL", "KL", "JS", "LP", "TVD", "KS"]
+    (row,) = [line.split() for line in text if line.startswith("sex = f")]
+    assert row[3:6] == ["50", "0.333", "0.400"]
+    assert not orjson.loads(run(*named, "--json"))["label_bias"], "which attributes are protected only a config says"
+
+
 def test_the_config_says_task_and_features_and_flags_overrule_it(data: Path) -> None:
     config, out = data.parent / "monitor.yaml", data.parent / "b.json"
     config.write_text(CONFIG)

@@ -93,6 +93,17 @@ def test_a_task_without_labels_of_training_is_said(config: Path) -> None:
     assert "holds no labels" not in check(config)
 
 
+def test_events_that_are_held_for_labels_that_cannot_come_are_said(config: Path) -> None:
+    changed(config, task="binary", positive_class="a")
+    assert "topics.labels is empty" not in check(config)
+    tree = orjson.loads(config.read_bytes())
+    tree["topics"] = {"labels": []}
+    config.write_bytes(orjson.dumps(tree))
+    assert "warning: models.fraud.task: topics.labels is empty, so labels come with their events only; name a label topic" in check(config)
+    changed(config, window={"label_lateness": "1m", "lateness": "1m"})
+    assert "topics.labels is empty" not in check(config)
+
+
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [

@@ -97,6 +97,31 @@ def test_what_is_over_does_not_come_back_under_a_longer_label_lateness(between_m
     assert again == dict.fromkeys(range(110_000 - min(between_ms, MINUTE_MS), 70_000, 10_000), 2)
 
 
+@pytest.mark.parametrize(("told", "again"), [(2, 3), (5, 6), (41, 51), (61, 76), (95, 101)])
+def test_a_few_labels_are_told_when_a_window_and_a_quarter_of_its_age_have_passed(told: int, again: int) -> None:
+    """In minutes; the window ends after the first. At the latest they are told when `label_lateness` ends."""
+    outcomes, found = outcomes_of(100 * MINUTE_MS), []
+    outcomes.add(captured(0, 1_000))
+    for minute in range(1, 120):
+        outcomes.add(labelled(0, 500 if minute == told else 1 if minute == told + 1 else 0))
+        found += [minute for _ in outcomes.advance(minute * MINUTE_MS, {})]
+    assert found == [1, told, again]
+
+
+def test_what_was_told_for_the_last_time_stays_so_after_a_restore() -> None:
+    """Also under a `label_lateness` that became longer: the saved time decides, not what it would be now."""
+    one = outcomes_of(MINUTE_MS, 10_000)
+    one.add(captured(0, 20))
+    list(one.advance(100_000, {}))
+    other = outcomes_of(10 * MINUTE_MS, 10_000)
+    for start, pane in one.panes.items():
+        other.restore(change(start, pane.at.tolist(), pane.by.tolist()))
+    other.resume(one.told, one.looked_ms, one.final_ms)
+    other.add(labelled(0, 20))
+    assert one.final_ms == 40_000
+    assert [window.end_ms for window in other.advance(101_000, {})] == [50_000, 60_000]
+
+
 def window_of(panes: dict[int, tuple[int, int]], end_ms: int) -> OutcomeWindow:
     """The window that ends there, of panes with so many (events, labels)."""
     outcomes = Outcomes(LAYOUT, BORROWING, label_lateness_ms=1_000_000)

@@ -5,7 +5,7 @@ follow from the two shares of positives q_a and q_d. Not here: the conditional d
 """
 
 from collections.abc import Callable, Mapping
-from math import log, sqrt
+from math import inf, log, sqrt
 from typing import Final, NamedTuple
 
 from stream_monitor.detect.outcomes.bias import EVENTS_MIN
@@ -18,9 +18,10 @@ _CLARIFY: Final = "https://docs.aws.amazon.com/sagemaker/latest/dg/clarify-"
 
 
 class LabelDistance(NamedTuple):
-    """One row of `DISTANCES`: a figure of the two shares of positive labels (q_a, q_d); None: infinite."""
+    """One row of `DISTANCES`: a figure of the two shares of positive labels (q_a, q_d), None: infinite; from 0 to high."""
 
     title: str
+    high: float
     measure: Callable[[float, float], float | None]
     formula: str
     source: str
@@ -39,27 +40,41 @@ def js(first: float, second: float) -> float:
 
 
 DISTANCES: Final[Mapping[str, LabelDistance]] = {
-    "label_kl": LabelDistance("KL divergence of labels", kl, "sum of P_a ln(P_a / P_d)", _CLARIFY + "data-bias-metric-kl-divergence.html"),
+    "label_kl": LabelDistance(
+        "KL divergence of labels", inf, kl, "sum of P_a ln(P_a / P_d)", _CLARIFY + "data-bias-metric-kl-divergence.html"
+    ),
     "label_js": LabelDistance(
         "JS divergence of labels",
+        log(2),
         js,
         "(KL(P_a, P) + KL(P_d, P)) / 2, P = (P_a + P_d) / 2",
         _CLARIFY + "data-bias-metric-jensen-shannon-divergence.html",
     ),
     "label_lp": LabelDistance(
-        "L2 norm of labels", lambda a, d: sqrt(2) * abs(a - d), "sqrt(sum of (P_a - P_d)^2)", _CLARIFY + "data-bias-metric-lp-norm.html"
+        "L2 norm of labels",
+        sqrt(2),
+        lambda a, d: sqrt(2) * abs(a - d),
+        "sqrt(sum of (P_a - P_d)^2)",
+        _CLARIFY + "data-bias-metric-lp-norm.html",
     ),
     "label_tvd": LabelDistance(
         "total variation distance of labels",
+        1,
         lambda a, d: abs(a - d),
         "half the sum of |P_a - P_d|",
         _CLARIFY + "data-bias-metric-total-variation-distance.html",
     ),
     "label_ks": LabelDistance(
-        "Kolmogorov-Smirnov of labels", lambda a, d: abs(a - d), "max |P_a - P_d|", _CLARIFY + "data-bias-metric-kolmogorov-smirnov.html"
+        "Kolmogorov-Smirnov of labels", 1, lambda a, d: abs(a - d), "max |P_a - P_d|", _CLARIFY + "data-bias-metric-kolmogorov-smirnov.html"
     ),
 }
 """For a binary label tvd, ks and |label_parity_difference| are one number; all are given, for those who look for one by name."""
+
+SHARES: Final[Mapping[str, tuple[str, str]]] = {
+    "class_imbalance": ("(n_a - n_d) / (n_a + n_d), n labelled rows", _CLARIFY + "bias-metric-class-imbalance.html"),
+    "label_parity_difference": ("q_a - q_d, q the share of positive labels", _CLARIFY + "data-bias-metric-true-label-imbalance.html"),
+}
+"""The two with an interval: name -> formula, source."""
 
 
 def pre_training_bias(
