@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Callable
+from xml.sax.saxutils import escape
 
 import pytest
 
@@ -10,20 +11,32 @@ from stream_monitor.respond import Refused, Retriable
 from tests.kafka.server import free_ports
 from tests.respond.alerts import ALERT, ESSENTIAL, KEY, LINKED, RESOLVED, act, call
 from tests.respond.counterpart import Asked, Reply, counterpart
-from tests.respond.http_actions import HTTP, SECRET, Case
+from tests.respond.http_actions import EVERY, HTTP, SECRET, Case
 
-pytestmark = pytest.mark.parametrize("case", HTTP.values(), ids=HTTP)
+of_http = pytest.mark.parametrize("case", HTTP.values(), ids=HTTP)
+of_every = pytest.mark.parametrize("case", EVERY.values(), ids=EVERY)
 
 
-def echo(status: int, **headers: str) -> Callable[[Asked], Reply]:
+@pytest.fixture(autouse=True)
+def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For AWS: from the environment, as its actions have them."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+def echo(case: Case, status: int, **headers: str) -> Callable[[Asked], Reply]:
     """A server that repeats all it was told, as some do in their errors."""
 
     def answer(asked: Asked) -> Reply:
-        return Reply(status, f"{asked.path} {dict(asked.headers)} {asked.body.decode()}".encode(), headers)
+        said = f"{asked.path} {dict(asked.headers)} {asked.body.decode()}"
+        told = said if case.refusal is None else case.refusal.format(said=escape(said) if "<" in case.refusal else json.dumps(said))
+        return Reply(status, told.encode(), headers)
 
     return answer
 
 
+@of_http
 def test_success_tells_what_a_person_asks_for_and_the_key(case: Case) -> None:
     with counterpart(case.success) as there:
         told = act(case.make(there.url))
@@ -37,6 +50,7 @@ def test_success_tells_what_a_person_asks_for_and_the_key(case: Case) -> None:
         assert LINKED in asked.body.decode()
 
 
+@of_http
 def test_a_repetition_says_the_same(case: Case) -> None:
     with counterpart(case.success) as there:
         action = case.make(there.url)
@@ -46,38 +60,43 @@ def test_a_repetition_says_the_same(case: Case) -> None:
     assert (first.path, first.body, first.headers["idempotency-key"]) == (second.path, second.body, second.headers["idempotency-key"])
 
 
+@of_http
 def test_the_end_of_an_alert_is_told(case: Case) -> None:
     with counterpart(case.success) as there:
         act(case.make(there.url), RESOLVED, call(f"{ALERT.alert_id}/3"))
     assert len(there.asked) == 1
 
 
+@of_every
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 422])
 def test_what_is_refused_is_not_tried_again(case: Case, status: int) -> None:
-    with counterpart(echo(status)) as there, pytest.raises(Refused, match=str(status)) as error:
+    with counterpart(echo(case, status)) as there, pytest.raises(Refused, match=str(status)) as error:
         act(case.make(there.url))
     assert SECRET not in str(error.value)
     assert len(str(error.value)) < 600
 
 
+@of_every
 def test_a_redirect_is_not_followed(case: Case) -> None:
     with (
         counterpart(case.success) as other,
-        counterpart(Reply(307, headers={"Location": f"{other.url}/elsewhere"})) as there,
+        counterpart(echo(case, 307, Location=f"{other.url}/elsewhere")) as there,
         pytest.raises(Refused, match="redirect"),
     ):
         act(case.make(there.url))
     assert not other.asked
 
 
+@of_every
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
 def test_what_fails_for_now_is_tried_again(case: Case, status: int) -> None:
-    with counterpart(echo(status, **{"Retry-After": "7"})) as there, pytest.raises(Retriable, match=str(status)) as error:
+    with counterpart(echo(case, status, **{"Retry-After": "7"})) as there, pytest.raises(Retriable, match=str(status)) as error:
         act(case.make(there.url))
     assert error.value.after_s == 7
     assert SECRET not in str(error.value)
 
 
+@of_every
 @pytest.mark.parametrize("wait", ["", "soon", "-3", "Fri, 27 Nov 2026 07:28:00 GMT", "99999999999999999999", "²"])
 def test_a_wait_that_is_no_number_is_left_to_the_runner(case: Case, wait: str) -> None:
     with counterpart(Reply(503, headers={"Retry-After": wait.encode().decode("latin-1")})) as there, pytest.raises(Retriable) as error:
@@ -85,11 +104,13 @@ def test_a_wait_that_is_no_number_is_left_to_the_runner(case: Case, wait: str) -
     assert error.value.after_s == 0
 
 
+@of_every
 def test_a_server_that_does_not_answer_is_tried_again(case: Case) -> None:
     with counterpart(Reply(0)) as there, pytest.raises(Retriable, match="did not answer"):
         act(case.make(there.url), told=call(within_s=0.3))
 
 
+@of_every
 def test_a_server_that_is_not_there_is_tried_again(case: Case) -> None:
     (port,) = free_ports(1)
     with pytest.raises(Retriable, match="cannot be reached") as error:
@@ -97,6 +118,7 @@ def test_a_server_that_is_not_there_is_tried_again(case: Case) -> None:
     assert SECRET not in str(error.value)
 
 
+@of_every
 def test_an_answer_of_somebody_else_is_no_success(case: Case) -> None:
     if case.garbled is None:
         pytest.skip("any answer of status 2xx is a success")
@@ -105,12 +127,14 @@ def test_an_answer_of_somebody_else_is_no_success(case: Case) -> None:
             act(case.make(there.url))
 
 
+@of_every
 def test_an_answer_without_end_is_not_read_to_its_end(case: Case) -> None:
     with counterpart(Reply(500, b"x" * 3_000_000)) as there, pytest.raises(Retriable) as error:
         act(case.make(there.url))
     assert len(str(error.value)) < 600
 
 
+@of_http
 def test_a_dry_run_says_what_it_would_send_and_sends_nothing(case: Case) -> None:
     with counterpart(case.success) as there:
         told = act(case.make(there.url), told=call(dry_run=True))
@@ -120,12 +144,14 @@ def test_a_dry_run_says_what_it_would_send_and_sends_nothing(case: Case) -> None
     assert SECRET not in json.dumps(told)
 
 
+@of_every
 def test_no_secret_is_logged_or_shown(case: Case, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> None:
     caplog.set_level(logging.DEBUG)
     with counterpart(case.success) as there:
         action = case.make(there.url)
-        act(action)
-        there.answer = echo(500)
+        if case.refusal is None:
+            act(action)
+        there.answer = echo(case, 500)
         with pytest.raises(Retriable):
             act(action)
     captured = capfd.readouterr()

@@ -12,11 +12,15 @@ SECRET = "s3cr3t-of-this-house"
 
 
 class Case(NamedTuple):
-    """Makes the action for a URL, whose secrets all are SECRET; success: what it takes for done. garbled: an answer that it cannot take."""
+    """Makes the action for a URL, whose secrets all are SECRET; success: what it takes for done. garbled: an answer that it cannot take.
+
+    refusal: what the counterpart's errors look like, with a place for what it says; None: any text.
+    """
 
     make: Callable[[str], ReadyAction]
     success: Reply
     garbled: Reply | None = Reply(200, b"<html>please log in</html>")
+    refusal: str | None = None
 
 
 def made(use: str, /, **settings: object) -> ReadyAction:
@@ -44,3 +48,19 @@ HTTP = {
         Reply(200, b'{"kind": "Status"}'),
     ),
 }
+
+
+def aws(use: str, refusal: str = '{{"__type": "NoLuck", "message": {said}}}', **settings: object) -> Case:
+    """Their successes are in tests/integration/test_action_aws.py; credentials are of the environment."""
+    return Case(lambda url: made(use, endpoint_url=url, region="eu-west-1", **settings), Reply(), refusal=refusal)
+
+
+XML = "<ErrorResponse><Error><Type>Sender</Type><Code>NoLuck</Code><Message>{said}</Message></Error></ErrorResponse>"
+AWS = {
+    "sns": aws("sns", XML, topic="arn:aws:sns:eu-west-1:123456789012:drift"),
+    "lambda": aws("lambda", function="retrain"),
+    "step_functions": aws("step_functions", state_machine="arn:aws:states:eu-west-1:123456789012:stateMachine:retrain"),
+    "eventbridge": aws("eventbridge"),
+    "cloudwatch": aws("cloudwatch"),
+}
+EVERY = HTTP | AWS

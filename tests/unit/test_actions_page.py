@@ -14,8 +14,8 @@ from tests.respond.http_actions import made
 
 PAGE = (Path(__file__).parents[2] / "docs/actions.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE))
-COMMON = {"link", "ca"}
-"""Explained once, above the sections."""
+COMMON = {"link", "ca", "region", "endpoint_url"}
+"""Explained once, above the sections; of AWS in its first."""
 
 
 def test_every_action_has_its_section() -> None:

@@ -22,10 +22,15 @@ _PLACES: Final = MappingProxyType(
         "notify": "notify:Notify",
         "kafka": "kafka_topic:KafkaTopic",
         "subprocess": "program:Program",
+        "sns": "sns:Sns",
+        "lambda": "aws_lambda:Lambda",
+        "step_functions": "step_functions:StepFunctions",
+        "eventbridge": "eventbridge:EventBridge",
+        "cloudwatch": "cloudwatch:CloudWatch",
         "kubernetes_job": "kubernetes_job:KubernetesJob",
     }
 )
-_EXTRAS: Final = {"aiohttp": "respond", "apprise": "notify", "boto3": "aws"}
+_EXTRAS: Final = {"aiohttp": "respond", "apprise": "notify", "boto3": "aws", "botocore": "aws"}
 """Which extra of this package brings which other."""
 
 

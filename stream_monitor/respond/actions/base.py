@@ -89,6 +89,11 @@ class Ready(ReadyAction):
         return text[:length_max]
 
 
+def seconds(text: str | None) -> float:
+    """`Retry-After` in seconds; 0 without one, and for its other form, a date: the responder then waits as it is told to."""
+    return float(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 7 else 0.0
+
+
 def trusted(ca: Path | None) -> ssl.SSLContext:
     """TLS that trusts these certificates, or the system's. Errors: Refused."""
     try:

@@ -10,7 +10,7 @@ import aiohttp
 import orjson
 
 from stream_monitor.alert.alert import Alert
-from stream_monitor.respond.actions.base import DRY_MAX, WAIT_MAX_S, Ready, trusted
+from stream_monitor.respond.actions.base import DRY_MAX, WAIT_MAX_S, Ready, seconds, trusted
 from stream_monitor.respond.call import Call, Refused, Retriable
 
 ANSWER_MAX: Final = 65_536
@@ -100,7 +100,7 @@ class HttpAction(Ready):
     def _refused(self, place: str, response: aiohttp.ClientResponse, body: bytes) -> Exception:
         said = f"{place} answered {response.status}: {self.hidden(body.decode(errors='replace'))}"
         if response.status in _AGAIN or response.status >= 500:
-            return Retriable(said, _seconds(response.headers.get("Retry-After")))
+            return Retriable(said, seconds(response.headers.get("Retry-After")))
         return Refused(f"{place} answers with a redirect: write the address that it leads to" if response.status < 400 else said)
 
 
@@ -122,8 +122,3 @@ def _proxy(url: str) -> str | None:
     """By HTTPS_PROXY, NO_PROXY and their like; aiohttp's own reading of them would take passwords from ~/.netrc, too."""
     parts = urlsplit(url)
     return None if proxy_bypass(parts.netloc) else getproxies().get(parts.scheme)
-
-
-def _seconds(text: str | None) -> float:
-    """`Retry-After` in seconds; its other form, a date, is left to the runner's own patience."""
-    return float(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 7 else 0.0
