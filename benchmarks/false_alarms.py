@@ -63,7 +63,7 @@ def drawn(rng: np.random.Generator, events: int, times: int) -> Side:
 def side(counts: Counts, events: int) -> Side:
     """Without moments and what was not seen: no detector here reads them."""
     zeros = np.zeros((3, len(counts)), dtype=np.int64)
-    return Side(np.full(len(counts), events), counts, zeros[:2], zeros[2])
+    return Side(np.full(len(counts), events), counts, zeros[:2], zeros[2], zeros[2])
 
 
 def one_sample(pair: Pair) -> Floats:

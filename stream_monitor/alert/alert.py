@@ -39,7 +39,7 @@ class Moved(msgspec.Struct, frozen=True):
     """Its share in the window, 0 to 1."""
 
 
-class SampleEvent(msgspec.Struct, frozen=True):
+class SampleEvent(msgspec.Struct, frozen=True, omit_defaults=True):
     """Where a sample event's message is."""
 
     topic: str
@@ -48,6 +48,8 @@ class SampleEvent(msgspec.Struct, frozen=True):
     """In a replay: 0."""
     offset: int
     """In a replay: the line, from 0."""
+    distance: float | None = None
+    """Of the worst events of `multivariate_outlier_ratio`: from the training data's middle; absent elsewhere."""
 
 
 class Mean(msgspec.Struct, frozen=True):
@@ -91,7 +93,7 @@ class Evidence(msgspec.Struct, frozen=True):
     moved: tuple[Moved, ...]
     """What moved, the most first; at most 5."""
     samples: tuple[SampleEvent, ...]
-    """Events to look at; at most 5."""
+    """Events to look at; at most 5. Of `multivariate_outlier_ratio` the 8 furthest, furthest first."""
     mean: Mean | None = None
     """The mean before and after; null for categories."""
     detectors: tuple[Agreeing, ...] = ()

@@ -1,4 +1,4 @@
-"""Which findings are one alert: those of one kind, feature and cause."""
+"""Which findings are one alert: those of one kind, feature and cause; anomalies share those of what explains them."""
 
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ import msgspec
 
 from stream_monitor.alert.alert import Agreeing
 from stream_monitor.alert.publication import Raised
+from stream_monitor.detect.anomalies import shared_with
 from stream_monitor.detect.decide import cause_of
 from stream_monitor.detect.finding import FindingKind, Key, Score, ScoreStatus, Severity
 from stream_monitor.detect.registry import is_sequential
@@ -24,7 +25,8 @@ class Cause(NamedTuple):
     @classmethod
     def of(cls, key: Key) -> "Cause":
         """What a detector's finding on a feature points to."""
-        return cls(key.kind, key.feature, cause_of(key.detector))
+        cause = cause_of(key.detector)
+        return cls(shared_with(key.kind, cause), key.feature, cause)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from stream_monitor.alert.alert import Evidence, Mean, Moved, SampleEvent
-from stream_monitor.detect.finding import Finding
+from stream_monitor.detect.finding import Finding, FindingKind
 from stream_monitor.detect.report import rounded
 from stream_monitor.profile.layout import FIRST_VALUE, Layout
 from stream_monitor.profile.profile import MOMENT_SCALE, Profile, Sample
@@ -41,9 +41,11 @@ def gather(finding: Finding, window: Profile, baseline: Profile, layout: Layout,
     return Evidence(moved, _samples(window.samples, column, gained), mean)
 
 
-def gather_whole(finding: Finding) -> Evidence:
-    """The evidence for a finding on the traffic as a whole: what the detector shows, the first few."""
-    return Evidence(tuple(Moved(name, rounded(before), rounded(now)) for name, before, now in finding.shown[:MOVED_MAX]), ())
+def gather_whole(finding: Finding, window: Profile | None = None) -> Evidence:
+    """The evidence for a finding on the traffic as a whole: what the detector shows, the first few; of an anomaly the worst events."""
+    worst = window.anomalies.worst if window is not None and finding.key.kind is FindingKind.ANOMALY else ()
+    samples = tuple(SampleEvent(far.topic, far.partition, far.offset, rounded(far.distance)) for far in worst)
+    return Evidence(tuple(Moved(name, rounded(before), rounded(now)) for name, before, now in finding.shown[:MOVED_MAX]), samples)
 
 
 def _shares(profile: Profile, layout: Layout, column: int) -> Sequence[float | None]:

@@ -46,7 +46,7 @@ def _happened(finding: Finding, window: WindowRef, change_point: str | None) -> 
     if name in _WHOLE:
         return _WHOLE[name](finding, window)
     subject, told, sure = what(finding.key), when(window), chance(finding.score)
-    if finding.key.kind is FindingKind.DATA_QUALITY:
+    if finding.key.kind in (FindingKind.DATA_QUALITY, FindingKind.ANOMALY):
         return _bad_values(finding, window)
     size = f"{title_of(name)} {finding.value:.2f} over {finding.score.threshold:.2f}{sure}"
     if finding.severity is Severity.INFO:
@@ -131,6 +131,7 @@ _WHOLE: Final[Mapping[str, Callable[[Finding, WindowRef], str]]] = {
     "duplicate_ratio": _share("the traffic holds"),
     "extra_feature": _share("the traffic holds a"),
     "field_set_changed": _fields,
+    "multivariate_outlier_ratio": _share("the traffic holds"),
     "volume": _volume,
     "silence": _silence,
     **dict.fromkeys(OPERATIONS, _level),

@@ -8,10 +8,12 @@ import numpy as np
 
 from stream_monitor.baseline.attribution import Attribution
 from stream_monitor.baseline.column import BaselineColumn, CategoricalColumn, Natural, NumericColumn
+from stream_monitor.baseline.joint import Joint
 from stream_monitor.baseline.segments import Segmentation
 from stream_monitor.baseline.truth import Truth
 from stream_monitor.capture.columns import Columns
 from stream_monitor.capture.schema import PRODUCER, Kind, Role, Schema
+from stream_monitor.profile.anomalies import Anomalies
 from stream_monitor.profile.attributions import Attributions
 from stream_monitor.profile.layout import Layout
 from stream_monitor.profile.profile import Profile
@@ -54,7 +56,7 @@ class Baseline:
 
     left_out: features that training data had and that are not judged, by name; segments: the parts of its traffic that can be judged by
     themselves; runs: None where natural ranges were not looked for; truth: None where no row had a label to compare with a prediction;
-    attribution: None where no row says how much its features counted.
+    attribution: None where no row says how much its features counted; joint: None where fewer than two columns have an order and vary.
     """
 
     id: str
@@ -68,6 +70,7 @@ class Baseline:
     runs: Runs | None = None
     truth: Truth | None = None
     attribution: Attribution | None = None
+    joint: Joint | None = None
 
     @property
     def run_rows(self) -> float | None:
@@ -101,15 +104,19 @@ class Baseline:
             names=tuple(entry.column.name for entry in self.columns),
             sizes=tuple(len(entry.counts) for entry in self.columns),
             ordered=tuple(entry.column.kind is Kind.NUMERIC for entry in self.columns),
+            joint=len(self.joint.counts) if self.joint else 0,
         )
 
     @cached_property
     def profile(self) -> Profile:
-        """The training data's profile (without samples): the same as encoding and summarising every row of it."""
+        """The training data's profile (without samples): the same as encoding and summarising every row of it, but for `Joint.counts`."""
         counts = np.array([count for entry in self.columns for count in entry.counts], dtype=np.int64)
         moments = [entry.moments if isinstance(entry, NumericColumn) else (0, 0) for entry in self.columns]
         attributions = self.attribution.whole if self.attribution else Attributions.empty()
-        return Profile(self.rows, counts, np.array(moments, dtype=np.int64).reshape(-1, 2).T.copy(), attributions=attributions)
+        outliers = [entry.outliers if isinstance(entry, NumericColumn) else 0 for entry in self.columns]
+        joint = np.array(self.joint.counts if self.joint else (), dtype=np.int64)
+        anomalies, sums = Anomalies.of(np.array(outliers, dtype=np.int64), joint), np.array(moments, dtype=np.int64).reshape(-1, 2).T.copy()
+        return Profile(self.rows, counts, sums, attributions=attributions, anomalies=anomalies)
 
     def label(self, column: int, code: int) -> str:
         """A code of a column in words."""

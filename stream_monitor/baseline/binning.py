@@ -13,6 +13,8 @@ BINS_MAX: Final = 200
 """Edges are scanned for every value; beyond this a search would be faster, and no test has rows enough."""
 ROWS_PER_BIN: Final = 10
 """A bin's own share must be known: with fewer rows the count's error is above 30 %."""
+FAR_FENCE: Final = 3.0
+"""Interquartile ranges: of a million normal values two are beyond."""
 HEAVY: Final = 2.0
 """A value with so many times an even share has a bin of its own: the zeros of zero-inflated amounts."""
 
@@ -79,6 +81,28 @@ def single_valued(values: NDArray[np.float64], edges: tuple[float, ...]) -> tupl
     starts = np.searchsorted(values, np.array(edges[:-1]), side="left")
     ends = np.append(starts[1:], len(values))
     return tuple(np.flatnonzero(values[starts] == values[ends - 1]).tolist())
+
+
+def fences(values: NDArray[np.float64]) -> tuple[float, float] | None:
+    """Tukey's far fences, Q1 - 3 IQR and Q3 + 3 IQR (1977, "Exploratory Data Analysis", sec. 2D), of the quartiles that are values.
+
+    None where half of the values are alike, for n = 0, and where a fence is no float. Fences for skewed data (Hubert & Vandervieren 2008)
+    would only put fewer training values beyond; since live values are compared with those, it is enough that they are few.
+    """
+    n = len(values)
+    if n == 0:
+        return None
+    low, high = float(values[(n - 1) // 4]), float(values[n - 1 - (n - 1) // 4])
+    with np.errstate(over="ignore"):
+        found = (low - FAR_FENCE * (high - low), high + FAR_FENCE * (high - low))
+    return found if low < high and np.isfinite(found).all() else None
+
+
+def beyond(values: NDArray[np.float64], limits: tuple[float, float] | None) -> int:
+    """How many of the values are below the first or above the second; 0 for none."""
+    if limits is None:
+        return 0
+    return int(np.searchsorted(values, limits[0], "left")) + len(values) - int(np.searchsorted(values, limits[1], "right"))
 
 
 def centre_and_spread(values: NDArray[np.float64]) -> tuple[float, float]:

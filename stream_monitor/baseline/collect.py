@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_monitor.baseline.binning import bin_counts, centre_and_spread, distinct_starts, quantile_edges, single_valued
+from stream_monitor.baseline.binning import beyond, bin_counts, centre_and_spread, distinct_starts, fences, quantile_edges, single_valued
 from stream_monitor.baseline.column import CategoricalColumn, NumericColumn
 from stream_monitor.baseline.options import BuildOptions
 from stream_monitor.capture.columns import INVALID, Values
@@ -48,7 +48,8 @@ class NumberCollector:
         mean, sd = centre_and_spread(values)
         counts = (self._missing, self._invalid, 0, *bin_counts(values, edges), 0)
         column = NumericColumn(self._column, edges, counts, mean, sd, (0, 0), len(distinct_starts(values)), single_valued(values, edges))
-        return replace(column, moments=standard_moments(values, mean, column.scale)), []
+        limits, moments = fences(values), standard_moments(values, mean, column.scale)
+        return replace(column, moments=moments, fences=limits, outliers=beyond(values, limits)), []
 
 
 def standard_moments(values: NDArray[np.float64], mean: float, scale: float) -> tuple[int, int]:

@@ -39,7 +39,8 @@ class NumericColumn:
     counts: K + 4 whole numbers, as `Layout` orders them: missing, invalid, below (0), bins, above (0).
     mean, sd: of the finite values (sd of the population), 0 where there are none; moments: their part of `Profile.moments`.
     distinct: how many different finite values there were; single_valued: the bins (from 0) in which all values are equal.
-    natural: None where it was not looked for.
+    natural: None where it was not looked for. fences: below the first and above the second a value is an outlier, None: there are none
+    (`binning.fences`); outliers: how many of the values are.
     """
 
     column: Column
@@ -51,6 +52,8 @@ class NumericColumn:
     distinct: int
     single_valued: tuple[int, ...] = ()
     natural: Natural | None = None
+    fences: tuple[float, float] | None = None
+    outliers: int = 0
 
     @property
     def scale(self) -> float:

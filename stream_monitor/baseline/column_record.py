@@ -27,7 +27,10 @@ class NaturalRecord(Record, frozen=True):
 
 
 class NumericRecord(Record, tag_field="kind", tag="numeric", frozen=True):
-    """counts: rows in each bin between neighbouring edges; single_valued: the bins (from 0) in which all values are equal."""
+    """counts: rows in each bin between neighbouring edges; single_valued: the bins (from 0) in which all values are equal.
+
+    fences, outliers: as in `NumericColumn`; absent in files of older software.
+    """
 
     name: str
     role: Role
@@ -41,6 +44,8 @@ class NumericRecord(Record, tag_field="kind", tag="numeric", frozen=True):
     counts: list[Count]
     single_valued: list[Count]
     natural: NaturalRecord | None = None
+    fences: tuple[float, float] | None = None
+    outliers: Count = 0
 
 
 class CategoryRecord(Record, frozen=True):
@@ -80,7 +85,8 @@ def column_tree(entry: BaselineColumn) -> dict[str, Any]:
         "distinct": entry.distinct,
     }
     if isinstance(entry, NumericColumn):
-        bins = {"edges": entry.edges, "counts": counts[1:-1], "single_valued": entry.single_valued}
+        bins: dict[str, Any] = {"edges": entry.edges, "counts": counts[1:-1], "single_valued": entry.single_valued}
+        bins |= {} if entry.fences is None else {"fences": entry.fences, "outliers": entry.outliers}
         return head | {"mean": entry.mean, "sd": entry.sd, "moments": entry.moments, **bins, **_natural_tree(entry)}
     categories = [{"value": value, "count": count} for value, count in zip(entry.categories, counts[1:], strict=True)]
     singletons = {"singletons": entry.singletons} if entry.singletons else {}
@@ -120,7 +126,10 @@ def _numeric(record: NumericRecord, where: str) -> NumericColumn:
     counts = (record.missing, record.invalid, 0, *record.counts, 0)
     column = Column(record.name, Kind.NUMERIC, record.role)
     natural = _natural(record.natural, where)
-    return NumericColumn(column, edges, counts, record.mean, record.sd, record.moments, record.distinct, single, natural)
+    fences, outliers = record.fences, record.outliers
+    require(fences is None or (fences[0] < fences[1] and all(map(math.isfinite, fences))), f"{where}.fences", "must be finite and rise")
+    require(outliers <= (0 if fences is None else sum(counts)), f"{where}.outliers", "must be values beyond the fences")
+    return NumericColumn(column, edges, counts, record.mean, record.sd, record.moments, record.distinct, single, natural, fences, outliers)
 
 
 def _natural(record: NaturalRecord | None, where: str) -> Natural | None:

@@ -15,6 +15,7 @@ from stream_monitor.baseline.column_record import (
     column_tree,
     require,
 )
+from stream_monitor.baseline.joint_record import JointRecord, joint_of, joint_tree
 from stream_monitor.baseline.segment_record import SegmentationRecord, segmentation_tree, segmentations
 from stream_monitor.baseline.truth_record import TruthRecord, truth_of, truth_tree
 from stream_monitor.capture.table_time import format_time, parse_time
@@ -55,6 +56,7 @@ class BaselineRecord(Record, frozen=True):
     segments: tuple[SegmentationRecord, ...] = ()
     truth: TruthRecord | None = None
     attributions: AttributionRecord | None = None
+    joint: JointRecord | None = None
 
 
 def to_tree(baseline: Baseline, file_format: str) -> dict[str, Any]:
@@ -75,7 +77,9 @@ def to_tree(baseline: Baseline, file_format: str) -> dict[str, Any]:
     truth = {} if baseline.truth is None else {"truth": truth_tree(baseline.truth)}
     names = [entry.column for entry in baseline.columns]
     attributions = {} if baseline.attribution is None else {"attributions": attribution_tree(baseline.attribution, names)}
-    return head | left_out | runs | {"columns": [column_tree(entry) for entry in baseline.columns]} | segments | truth | attributions
+    joint = {} if baseline.joint is None else {"joint": joint_tree(baseline.joint, [column.name for column in names])}
+    columns = {"columns": [column_tree(entry) for entry in baseline.columns]}
+    return head | left_out | runs | columns | segments | truth | attributions | joint
 
 
 def _time(time_ms: int | None) -> str | None:
@@ -94,6 +98,8 @@ def from_record(record: BaselineRecord, where: str) -> Baseline:
     if record.attributions is not None:
         names = [entry.column for entry in columns]
         baseline = replace(baseline, attribution=attribution_of(record.attributions, names, record.rows, f"{where}: attributions"))
+    if record.joint is not None:
+        baseline = replace(baseline, joint=joint_of(record.joint, baseline, f"{where}: joint"))
     if record.segments:
         baseline = replace(baseline, segments=segmentations(record.segments, baseline, where))
     return baseline if record.truth is None else replace(baseline, truth=truth_of(record.truth, baseline, f"{where}: truth"))

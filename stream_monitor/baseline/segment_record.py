@@ -15,16 +15,22 @@ from stream_monitor.baseline.segments import VALUES_MAX, Segmentation
 from stream_monitor.capture.columns import INVALID
 from stream_monitor.capture.schema import Role
 from stream_monitor.errors import BaselineError
+from stream_monitor.profile.anomalies import Anomalies
 from stream_monitor.profile.profile import Profile
 
 
 class ProfileRecord(NamedTuple):
-    """As `Profile`: events, counts, sums of z, sums of z squared."""
+    """As `Profile`: events, counts, sums of z, sums of z squared; outliers by column, and events by distance.
+
+    The last two are empty where all are 0, and in files of older software.
+    """
 
     events: Count
     counts: list[Count]
     sums: list[int]
     squares: list[int]
+    outliers: tuple[Count, ...] = ()
+    joint: tuple[Count, ...] = ()
 
 
 class SegmentationRecord(Record, frozen=True):
@@ -45,8 +51,14 @@ def segmentation_tree(segmentation: Segmentation, baseline: Baseline) -> dict[st
         "name": segmentation.name,
         "metadata": segmentation.is_metadata,
         "values": list(segmentation.values),
-        "profiles": [[each.events, each.counts.tolist(), *each.moments.tolist()] for each in segmentation.profiles],
+        "profiles": [_profile_tree(each) for each in segmentation.profiles],
     } | ({"attributions": attributed} if baseline.attribution else {})
+
+
+def _profile_tree(profile: Profile) -> list[Any]:
+    anomalies = profile.anomalies
+    counted = [] if anomalies.is_empty else [anomalies.outliers.tolist(), anomalies.joint.tolist()]
+    return [profile.events, profile.counts.tolist(), *profile.moments.tolist(), *counted]
 
 
 def segmentations(records: Sequence[SegmentationRecord], baseline: Baseline, where: str) -> tuple[Segmentation, ...]:
@@ -85,10 +97,13 @@ def _profile(record: ProfileRecord, baseline: Baseline, where: str) -> Profile:
     layout = baseline.layout
     fits = len(record.counts) == layout.total and len(record.sums) == len(record.squares) == layout.columns
     require(fits, where, f"must have {layout.total} counts and {layout.columns} sums and squares")
+    fits = not record.outliers or (len(record.outliers) == layout.columns and len(record.joint) == layout.joint)
+    require(fits, where, f"must have {layout.columns} numbers of outliers and {layout.joint} events by distance, or none")
     try:
         counts, moments = np.array(record.counts, dtype=np.int64), np.array([record.sums, record.squares], dtype=np.int64)
     except OverflowError:
         raise BaselineError(f"{where}: sums and squares must be below 2^63") from None
     held = np.add.reduceat(counts, layout.starts[:-1])
     require(bool((held == record.events).all()), where, f"every column's counts must make {record.events} events")
-    return Profile(record.events, counts, moments)
+    outliers, joint = (np.array(each, dtype=np.int64) for each in (record.outliers, record.joint))
+    return Profile(record.events, counts, moments, anomalies=Anomalies.of(outliers, joint))

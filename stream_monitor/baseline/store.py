@@ -111,4 +111,4 @@ def _json(value: object) -> str:
     return orjson.dumps(value).decode()
 
 
-_SHOWN: Final[dict[str, Callable[[Any], str]]] = {"columns": _listed, "segments": _listed, "truth": _spread}
+_SHOWN: Final[dict[str, Callable[[Any], str]]] = {"columns": _listed, "segments": _listed, "truth": _spread, "joint": _spread}

@@ -14,6 +14,7 @@ from stream_monitor.baseline.baseline import Baseline, TimeSpan
 from stream_monitor.baseline.choice import FieldCounts, choose_segments
 from stream_monitor.baseline.collect import CategoryCollector, NumberCollector, collector
 from stream_monitor.baseline.column import BaselineColumn
+from stream_monitor.baseline.joint import Joint, candidates, edges_of, factor_of, scores
 from stream_monitor.baseline.options import BuildOptions
 from stream_monitor.baseline.parts import Parts
 from stream_monitor.baseline.runs import RunPlan, TrainingRuns, fold, plan_by_rows, plan_by_time
@@ -89,6 +90,7 @@ class Training:
         )
         choice = choose_segments(str(paths[0]), baseline.columns, metadata, options.segments, baseline.layout.total)
         truth = plan_truth(targets, *_predictions(collectors, baseline.columns), choice.segmentations, options)
+        baseline = replace(baseline, joint=_joint(source, survey, baseline))
         notes = (*survey.notes, *(note for _, notes in finished for note in notes), *choice.notes, *truth.notes)
         return cls(source, survey, options, baseline, choice.segmentations, truth.plan, known, notes, scales.scale())
 
@@ -101,6 +103,8 @@ class Training:
 
     def count_again(self, plan: RunPlan | None) -> Counted:
         """The last pass over the rows; none where it has nothing to count."""
+        from stream_monitor.baseline.strange import Strange  # numba is loaded only where events are counted
+
         base, seasons = self.baseline, plan.seasons if plan else ()
         segments = tuple(Parts.empty(len(each.values) + 1, base, positions=False) for each in self.segmentations)
         runs = Parts.empty(len(plan.starts) if plan else 0, base, positions=True)
@@ -114,16 +118,17 @@ class Training:
                 self.truth.add(columns, truth)
             coded = base.encode(columns)
             places = [segmentation.index(self._values(segmentation, columns)) for segmentation in self.segmentations]
+            strange = Strange(base, coded, is_training=True)
             for place, parts in zip(places, segments, strict=True):
-                parts.add(base, coded, place)
+                parts.add(base, coded, strange, place)
             if attributions:
                 attributions.add(columns.attributions, len(columns), places)
             if plan:
-                runs.add(base, coded, plan.run_of(columns, first_row))
+                runs.add(base, coded, strange, plan.run_of(columns, first_row))
             if len(windows) and plan:
-                windows.add(base, coded, plan.window_of(columns))
+                windows.add(base, coded, strange, plan.window_of(columns))
             for season, parts in zip(seasons, steps, strict=True):
-                parts.add(base, coded, season.step_of(columns.time_ms))
+                parts.add(base, coded, strange, season.step_of(columns.time_ms))
             first_row += len(columns)
         told = self.truth.truth(truth) if self.truth else None
         return Counted(segments, runs, windows if len(windows) else runs, steps, told, attributions)
@@ -153,6 +158,27 @@ class Training:
         folds = tuple(each for each in found if each)
         runs = replace(plan.runs, folds=tuple((each.name, len(each.judged)) for each in folds))
         return TrainingRuns(runs, counted.runs, counted.windows, folds, plan.span_ms)
+
+
+def _joint(source: Source, survey: Survey, baseline: Baseline) -> Joint | None:
+    """Two more passes: one for the covariance, one for the distances."""
+    places = candidates(baseline.columns, baseline.rows)
+    if len(places) < 2:
+        return None
+    products = np.zeros((len(places), len(places)), dtype=np.int64)
+    for columns in source.chunks(survey):
+        part = scores(baseline.columns, places, baseline.encode(columns))
+        products += (part @ part.T).astype(np.int64)  # whole numbers below 2^53: exact in any order
+    vary = np.flatnonzero(np.diag(products))
+    if len(vary) < 2:
+        return None
+    factor = factor_of(products[np.ix_(vary, vary)], baseline.rows)
+    joint = Joint(tuple(places[place] for place in vary.tolist()), factor, (), ())
+    found = [joint.squared(baseline.columns, baseline.encode(columns)) for columns in source.chunks(survey)]
+    squared = joint.without_itself(np.concatenate(found), baseline.rows)
+    joint = replace(joint, edges=edges_of(squared))
+    counts = np.bincount(joint.bins(squared), minlength=len(joint.edges) + 1)
+    return replace(joint, counts=tuple(counts.tolist()))
 
 
 def _span(column: str, times: NDArray[np.int64]) -> TimeSpan:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
+from stream_monitor.baseline.joint import candidates
 from stream_monitor.baseline.truth import Truth
 from stream_monitor.cli.constraints import RUNS_MIN
 from stream_monitor.cli.load import Loaded
@@ -31,6 +32,7 @@ def baseline_warnings(loaded: Loaded) -> list[str]:
 def _of_stream(stream: StreamPlan, model: Model, path: str) -> Iterator[str]:
     yield from _of_rows(stream)
     yield from _of_time(stream, model)
+    yield from _of_anomalies(stream)
     yield from _of_segments(stream, model, path)
     yield from _of_truth(stream.baseline.truth, model, path)
     yield from _of_attributions(stream, model, path)
@@ -71,6 +73,16 @@ def _of_time(stream: StreamPlan, model: Model) -> Iterator[str]:
                 f"{detector} is nearly blind for {_some(blind)}: training varies so much that its threshold rises over {limit:g}; "
                 "build the baseline from steadier data, or exclude it"
             )
+
+
+def _of_anomalies(stream: StreamPlan) -> Iterator[str]:
+    """A baseline of older software."""
+    baseline = stream.baseline
+    if baseline.joint is None and len(candidates(baseline.columns, baseline.rows)) > 1:
+        yield (
+            "the baseline was built before there were anomalies, so outlier_ratio and multivariate_outlier_ratio see nothing; "
+            "build it again with `stream-monitor baseline`"
+        )
 
 
 def _of_segments(stream: StreamPlan, model: Model, path: str) -> Iterator[str]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from stream_monitor.baseline.column import NATURAL_FACTOR
 from stream_monitor.capture.schema import Column, Role, Schema
+from stream_monitor.detect.anomalies import ANOMALIES
 from stream_monitor.detect.attributions import NDCG, Rankings
 from stream_monitor.detect.finding import Finding, FindingKind, Key, Score, ScoreStatus, Severity
 from stream_monitor.detect.finding import is_finding as is_finding
@@ -16,7 +17,7 @@ from stream_monitor.detect.operations import IDLE, Operating
 from stream_monitor.detect.pair import Floats, Pair
 from stream_monitor.detect.producers import SILENT, Producers
 from stream_monitor.detect.reference import Reference
-from stream_monitor.detect.registry import BY_COLUMN, CAPTURE, OPERATIONS, SEQUENTIAL, VOLUME
+from stream_monitor.detect.registry import BY_COLUMN, CAPTURE, DISTRIBUTION, OPERATIONS, SEQUENTIAL, VOLUME
 from stream_monitor.detect.registry import cause_of as cause_of
 from stream_monitor.detect.registry import title_of as title_of
 from stream_monitor.detect.sequential.shift import Shift
@@ -128,7 +129,7 @@ class Judge:
             for rows in self._rows
             for row in rows
         ]
-        scores += [self._whole_score(name, self._judge_whole(name, window), status) for name in self._whole]
+        scores += [self._whole_score(name, self._judge_whole(name, window), status, scores) for name in self._whole]
         return scores + [score for score in self._rankings.judge(window, status) if self._is_on(score.key.detector)]
 
     def judge_traffic(self, volume: Volume, start_ms: int, end_ms: int, events: int) -> list[Score]:
@@ -171,7 +172,7 @@ class Judge:
         drift = FindingKind.PREDICTION_DRIFT if column.role is Role.PREDICTION else FindingKind.DATA_DRIFT
         for name, detector in self._by_column.items():
             if detector.applies_to(column):
-                kind = FindingKind.DATA_QUALITY if detector.is_quality else drift
+                kind = FindingKind.DATA_QUALITY if detector.is_quality else FindingKind.ANOMALY if name in ANOMALIES else drift
                 yield _Row(Key(kind, column.name, name), index, bases[name][index], self._limit(index, column, name, name))
 
     def _shift_rows(self, index: int, column: Column) -> Iterator[_Row]:
@@ -205,11 +206,20 @@ class Judge:
     def _judge_whole(self, name: str, window: Profile) -> WholeScore:
         return WHOLE[name].judge(window, self._reference)
 
-    def _whole_score(self, name: str, found: WholeScore, status: ScoreStatus) -> Score:
-        key, threshold = Key(FindingKind.DATA_QUALITY, None, name), found.base + self.threshold(None, name)
+    def _whole_score(self, name: str, found: WholeScore, status: ScoreStatus, by_column: Sequence[Score]) -> Score:
+        natural = self._reference.natural.get(name)
+        limit = max(self.threshold(None, name), 0.0 if natural is None else NATURAL_FACTOR * float(natural[0]))
+        key, threshold = Key(WHOLE[name].kind, None, name), found.base + limit
         if found.value is None or found.p_value is None:
             return Score(key, -1, None, threshold, None, _unjudged(status), found.base)
-        return Score(key, -1, found.value, threshold, found.p_value, status, found.base, found.p_value < self.alpha)
+        real = found.p_value < self.alpha and not (key.kind is FindingKind.ANOMALY and self._is_explained(by_column))
+        return Score(key, -1, found.value, threshold, found.p_value, status, found.base, real)
+
+    def _is_explained(self, scores: Sequence[Score]) -> bool:
+        """Whether one of the joint columns moved by itself: then events are far for that alone, and its own alert says so."""
+        places = self._reference.joint.places if self._reference.joint else ()
+        levels = (score for score in scores if score.column in places and score.key.detector in BY_COLUMN and is_finding(score))
+        return any(cause_of(score.key.detector) in (DISTRIBUTION, "range") for score in levels)
 
     def _finding(self, score: Score, pair: Pair, window: Profile, shifts: Shifts) -> Finding:
         assert score.score is not None

@@ -26,6 +26,8 @@ class FindingKind(StrEnum):
     """A group of a facet is treated otherwise than the privileged one."""
     ATTRIBUTION_DRIFT = "attribution_drift"
     """Other features count for the answers than in training."""
+    ANOMALY = "anomaly"
+    """Some values or events are strange, though the feature as a whole is distributed as ever."""
     CAPTURE_HEALTH = "capture_health"
     """What is needed to judge does not come: labels."""
 

@@ -4,6 +4,7 @@ Data without structure in time gets neither: a run counts only where it differs 
 runs, chance comes through in one column of a hundred.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -11,11 +12,14 @@ import numpy as np
 
 from stream_monitor.baseline.baseline import Baseline
 from stream_monitor.baseline.column import Natural
+from stream_monitor.baseline.joint import Joint
+from stream_monitor.baseline.parts import Parts
 from stream_monitor.baseline.runs import TrainingRuns
-from stream_monitor.detect.pair import Floats
+from stream_monitor.detect.gate import more_often
+from stream_monitor.detect.pair import Counts, Floats
 from stream_monitor.detect.reference import reference_of
 from stream_monitor.detect.registry import BY_COLUMN
-from stream_monitor.detect.variation import LEVEL, inflation, natural_shift
+from stream_monitor.detect.variation import LEVEL, inflation, joint_inflation, natural_shift
 from stream_monitor.profile.profile import Profile
 
 _DIGITS: Final = 6
@@ -30,11 +34,35 @@ def with_natural(baseline: Baseline, runs: TrainingRuns) -> Baseline:
         for index, entry in enumerate(baseline.columns)
         for ratios in [inflation(baseline, runs, index)]
     ]
-    return replace(baseline, columns=tuple(columns), runs=runs.runs)
+    return replace(baseline, columns=tuple(columns), runs=runs.runs, joint=_with_joint(baseline.joint, runs))
+
+
+def _with_joint(joint: Joint | None, runs: TrainingRuns) -> Joint | None:
+    """The same for the share of rows that are far from the training data's middle."""
+    if joint is None:
+        return None
+    families = [_far(runs.parts, range(len(runs.parts))), *(_far(fold.parts, fold.judged) for fold in runs.folds)]
+    far, rows = joint.counts[-1], sum(joint.counts)
+    level = LEVEL / sum(len(part) for part, _ in families)
+    excess = [
+        np.where(more_often(part, of, far - part, rows - of) < level, part / np.maximum(of, 1) - far / rows, 0.0) for part, of in families
+    ]
+    natural = max(float(each.max(initial=0.0)) for each in excess)
+    return replace(joint, natural=_rounded(natural), inflation=_rounded(joint_inflation(runs)))
+
+
+def _far(parts: Parts, judged: Sequence[int]) -> tuple[Counts, Counts]:
+    """The far rows of each part, and all of its rows."""
+    counts = parts.joint[list(judged)]
+    return counts[:, -1], counts.sum(axis=1)
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.{_DIGITS}g}")
 
 
 def _over(neutral: float, found: dict[str, float]) -> dict[str, float]:
-    return {name: float(f"{value:.{_DIGITS}g}") for name, value in sorted(found.items()) if value > neutral}
+    return {name: _rounded(value) for name, value in sorted(found.items()) if value > neutral}
 
 
 def natural_scores(baseline: Baseline, runs: TrainingRuns) -> list[dict[str, float]]:
@@ -66,7 +94,8 @@ class _Scorer:
     def excess(self, part: Profile, level: float) -> dict[str, Floats]:
         """Detector -> float64[C], at least 0; none at all where no gate rejects."""
         whole = self._reference.profile
-        rest = Profile(whole.events - part.events, whole.counts - part.counts, whole.moments - part.moments)
+        others = whole.anomalies.without(part.anomalies)
+        rest = Profile(whole.events - part.events, whole.counts - part.counts, whole.moments - part.moments, anomalies=others)
         apart = replace(self._reference, profile=rest, natural={}).pair(part)
         beyond = {gate: gate(apart) < level for gate in self._gates}
         if not any(flags.any() for flags in beyond.values()):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
+_Number = TypeVar("_Number", float, Floats)
 _WIDTH_MIN: Final = FIRST_VALUE + 1
 
 
@@ -25,12 +26,14 @@ class Side:
     counts: int64[C, FIRST_VALUE + K], by code, 0 where a column has no such code;
     moments: int64[2, C], as in `Profile`. unseen: int64[C], of a reference: how many of its rows stand for what it has not seen, as
     Good and Turing estimate it: categories seen once, and for numbers 2, below the smallest and above the largest. 0 for a window.
+    outliers: int64[C], values beyond the baseline's fences; of a reference -1 where it has none.
     """
 
     events: Counts
     counts: Counts
     moments: Counts
     unseen: Counts
+    outliers: Counts
 
     @property
     def values(self) -> Counts:
@@ -65,12 +68,8 @@ class Inflation:
         return cls(ones, ones, ones, ones)
 
     def of_size(self, events: int, rows: float) -> "Inflation":
-        """That of `events` where this is that of `rows` > 1: 1 + icc (n - 1), the design effect of clusters (Kish 1965, sec. 5.4).
-
-        Rows that came together are alike by an intraclass correlation, whatever their number; so more of them add less.
-        """
-        part = max(events - 1, 0) / (rows - 1)
-        return Inflation(*(1 + (ratio - 1) * part for ratio in (self.values, self.missing, self.invalid, self.outside)))
+        """That of `events` where this is that of `rows` > 1, see `design_effect`."""
+        return Inflation(*(design_effect(ratio, events, rows) for ratio in (self.values, self.missing, self.invalid, self.outside)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,12 +101,23 @@ class Padding:
         self._held = codes[None, :] < sizes[:, None]
         self._index = np.where(self._held, layout.starts[:-1, None] + codes[None, :], 0)
 
-    def side(self, profile: Profile, unseen: Counts | None = None) -> Side:
-        """One profile as a side of a pair. unseen: of a reference."""
+    def side(self, profile: Profile, unseen: Counts | None = None, fenced: Flags | None = None) -> Side:
+        """One profile as a side of a pair. unseen: of a reference; fenced: bool[C], which of its columns have fences."""
         columns = len(self._index)
         counts = np.where(self._held, profile.counts[self._index], 0) if columns else self._index
         events = np.full(columns, profile.events, dtype=np.int64)
-        return Side(events, counts, profile.moments, np.zeros(columns, dtype=np.int64) if unseen is None else unseen)
+        nothing = np.zeros(columns, dtype=np.int64)
+        outliers = nothing if profile.anomalies.is_empty else profile.anomalies.outliers
+        outliers = outliers if fenced is None else np.where(fenced, outliers, -1)
+        return Side(events, counts, profile.moments, nothing if unseen is None else unseen, outliers)
+
+
+def design_effect(inflation: _Number, events: int, rows: float) -> _Number:
+    """That of `events` where `inflation` is that of `rows` > 1: 1 + icc (n - 1), the design effect of clusters (Kish 1965, sec. 5.4).
+
+    Rows that came together are alike by an intraclass correlation, whatever their number; so more of them add less.
+    """
+    return 1 + (inflation - 1) * (max(events - 1, 0) / (rows - 1))
 
 
 def ratio(part: Counts, whole: Counts) -> Floats:

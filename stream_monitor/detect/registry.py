@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Final, NamedTuple
 
+from stream_monitor.detect.anomalies import ANOMALIES
 from stream_monitor.detect.attributions import NDCG_MIN
 from stream_monitor.detect.detector import Detector
 from stream_monitor.detect.distances import DISTANCES
@@ -30,7 +31,7 @@ class Meaning(NamedTuple):
     default_threshold: float
 
 
-BY_COLUMN: Final[Mapping[str, Detector]] = {**DISTANCES, **QUALITY}
+BY_COLUMN: Final[Mapping[str, Detector]] = {**DISTANCES, **QUALITY, **ANOMALIES}
 """Those that compare a window's profile with the baseline's, column by column, in the order in which scores are given."""
 SEQUENTIAL: Final[Mapping[str, Meaning]] = {
     "adwin": Meaning("shift found by ADWIN", DISTRIBUTION, 0.05),

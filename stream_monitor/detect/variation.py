@@ -74,6 +74,16 @@ def inflation(baseline: Baseline, runs: TrainingRuns, column: int) -> dict[str, 
     }
 
 
+def joint_inflation(runs: TrainingRuns) -> float:
+    """The same ratio for the rows that are far from the training data's middle, and all others."""
+    (counts, *blocks), folds = (_far_and_near(parts) for parts in (runs.windows, *(fold.parts for fold in _lasting(runs)))), _lasting(runs)
+    return _beyond(count_dispersion(counts, *_expected(counts, blocks, folds)), LEVEL_ALIKE)
+
+
+def _far_and_near(parts: Parts) -> Floats:
+    return np.stack([parts.joint[:, -1], parts.joint[:, :-1].sum(axis=1)], axis=1).astype(np.float64)
+
+
 def _beyond(found: Dispersion, level: float = LEVEL) -> float:
     return max(found.ratio, 1.0) if found.p_value < level else 1.0
 

@@ -1,4 +1,4 @@
-"""Checks of a window as a whole, of no one column: repeated events, features that the baseline does not know or that no event holds."""
+"""Checks of a window as a whole, of no one column: repeated events, features that came or went, events whose features do not fit."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import betainc
 
 from stream_monitor.capture.schema import Role
-from stream_monitor.detect.finding import Shown
+from stream_monitor.detect.finding import FindingKind, Shown
 from stream_monitor.detect.gate import more_often
 from stream_monitor.detect.pair import Floats
 from stream_monitor.detect.reference import Reference
@@ -39,6 +39,7 @@ class WholeDetector:
     cause: str
     default_threshold: float
     judge: Callable[[Profile, Reference], WholeScore]
+    kind: FindingKind = FindingKind.DATA_QUALITY
 
 
 class _Change(NamedTuple):
@@ -98,6 +99,23 @@ def field_set_changed(window: Profile, reference: Reference) -> WholeScore:
     return WholeScore(float(len(changes)), 0.0, p, tuple(change.shown for change in changes))
 
 
+def multivariate_outlier_ratio(window: Profile, reference: Reference) -> WholeScore:
+    """Share of events further from the training data's middle than all but one in a thousand of its rows, see `baseline.Joint`, in [0, 1].
+
+    None where the baseline has no such distances, or for no events. p: of as many, by the exact two-sample test; events that came
+    together are counted as fewer, as far as those of the training data were alike.
+    """
+    far, whole, baseline_far, baseline_whole = (
+        int(number) for side in (window, reference.profile) for number in (side.anomalies.joint[-1:].sum(), side.anomalies.joint.sum())
+    )
+    if reference.joint is None or whole == 0 or baseline_whole == 0:
+        return WholeScore(None)
+    p = _by_chance(far, whole, baseline_far, baseline_whole, reference.joint_inflation_of(window.events))
+    share, base = far / whole, baseline_far / baseline_whole
+    shown = (Shown("far from the training data", base, share),)
+    return WholeScore(share, base, p, shown)
+
+
 def _extra(window: Profile, reference: Reference) -> list[tuple[str, int]]:
     """Unknown features that the training data did not hold either: a column that was left out of the baseline is no news."""
     return [(name, events) for name, events in window.extra.items() if name not in reference.left_out]
@@ -131,5 +149,13 @@ _ROWS: Final = (
     WholeDetector("duplicate_ratio", "repeated events", "duplicates", DUPLICATES_MAX, duplicate_ratio),
     WholeDetector("extra_feature", "feature that the baseline does not know", "fields", 0.05, extra_feature),
     WholeDetector("field_set_changed", "change of the set of features", "fields", 0.5, field_set_changed),
+    WholeDetector(
+        "multivariate_outlier_ratio",
+        "events whose features do not go together as in training",
+        "joint",
+        0.01,
+        multivariate_outlier_ratio,
+        FindingKind.ANOMALY,
+    ),
 )
 WHOLE: Final[Mapping[str, WholeDetector]] = {row.name: row for row in _ROWS}

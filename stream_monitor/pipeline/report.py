@@ -52,7 +52,7 @@ def report_silence(unit: Unit, key: UnitKey, end_ms: int, stamp: Stamp) -> Said:
 
 def _raise(baseline: Baseline, finding: Finding, window: Window, affected: Where) -> Raised:
     if finding.score.column < 0:
-        return Raised(finding, gather_whole(finding))
+        return Raised(finding, gather_whole(finding, window.profile))
     column = baseline.columns[finding.score.column]
     scale = Scale(column.mean, column.scale) if isinstance(column, NumericColumn) else None
     evidence = gather(finding, window.profile, baseline.profile, baseline.layout, baseline.label, scale)

@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 
 from stream_monitor.baseline.encode import Coded, slice_sums, summarise_groups
 from stream_monitor.baseline.segments import Segmentation
+from stream_monitor.baseline.strange import Strange
 from stream_monitor.capture import cloudevents
 from stream_monitor.capture.columns import Columns, Raw
 from stream_monitor.capture.schema import PRODUCER
 from stream_monitor.pipeline.plan import Plan, StreamPlan
 from stream_monitor.profile import kernels
+from stream_monitor.profile.anomalies import Anomalies, Far
 from stream_monitor.profile.attributions import Attributions, AttributionSizes
 from stream_monitor.profile.codec import PaneProfile, Segment
 from stream_monitor.profile.extra import EXTRA_MAX
@@ -60,12 +62,13 @@ class _Batch:
         places, labels = self._places(segmentation)
         keys, group = np.unique(panes * len(labels) + places, return_inverse=True)
         summaries = summarise_groups(baseline, self._coded, group.astype(np.int32), len(keys))
-        slices = self._slices(group, len(keys))
-        for key, members, summary, own in zip(keys.tolist(), _members(group, len(keys)), summaries, slices, strict=True):
+        slices, anomalies = self._slices(group, len(keys)), self._anomalies(group.astype(np.int32), len(keys))
+        parts = zip(keys.tolist(), _members(group, len(keys)), summaries, slices, anomalies, strict=True)
+        for key, members, summary, own, strange in parts:
             pane, place = divmod(key, len(labels))
             transit = Transit.empty() if segmentation else self._senders.of(members)
-            parts = (self._samples(members), self._ids(members), self._extra(members))
-            profile = Profile(*summary, *parts, self._operations(members), self._attributions(members), transit)
+            told = (self._samples(members), self._ids(members), self._extra(members))
+            profile = Profile(*summary, *told, self._operations(members), self._attributions(members), transit, strange)
             for part, rest in zip(_parts(own), _first_then(profile, Profile.empty(baseline.layout)), strict=False):
                 yield PaneProfile(self.stream.key, labels[place], pane * pane_ms, pane_ms, baseline.id, self.plan.revision, rest, part)
 
@@ -164,6 +167,19 @@ class _Batch:
 
     def _attributions(self, members: NDArray[np.int64]) -> Attributions:
         return Attributions.empty() if self._attribution_sizes is None else self._attribution_sizes.of(members)
+
+    @cached_property
+    def _strange(self) -> Strange:
+        return Strange(self.stream.baseline, self._coded)
+
+    def _anomalies(self, group: NDArray[np.int32], groups: int) -> Iterator[Anomalies]:
+        """Those of each group."""
+        outliers, joint = self._strange.count(group, groups)
+        far: list[list[Far]] = [[] for _ in range(groups)]
+        for row in self._strange.far().tolist():
+            message = self.messages[int(self.columns.rows[row])]
+            far[group[row]].append(Far(int(self._strange.squared[row]), message.topic(), message.partition(), message.offset()))
+        return (Anomalies.of(outliers[g], joint[g], far[g]) for g in range(groups))
 
 
 def hashes_of(ids: Sequence[str]) -> NDArray[np.uint64]:

@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.errors import CodecError
+from stream_monitor.profile.anomalies_codec import AnomaliesWire, anomalies_from_wire, anomalies_to_wire
 from stream_monitor.profile.attributions_codec import AttributionsWire, attributions_from_wire, attributions_to_wire
 from stream_monitor.profile.extra import EXTRA_MAX
 from stream_monitor.profile.frame import UNREADABLE, FrameKind, seal, unseal
@@ -77,6 +78,8 @@ class ProfileWire(msgspec.Struct, array_like=True, frozen=True):
     """None: empty; earlier records have none."""
     transit: TransitWire | None = None
     """None: empty; older records have none."""
+    anomalies: AnomaliesWire | None = None
+    """The same."""
 
 
 def to_wire(profile: Profile) -> ProfileWire:
@@ -84,9 +87,13 @@ def to_wire(profile: Profile) -> ProfileWire:
     ids = profile.ids
     hashes, repeats = ids.hashes.astype("<u8").tobytes(), pack(ids.counts - 1)
     counts, moments = pack(profile.counts), pack(profile.moments.ravel())
-    operations, attributions = operations_to_wire(profile.operations), attributions_to_wire(profile.attributions)
-    transit, extra = transit_to_wire(profile.transit), dict(profile.extra)
-    return ProfileWire(profile.events, counts, moments, profile.samples, hashes, repeats, extra, operations, attributions, transit)
+    extra, operations, attributions = (
+        dict(profile.extra),
+        operations_to_wire(profile.operations),
+        attributions_to_wire(profile.attributions),
+    )
+    rest = (operations, attributions, transit_to_wire(profile.transit), anomalies_to_wire(profile.anomalies))
+    return ProfileWire(profile.events, counts, moments, profile.samples, hashes, repeats, extra, *rest)
 
 
 def from_wire(wire: ProfileWire, layout: Layout) -> Profile:
@@ -98,7 +105,8 @@ def from_wire(wire: ProfileWire, layout: Layout) -> Profile:
     moments = unpack(wire.moments, 2 * layout.columns).reshape(2, layout.columns)
     counts, operations = unpack(wire.counts, layout.total), operations_from_wire(wire.operations)
     attributions, transit = attributions_from_wire(wire.attributions, layout.columns), transit_from_wire(wire.transit)
-    return Profile(wire.events, counts, moments, wire.samples, _ids(wire), wire.extra, operations, attributions, transit)
+    rest = (operations, attributions, transit, anomalies_from_wire(wire.anomalies, layout))
+    return Profile(wire.events, counts, moments, wire.samples, _ids(wire), wire.extra, *rest)
 
 
 def _ids(wire: ProfileWire) -> IdSample:

@@ -21,6 +21,8 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 _SCALE: Final = float(MOMENT_SCALE)
 _SQUARE: Final = float(SQUARE_SCALE)
 _POSITION: Final = float(POSITION_SCALE)
+_BLOCK: Final = 512
+"""Events: 64 columns of them take 256 KB."""
 
 
 def compiled(function: _Function) -> _Function:
@@ -124,6 +126,65 @@ def add_ranks(codes: NDArray[np.int32], ranks: NDArray[np.int64], group: NDArray
 
 
 @compiled
+def count_beyond(values: NDArray[np.float64], low: float, high: float, group: NDArray[np.int32], out: NDArray[np.int64]) -> None:
+    """Add the number of each group's finite values below `low` or above `high` to `out`, int64[G].
+
+    values: float64[n]; group: int32[n], rows of a negative group are left out.
+    """
+    for i in range(len(values)):
+        value = values[i]
+        if (value < low or value > high) and np.isfinite(value) and group[i] >= 0:
+            out[group[i]] += 1
+
+
+@compiled
+def write_scores(
+    codes: NDArray[np.int32],
+    values: NDArray[np.float64],
+    places: NDArray[np.float64],
+    slopes: NDArray[np.float64],
+    lows: NDArray[np.float64],
+    by_place: NDArray[np.float64],
+    out: NDArray[np.float64],
+) -> None:
+    """Write one numeric column's scores to `out`, float64[n]: 0 for what is no value.
+
+    The first five as for `add_positions`; by_place: float64[S + 1], the score at position 0, 1 / S, … 1.
+    """
+    last = len(by_place) - 1
+    for i in range(len(codes)):
+        code = codes[i]
+        out[i] = 0.0
+        if code >= FIRST_VALUE:
+            u = places[code] + slopes[code] * (values[i] / 2 - lows[code])
+            out[i] = by_place[np.int64(np.rint(min(max(u, 0.0), 1.0) * last))]
+
+
+@compiled
+def squared_distances(scores: NDArray[np.float64], factor: NDArray[np.float64], unit: float, out: NDArray[np.int64]) -> None:
+    """Write the squared length of rint(unit x (factor x scores)) of each event to `out`, int64[n].
+
+    scores: float64[D, n]; factor: float64[D, D], lower triangle; all whole numbers, and unit a power of 2, so that every sum is exact:
+    an event has the same distance in whatever batch it comes, on every machine. Events go through in blocks that stay in the cache.
+    """
+    columns, n = scores.shape
+    row = np.empty(_BLOCK)
+    for start in range(0, n, _BLOCK):
+        size = min(_BLOCK, n - start)
+        out[start : start + size] = 0
+        for i in range(columns):
+            row[:size] = 0.0
+            for j in range(i + 1):
+                weight = factor[i, j]
+                line = scores[j, start : start + size]
+                for k in range(size):
+                    row[k] += weight * line[k]
+            for k in range(size):
+                length = np.int64(np.rint(row[k] * unit))
+                out[start + k] += length * length
+
+
+@compiled
 def count_groups(group: NDArray[np.int32], out: NDArray[np.int64]) -> None:
     """Add the number of each group's rows to `out`, int64[G]; rows of a negative group are left out."""
     for i in range(len(group)):
@@ -160,4 +221,7 @@ def compile_kernels() -> None:
     positions, by_code, out = np.zeros(1), np.zeros(5), np.zeros((4, 1), dtype=np.int64)
     add_positions(codes[0], positions, by_code, by_code, by_code, group, out)
     add_ranks(codes[0], by_code.astype(np.int64), group, out)
+    count_beyond(values, 0.0, 1.0, group, np.zeros(1, dtype=np.int64))
+    write_scores(codes[0], positions, by_code, by_code, by_code, by_code, np.zeros(1))
+    squared_distances(np.zeros((1, 1)), np.zeros((1, 1)), 1.0, np.zeros(1, dtype=np.int64))
     hash_texts(np.zeros(1, dtype=np.uint8), np.ones(1, dtype=np.int64), np.zeros(1, dtype=np.uint64))

@@ -23,12 +23,14 @@ FIRST_BIN = 3
 class Layout:
     """The shape of one baseline's profiles.
 
-    names: C column names; sizes: C numbers of codes (at least 3); ordered: C flags, True for numeric columns.
+    names: C column names; sizes: C numbers of codes (at least 3); ordered: C flags, True for numeric columns;
+    joint: the number of bins of `Anomalies.joint`.
     """
 
     names: tuple[str, ...]
     sizes: tuple[int, ...]
     ordered: tuple[bool, ...]
+    joint: int = 0
 
     @cached_property
     def starts(self) -> NDArray[np.int64]:

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_monitor.profile.anomalies import Anomalies
 from stream_monitor.profile.attributions import Attributions
 from stream_monitor.profile.extra import merge_extra
 from stream_monitor.profile.ids import IdSample
@@ -47,6 +48,7 @@ class Profile:
     operations: how the calls went; empty where no event says anything of it.
     attributions: how much each feature counted; empty where no event says it, or the baseline does not.
     transit: how the events came; empty in a segment's profile.
+    anomalies: which events are strange.
 
     Profiles of one layout form a commutative monoid under `merge`, exactly: everything is an integer or a sorted set.
     """
@@ -60,6 +62,7 @@ class Profile:
     operations: Operations = field(default_factory=Operations.empty)
     attributions: Attributions = field(default_factory=Attributions.empty)
     transit: Transit = field(default_factory=Transit.empty)
+    anomalies: Anomalies = field(default_factory=Anomalies.empty)
 
     @classmethod
     def empty(cls, layout: Layout) -> Self:
@@ -78,6 +81,7 @@ class Profile:
             self.operations.merge(other.operations),
             self.attributions.merge(other.attributions),
             self.transit.merge(other.transit),
+            self.anomalies.merge(other.anomalies),
         )
 
     def __eq__(self, other: object) -> bool:
@@ -89,6 +93,7 @@ class Profile:
             and self.operations == other.operations
             and self.attributions == other.attributions
             and self.transit == other.transit
+            and self.anomalies == other.anomalies
             and np.array_equal(self.counts, other.counts)
             and np.array_equal(self.moments, other.moments)
         )

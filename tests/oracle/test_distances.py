@@ -22,7 +22,7 @@ SEEDS = range(20)
 def side(values: Rows) -> Side:
     counts = np.hstack([np.zeros((len(values), FIRST_VALUE), dtype=np.int64), values])
     none = np.zeros(len(values), dtype=np.int64)
-    return Side(counts.sum(axis=1), counts, np.stack([none, none]), none)
+    return Side(counts.sum(axis=1), counts, np.stack([none, none]), none, none)
 
 
 def pair(window: Rows, baseline: Rows, inflation: float = 1.0) -> Pair:

@@ -22,10 +22,12 @@ from stream_monitor.baseline.column import CategoricalColumn
 from stream_monitor.baseline.encode import summarise_groups
 from stream_monitor.baseline.options import BuildOptions
 from stream_monitor.baseline.store import dump, load_baseline
+from stream_monitor.baseline.strange import Strange
 from stream_monitor.capture.columns import INVALID, Columns, Values
 from stream_monitor.capture.decode import Decoder
 from stream_monitor.capture.schema import Kind, StreamKey
 from stream_monitor.capture.table import table_columns
+from stream_monitor.profile.anomalies import Anomalies
 from stream_monitor.profile.profile import Profile
 from tests.messages import Message
 
@@ -49,8 +51,10 @@ def built(rows: list[tuple[Any, ...]], **options: Any) -> Baseline:
 
 
 def profile_of(baseline: Baseline, columns: Columns) -> Profile:
-    coded = baseline.encode(columns)
-    return Profile(*summarise_groups(baseline, coded, np.zeros(len(columns), dtype=np.int32), 1)[0])
+    """As live running makes it; but a training row's distance is measured without itself, which only training can do."""
+    coded, group = baseline.encode(columns), np.zeros(len(columns), dtype=np.int32)
+    outliers, joint = Strange(baseline, coded, is_training=True).count(group, 1)
+    return Profile(*summarise_groups(baseline, coded, group, 1)[0], anomalies=Anomalies.of(outliers[0], joint[0]))
 
 
 def columns_of(baseline: Baseline, rows: list[tuple[Any, ...]]) -> Columns:
@@ -71,7 +75,9 @@ def test_profiles_of_parts_add_up(training: list[tuple[Any, ...]], rows: list[tu
     baseline = built(training)
     group = np.array(data.draw(st.lists(st.integers(0, 2), min_size=len(rows), max_size=len(rows))), dtype=np.int32)
     whole = profile_of(baseline, columns_of(baseline, rows))
-    parts = [Profile(*part) for part in summarise_groups(baseline, baseline.encode(columns_of(baseline, rows)), group, 3)]
+    coded = baseline.encode(columns_of(baseline, rows))
+    strange = map(Anomalies.of, *Strange(baseline, coded, is_training=True).count(group, 3))
+    parts = [Profile(*part, anomalies=its) for part, its in zip(summarise_groups(baseline, coded, group, 3), strange, strict=True)]
     for g, part in enumerate(parts):
         members = [row for row, member in zip(rows, group, strict=True) if member == g]
         if members:

@@ -110,7 +110,7 @@ def test_states_come_back(seed: int) -> None:
 
 
 def test_a_state_of_version_2_is_read_without_operations() -> None:
-    """As it was written before there were any: neither the profiles of its panes nor the unit have a last field for them."""
+    """As it was written before there were any: the profiles of its panes end before them, and so does the unit."""
     state, restored = stepped(0, 400), State.empty(PLAN)
     key = (StreamKey("fraud", None), ())
     assert state.units[key].operating.to_state().near

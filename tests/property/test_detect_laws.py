@@ -40,7 +40,7 @@ def pair(window: Counts, baseline: Counts) -> Pair:
 
 def side(counts: Counts) -> Side:
     none = np.zeros(len(counts), dtype=np.int64)
-    return Side(counts.sum(axis=1), counts, np.stack([none, none]), none)
+    return Side(counts.sum(axis=1), counts, np.stack([none, none]), none, none)
 
 
 @st.composite

@@ -17,6 +17,7 @@ from stream_monitor.capture.calls import MEASURES
 from stream_monitor.capture.decode import Decoder
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.pipeline.summarise import summarise
+from stream_monitor.profile.anomalies import WORST_MAX, Anomalies, Far, worst_of
 from stream_monitor.profile.attributions import Attributions
 from stream_monitor.profile.codec import Segment
 from stream_monitor.profile.ids import SAMPLE_MAX, IdSample
@@ -30,7 +31,7 @@ from stream_monitor.runtime.broker import Record
 from stream_monitor.runtime.memory.log import MemoryMessage
 from tests.property.pipeline_world import START_MS, config_of, plan_of, traffic
 
-LAYOUT = Layout(("amount", "region"), (7, 4), (True, False))
+LAYOUT = Layout(("amount", "region"), (7, 4), (True, False), joint=3)
 COUNTS = st.integers(-(2**40), 2**40)
 
 
@@ -53,6 +54,7 @@ def profiles() -> st.SearchStrategy[Profile]:
         operations(),
         attributions(),
         transits(),
+        anomalies(),
     )
 
 
@@ -97,6 +99,16 @@ def transits() -> st.SearchStrategy[Transit]:
 SENT = st.builds(Sent, st.integers(1, 2**40), st.integers(0, 2**40), st.integers(0, 2**40), st.integers(0, 2**40))
 
 
+def anomalies() -> st.SearchStrategy[Anomalies]:
+    """Empty ones, and such as events of one baseline make them."""
+
+    def counts(n: int) -> st.SearchStrategy[Any]:
+        return st.lists(st.integers(0, 2**40), min_size=n, max_size=n).map(lambda found: np.array(found, dtype=np.int64))
+
+    far = st.builds(Far, st.integers(0, 5), st.sampled_from(["a", "b"]), st.integers(0, 2), st.integers(0, 2**40))
+    return st.builds(Anomalies.of, counts(LAYOUT.columns), counts(LAYOUT.joint), st.lists(far, max_size=WORST_MAX + 2))
+
+
 def id_samples() -> st.SearchStrategy[IdSample]:
     """Few hashes, so that both sides have some in common; now and then more than one sample holds."""
     few = st.dictionaries(st.integers(0, 12), st.integers(1, 2**40), max_size=8)
@@ -129,6 +141,7 @@ def _more(profile: Profile, name: str) -> Any:
         "operations": profile.operations.merge(Operations(told=1)),
         "attributions": profile.attributions.merge(Attributions(1, np.zeros((2, 2), dtype=np.int64))),
         "transit": profile.transit.merge(Transit(told=1)),
+        "anomalies": profile.anomalies.merge(Anomalies.of(np.ones(2, dtype=np.int64), np.zeros(3, dtype=np.int64))),
     }
     return extra[name] if name in extra else getattr(profile, name) + 1
 
@@ -150,6 +163,10 @@ def _more_transit(found: Transit, name: str) -> Any:
     if name == "producers":
         return {"a": Sent(1).plus(found.producers.get("a", Sent())), **{key: sent for key, sent in found.producers.items() if key != "a"}}
     return found.told + 1 if name == "told" else _ONE.merge(getattr(found, name))
+
+
+def _more_anomalies(found: Anomalies, name: str) -> Any:
+    return worst_of((Far(6, "a", 0, 0), *found.worst)) if name == "worst" else getattr(found, name) + 1
 
 
 def _more_counts(found: LogHistogram, name: str) -> Any:
@@ -178,6 +195,7 @@ MERGEABLE: Final[Mapping[type, tuple[Callable[[], st.SearchStrategy[Any]], Any, 
     Transit: (transits, Transit.empty(), _more_transit),
     Operations: (operations, Operations.empty(), _more_operations),
     Attributions: (attributions, Attributions.empty(), _more_attributions),
+    Anomalies: (anomalies, Anomalies.empty(), _more_anomalies),
 }
 """Class -> (any value, the zero, another value of a field). A new mergeable class is added here, and all laws hold for it."""
 

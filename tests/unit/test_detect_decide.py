@@ -67,7 +67,8 @@ def test_traffic_like_the_baseline_finds_nothing() -> None:
     judged = judge(BASELINE, (AMOUNT,), (6,))
     scores = judged.judge(profile([3, 0, 0, 150, 147, 0]))
     assert {score.status for score in scores} == {ScoreStatus.JUDGED, ScoreStatus.TOO_FEW}
-    assert [score.key.detector for score in scores if score.status is ScoreStatus.TOO_FEW] == ["duplicate_ratio"], "there are no ids"
+    unknown = [score.key.detector for score in scores if score.status is ScoreStatus.TOO_FEW]
+    assert unknown == ["outlier_ratio", "duplicate_ratio", "multivariate_outlier_ratio"], "no fences, no ids, no distances"
     assert judged.findings(scores, profile([3, 0, 0, 150, 147, 0])) == []
 
 
@@ -145,7 +146,7 @@ def test_unseen_categories_move_into_other() -> None:
 def test_a_category_has_no_kolmogorov_smirnov_score() -> None:
     scores = judge(profile([0, 0, 0, 600, 400]), (COUNTRY,), (5,)).judge(profile([0, 0, 0, 300, 0]))
     names = {score.key.detector for score in scores if score.key.feature}
-    assert names == {*BY_COLUMN, *SEQUENTIAL} - {"ks", "wasserstein", "out_of_range_ratio"}
+    assert names == {*BY_COLUMN, *SEQUENTIAL} - {"ks", "wasserstein", "out_of_range_ratio", "outlier_ratio"}
 
 
 def test_drift_of_the_output_is_prediction_drift_and_its_gaps_are_data_quality() -> None:
@@ -186,14 +187,14 @@ def test_thresholds_come_from_the_column_then_the_detector_then_the_default() ->
 
 
 def test_detectors_that_share_a_gate_count_as_one_test() -> None:
-    """A number: distances (two gates), missing, type, range, constant, two sequential ones with two series; a category: one less.
+    """A number: distances (two gates), missing, type, range, constant, outliers, two sequential ones with two series; a category: one less.
 
-    All of operations is one more, and so is all of captures.
+    A prediction has no anomalies: two less. All of operations is one more, and so is all of captures.
     """
     columns = (AMOUNT, COUNTRY, LABEL)
     whole = len(WHOLE) + len(VOLUME) + 2
-    assert count_tests(Schema((AMOUNT,)), {"amount"}) == 10 + whole
-    assert count_tests(Schema(columns), {"amount", "country", "prediction"}) == 10 + 9 + 9 + whole
+    assert count_tests(Schema((AMOUNT,)), {"amount"}) == 11 + whole
+    assert count_tests(Schema(columns), {"amount", "country", "prediction"}) == 11 + 10 + 9 + whole
     assert count_tests(Schema(columns), {"country"}, ["psi", "js", "missing_ratio", "volume"]) == 3
 
 
@@ -276,7 +277,10 @@ def test_the_schema_must_be_the_layouts() -> None:
 
 def test_every_detector_is_in_the_contracts_words() -> None:
     words = "psi js kl hellinger tvd linf chi2 ks wasserstein missing_feature missing_ratio type_mismatch_ratio unseen_ratio"
-    words += " out_of_range_ratio constant adwin page_hinkley duplicate_ratio extra_feature field_set_changed volume silence"
+    words += (
+        " out_of_range_ratio constant outlier_ratio rare_category_ratio adwin page_hinkley duplicate_ratio extra_feature field_set_changed"
+    )
+    words += " multivariate_outlier_ratio volume silence"
     words += " latency_p95_ms latency_p50_ms latency_p99_ms throughput_per_s error_ratio cpu_ratio memory_bytes gpu_ratio gpu_memory_bytes"
     words += " network_bytes_per_s bottleneck idle_capacity attribution_ndcg attribution_share"
     words += " capture_delay_p95_ms clock_skew_ms producer_silence sampling_shift"

@@ -400,7 +400,7 @@ def sides(part: Counts, whole: int | Counts, code: int, unseen: int | Counts = 0
     counts = np.zeros((len(part), 6), dtype=np.int64)
     counts[:, code], counts[:, FIRST_BIN] = part, whole - part
     none = np.zeros((2, len(part)), dtype=np.int64)
-    return Side(counts.sum(axis=1), counts, none, np.broadcast_to(np.int64(unseen), len(part)).astype(np.int64))
+    return Side(counts.sum(axis=1), counts, none, np.broadcast_to(np.int64(unseen), len(part)).astype(np.int64), none[0])
 
 
 def pair(window: Side, baseline: Side, inflation: float = 1.0) -> Pair:

@@ -14,6 +14,7 @@ from stream_monitor.capture.shape import FIELDS, SHALLOW
 from stream_monitor.client.event import Resources
 from stream_monitor.export.reference import alerts_page, events_page
 from stream_monitor.pipeline.affected import AFFECTED_MAX
+from stream_monitor.profile.anomalies import WORST_MAX
 from stream_monitor.respond.reference import actions_page
 from tests.messages import Message
 
@@ -62,6 +63,7 @@ def test_a_dead_letter_has_the_headers_that_are_told() -> None:
 
 def test_limits_that_are_told_are_the_code_s() -> None:
     page = alerts_page()
+    assert f"the {WORST_MAX} furthest" in page
     for name, most in (("moved", MOVED_MAX), ("samples", EVENTS_MAX), ("affected", AFFECTED_MAX)):
         (row,) = [line for line in page.splitlines() if line.startswith(f"| `evidence.{name}` |")]
         assert f"at most {most}." in row
