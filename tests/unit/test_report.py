@@ -9,13 +9,14 @@ import pytest
 
 from stream_monitor.alert.alert import Alert
 from stream_monitor.detect.finding import Severity
+from stream_monitor.detect.report import WindowScore
 from stream_monitor.errors import InputError
 from stream_monitor.export.pictures import POINTS_MAX, Axis, Point, thinned
 from stream_monitor.export.report import Story, write_report
 from stream_monitor.export.report.page import render
 from stream_monitor.export.report.story import CASES_MAX
 from stream_monitor.export.templating import number
-from tests.demo_stage import played
+from tests.demo_stage import called, played
 
 
 def story(alerts: list[Alert] | None = None, rows: list[bytes] | None = None) -> Story:
@@ -43,6 +44,27 @@ def test_the_page_says_it_and_stands_alone() -> None:
         assert page.count(f'href="#case-{case.first.alert_id}"') == 1
     assert page.count("<svg") == page.count("</svg>") > 2 * len(story().cases)
     assert not re.search(r"""(src|href)=["'](?!#)|@import|url\(|<script""", page), "no request leaves the page, and nothing runs in it"
+
+
+def test_it_tells_how_good_fair_and_fast_the_model_was() -> None:
+    told = story(called().alerts, called().windows)
+    figures = told.figures["loan"]
+    rows = [msgspec.json.decode(row, type=WindowScore) for row in called().windows]
+    final = {(row.detector, row.window.end): row for row in rows if row.feature is None and not row.segment and row.status == "judged"}
+    assert [point.score for point in figures.truth] == [row.score for (name, _), row in sorted(final.items()) if name == "accuracy"]
+    assert {point.end_ms for point in figures.truth} <= {point.end_ms for point in figures.estimate}
+    assert {each.detector for each in figures.of("bias")} >= {"disparate_impact", "equal_opportunity_difference"}
+    assert {each.about for each in figures.of("bias")} == {"gender = female"}
+    p95 = next(each for each in figures.of("operations") if each.detector == "latency_p95_ms")
+    assert p95.value == max(point.score or 0.0 for point in p95.series)
+    page = render(told, "A run")
+    for title in ("How good loan was", "How loan treated groups", "How calls of loan went"):
+        assert f"<h2>{title}</h2>" in page
+
+
+def test_that_nobody_knows_how_good_a_model_was_is_said() -> None:
+    rows = [row for row in called().windows if b'"detector":"accuracy"' not in row]
+    assert "No window had labels enough to judge by" in render(story([], rows), "no labels")
 
 
 def test_names_are_only_text() -> None:

@@ -10,7 +10,8 @@ from markupsafe import Markup
 
 from stream_monitor.alert.alert import Affected, Alert
 from stream_monitor.errors import InputError
-from stream_monitor.export.pictures import Lane, Share, lanes, score_over_time, shares
+from stream_monitor.export.pictures import Lane, Share, lanes, score_over_time, shares, spark, truth_and_estimate
+from stream_monitor.export.report.figures import ModelFigures, Told
 from stream_monitor.export.report.story import Case, Story, segment_text
 from stream_monitor.export.templating import number, templates
 
@@ -55,6 +56,7 @@ def _template() -> Template:
     environment = templates()
     environment.filters |= {"when": when, "sure": sure, "number": number, "lasting": lasting, "affected": affected, "subject": subject}
     environment.globals |= {"lanes": _lanes, "score_over_time": _score_over_time, "shares": _shares, "detector_names": _NAMES}
+    environment.globals |= {"spark": _spark, "truth_and_estimate": _truth_and_estimate}
     return environment.get_template("report.html.j2")
 
 
@@ -82,6 +84,14 @@ def _score_over_time(story: Story, case: Case) -> Markup:
 
 def _shares(alert: Alert) -> Markup:
     return Markup(shares([Share(moved.bin, moved.baseline, moved.window) for moved in alert.evidence.moved]))
+
+
+def _spark(told: Told) -> Markup:
+    return Markup(spark(told.series, f"{told.title} over the whole run"))
+
+
+def _truth_and_estimate(figures: ModelFigures) -> Markup:
+    return Markup(truth_and_estimate(figures.truth, figures.estimate, "quality by labels and as estimated, over time"))
 
 
 def when(time_ms: int) -> str:

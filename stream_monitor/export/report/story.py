@@ -11,6 +11,7 @@ from stream_monitor.alert.alert import Alert, AlertStatus
 from stream_monitor.detect.finding import Severity
 from stream_monitor.detect.report import WindowScore
 from stream_monitor.export.pictures import Point
+from stream_monitor.export.report.figures import ModelFigures
 
 CASES_MAX: Final = 60
 """Alerts that are told with pictures; the others are counted."""
@@ -81,6 +82,8 @@ class Story:
     windows: int
     judged: int
     left_out: int = 0
+    figures: dict[str, ModelFigures] = field(default_factory=dict)
+    """By model."""
 
     @classmethod
     def of(cls, alerts: Iterable[Alert], rows: Iterable[bytes]) -> Self:
@@ -100,6 +103,7 @@ class Story:
             len(telling.windows),
             sum(telling.windows.values()),
             max(len(cases) - CASES_MAX, 0),
+            {model: found for model, found in sorted(telling.figures.items()) if found.by},
         )
 
 
@@ -111,6 +115,7 @@ class _Telling:
     models: set[str] = field(default_factory=set)
     windows: dict[tuple[str, str | None, str], bool] = field(default_factory=dict)
     nearest: dict[tuple[str, str], Quiet] = field(default_factory=dict)
+    figures: dict[str, ModelFigures] = field(default_factory=dict)
     start_ms: int = 0
     end_ms: int = 0
     _points: dict[SeriesKey, dict[int, Point]] = field(default_factory=dict)
@@ -123,7 +128,9 @@ class _Telling:
         end_ms, start_ms = millis(row.window.end), millis(row.window.start)
         self.start_ms = min(self.start_ms or start_ms, start_ms)
         self.end_ms = max(self.end_ms, end_ms)
-        self.models.add(row.model if row.version is None else f"{row.model}@{row.version}")
+        model = row.model if row.version is None else f"{row.model}@{row.version}"
+        self.models.add(model)
+        self.figures.setdefault(model, ModelFigures()).add(row, end_ms)
         is_judged = row.status == "judged"
         points = self._points.get(_key(row))
         if points is not None:
