@@ -8,6 +8,7 @@ from stream_monitor.cli.actions import actions
 from stream_monitor.cli.baseline import baseline
 from stream_monitor.cli.check import check
 from stream_monitor.cli.demo import demo
+from stream_monitor.cli.investigate import investigate
 from stream_monitor.cli.replay import replay
 from stream_monitor.cli.respond import respond
 from stream_monitor.cli.run import run
@@ -37,6 +38,6 @@ def _root(
     pass
 
 
-for command in (demo, sample, baseline, check, run, replay, respond):
+for command in (demo, sample, baseline, check, run, replay, investigate, respond):
     app.command()(command)
 app.add_typer(actions, name="actions")

@@ -27,6 +27,7 @@ _PLACES: Final = MappingProxyType(
         "step_functions": "step_functions:StepFunctions",
         "eventbridge": "eventbridge:EventBridge",
         "cloudwatch": "cloudwatch:CloudWatch",
+        "investigate": "investigate:Investigate",
         "kubernetes_job": "kubernetes_job:KubernetesJob",
     }
 )
