@@ -32,6 +32,14 @@ def told_by_labels(finding: Finding, window: WindowRef, change_point: str | None
     return f"{what(finding.key)} {way} to {value:.2f} {when(window)} ({sizes}), of {finding.events:,} labelled events"
 
 
+def of_labels(finding: Finding, window: WindowRef) -> str:
+    """`share of events with a label is 0.31 in the minute from … (0.28 to 0.35, limit 0.8), of 600 events; no more are waited for`."""
+    low, high = finding.interval or (finding.value, finding.value)
+    sizes = f"{low:.3g} to {high:.3g}, limit {finding.score.threshold:.3g}{chance(finding.score)}"
+    title = title_of(finding.key.detector)
+    return f"{title} is {finding.value:.3g} {when(window)} ({sizes}), of {finding.events:,} events; no more labels are waited for"
+
+
 def _relation(finding: Finding, window: WindowRef, change_point: str | None) -> str:
     shown = finding.shown[0]
     before, after = shown.baseline or 0.0, shown.window or 0.0

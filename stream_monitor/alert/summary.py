@@ -5,12 +5,13 @@ from typing import Final
 
 from stream_monitor.alert.alert import Affected, Evidence, Moved
 from stream_monitor.alert.capture import CAPTURED
-from stream_monitor.alert.labels import told_by_labels
+from stream_monitor.alert.labels import of_labels, told_by_labels
 from stream_monitor.alert.wording import FIGURES, amount, chance, is_share, moment, percent, split, what, when, who
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.detect.decide import title_of
 from stream_monitor.detect.finding import Finding, FindingKind, Severity, Shown
 from stream_monitor.detect.operations import IDLE_BELOW
+from stream_monitor.detect.outcomes.judge import AWAITED
 from stream_monitor.detect.registry import OPERATIONS
 from stream_monitor.detect.report import WindowRef
 
@@ -139,6 +140,7 @@ _WHOLE: Final[Mapping[str, Callable[[Finding, WindowRef], str]]] = {
     "idle_capacity": _idle,
     "attribution_ndcg": _attributions,
     **CAPTURED,
+    **dict.fromkeys(AWAITED, of_labels),
 }
 
 

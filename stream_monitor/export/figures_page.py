@@ -33,7 +33,8 @@ def _quality() -> Iterator[str]:
 def _told() -> Iterator[str]:
     yield "## Told beside them"
     yield ""
-    yield "Rows too, with no threshold and no interval: nobody is paged by these."
+    yield "Rows too, with no threshold: nobody is paged by these. But `thresholds: {label_coverage: 0.8, label_delay_p50_s: 3600}` has"
+    yield "windows judged when `window.label_lateness` ends: whose labels are fewer, or came later, raises an alert of `capture_health`."
     yield ""
     yield "| name | formula | range | source |"
     yield "|---|---|---|---|"

@@ -1,17 +1,21 @@
 """What labels add to a unit: a change of the loss is told once, by whoever finds it first and whoever agrees."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pytest
 
+from stream_monitor.alert.alert import Alert
 from stream_monitor.alert.publication import Stamp
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.detect.outcomes.judge import OutcomeJudge
 from stream_monitor.detect.sequential.dispersion import Clustering
 from stream_monitor.detect.sequential.shift import Series, Shift
 from stream_monitor.detect.sequential.watch import SequentialSpec
+from stream_monitor.pipeline.join.join import Change
 from stream_monitor.pipeline.join.labelled import Labelled, LabelPlan
 from stream_monitor.pipeline.join.outcomes import Outcomes
-from stream_monitor.profile.outcome import OutcomeLayout
+from stream_monitor.profile.outcome import OutcomeLayout, delay_bin
 from stream_monitor.window.spec import WindowSpec
 
 LAYOUT = OutcomeLayout("binary", ("no", "yes"), 1)
@@ -20,8 +24,8 @@ LOSS = SequentialSpec(1, np.array([0.05]), Clustering(np.ones(2)), 1e-6, 60_000,
 FIRST = Shift(0, Series.POSITION, "adwin", 1_000_000, 900_000, 0.1, 0.4, 1e-9)
 
 
-def labelled() -> Labelled:
-    plan = LabelPlan(OutcomeJudge(LAYOUT, 1e-6, 1, 0.5), LOSS, 600_000)
+def labelled(limits: Mapping[str, float] | None = None) -> Labelled:
+    plan = LabelPlan(OutcomeJudge(LAYOUT, 1e-6, 1, 0.5, limits=limits or {}), LOSS, 600_000)
     return Labelled.new(plan, StreamKey("loan", None), (), "baseline", Outcomes(LAYOUT, SPEC, 600_000))
 
 
@@ -40,3 +44,50 @@ def test_a_change_that_is_known_is_not_told_again(
     told = [shift for shift in found[1:] if shift in one.shifts]
     assert bool(told) == is_told
     assert one.known_ms == (detected_ms if changed_ms >= 1_000_000 else 1_000_000)
+
+
+def minute(number: int, events: int, labels: int, delay_s: int) -> Change:
+    """The events of one minute, and labels for some of them."""
+    vector = LAYOUT.empty()
+    LAYOUT.part(vector, "joint")[:2, 1] = events - labels, labels
+    LAYOUT.part(vector, "delay")[delay_bin(np.array([1_000 * delay_s]))] = labels
+    at = np.flatnonzero(vector)
+    return Change(StreamKey("loan", None), (), 60_000 * number, at, vector[at], events)
+
+
+def alerts_of(one: Labelled, at_ms: int) -> list[Alert]:
+    return [alert for said in one.advance(at_ms, {}, Stamp(at_ms, "config"), []) for alert in said.alerts]
+
+
+@pytest.mark.parametrize(
+    ("detector", "limit", "bad", "summary"),
+    [
+        ("label_coverage", 0.8, (300, 0, 0), "share of events with a label is 0 in the minute from 1970-01-01 00:03 UTC (0 to 0.0"),
+        ("label_coverage", 0.8, (300, 200, 20), "share of events with a label is 0.667 in the minute"),
+        ("label_delay_p50_s", 90, (300, 290, 120), "median delay of labels in seconds is 117 in the minute"),
+    ],
+    ids=["none came", "few came", "late"],
+)
+def test_labels_that_stay_away_or_come_late_are_told_where_there_is_a_limit(
+    detector: str, limit: float, bad: tuple[int, int, int], summary: str
+) -> None:
+    """When no more are waited for, ten minutes after the window's end, news or not; over when all is well again."""
+    watched, plain, told = labelled({detector: limit}), labelled(), list[tuple[int, str, str]]()
+    for number in range(12):
+        for one in (watched, plain):
+            one.add(minute(number, *(bad if number == 3 else (300, 290, 20))))
+    for at_ms in range(60_000, 1_500_000, 60_000):
+        mine = [alert for one in (watched, plain) for alert in alerts_of(one, at_ms) if alert.detector == detector]
+        told += [(at_ms, alert.status.value, alert.annotations.summary) for alert in mine]
+    assert [(at_ms, status) for at_ms, status, _ in told if status != "updated"] == [(840_000, "firing"), (960_000, "resolved")]
+    assert summary in told[0][2]
+    assert told[0][2].endswith("no more labels are waited for")
+    assert watched.plan.judge.tests() == plain.plan.judge.tests() + 1
+
+
+def test_a_window_of_few_events_or_chance_alone_is_no_alert() -> None:
+    watched = labelled({"label_coverage": 0.8, "label_delay_p50_s": 25})
+    watched.add(minute(0, 5, 2, 10))
+    watched.add(minute(1, 300, 235, 21))
+    found = {alert.detector for at_ms in (120_000, 900_000) for alert in alerts_of(watched, at_ms)}
+    assert not found & {"label_coverage", "label_delay_p50_s"}

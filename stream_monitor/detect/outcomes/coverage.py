@@ -5,7 +5,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from stream_monitor.detect.outcomes.measure import counts_of
+from stream_monitor.detect.outcomes.intervals import share
+from stream_monitor.detect.outcomes.measure import NOTHING, Estimate, Measure, counts_of, measured
 from stream_monitor.profile.outcome import Group, OutcomeLayout, Vector, delay_of
 
 BALANCE: Final = 2.0
@@ -43,6 +44,24 @@ def coverage(layout: OutcomeLayout, vector: Vector) -> Coverage:
         not kinds or max(kinds) <= BALANCE * min(kinds),
         _median_delay(layout, vector),
     )
+
+
+def final_coverage(layout: OutcomeLayout, vector: Vector, z: float) -> Measure:
+    """Labelled / events, Wilson's interval."""
+    events = layout.events(vector)
+    return measured("label_coverage", share(layout.labelled(vector), events, z), events)
+
+
+def final_delay(layout: OutcomeLayout, vector: Vector, z: float) -> Measure:
+    """The median delay; interval: the delays at the ranks of Wilson's interval of a half (Conover 1999, Practical Nonparametric Statistics,
+    sec. 3.2).
+    """
+    running = np.cumsum(counts_of(layout, vector, "delay"))
+    n = int(running[-1])
+    if n == 0:
+        return measured("label_delay_p50_s", NOTHING, 0)
+    ranks = [part * n for part in share(n / 2, n, z) if part is not None]
+    return measured("label_delay_p50_s", Estimate(*(delay_of(int(np.searchsorted(running, rank))) for rank in ranks)), n)
 
 
 def _share(n: int, of: int) -> float | None:

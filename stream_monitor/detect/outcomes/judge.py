@@ -16,8 +16,9 @@ from scipy.stats import norm
 from stream_monitor.detect.decide import CRITICAL_FACTOR
 from stream_monitor.detect.finding import Finding, FindingKind, Key, Score, ScoreStatus, Severity, Shown
 from stream_monitor.detect.outcomes.bias import BIAS, Allowed, bias, outside
-from stream_monitor.detect.outcomes.coverage import Coverage, coverage
+from stream_monitor.detect.outcomes.coverage import Coverage, coverage, final_coverage, final_delay
 from stream_monitor.detect.outcomes.estimators import Estimator
+from stream_monitor.detect.outcomes.intervals import quantile
 from stream_monitor.detect.outcomes.measure import Measure, Segment
 from stream_monitor.detect.outcomes.metrics import DROP, METRICS
 from stream_monitor.detect.outcomes.quality import quality
@@ -27,6 +28,9 @@ from stream_monitor.profile.outcome import OutcomeLayout, Vector
 
 UNLABELLED_BIAS: Final = ("disparate_impact", "statistical_parity_difference")
 """What predictions alone tell."""
+COVERAGE: Final = "label_coverage"
+AWAITED: Final = {COVERAGE: final_coverage, "label_delay_p50_s": final_delay}
+"""What is told, and judged only where the config has a limit."""
 
 
 class OutcomeScore(NamedTuple):
@@ -80,6 +84,25 @@ class OutcomeJudge:
             found += self._told({each.__name__: each(self.layout, vector, self.baseline) for each in (joint_js, joint_kl)})
         return found
 
+    @property
+    def awaited(self) -> list[str]:
+        """Which of `AWAITED` have a limit."""
+        return [name for name in AWAITED if name in self.limits and self._is_on(name)]
+
+    def at_last(self, vector: Vector, weight: float) -> list[OutcomeScore]:
+        """Whether labels came, and in time, where the config says what that means: no more of them are waited for."""
+        status = ScoreStatus.JUDGED if self.layout.events(vector) >= self.events_min else ScoreStatus.TOO_FEW
+        found = []
+        for name in self.awaited:
+            measure, limit, falls = (
+                AWAITED[name](self.layout, vector, quantile(1 - self.alpha, weight)),
+                self.limits[name],
+                name == COVERAGE,
+            )
+            bad = measure.low is not None and measure.high is not None and (measure.high < limit if falls else measure.low > limit)
+            found.append(self._outcome(FindingKind.CAPTURE_HEALTH, measure, status, limit, falls, None, bad, None))
+        return found
+
     def is_ready(self, vector: Vector) -> bool:
         """Whether what labels tell may be judged."""
         return self._status(coverage(self.layout, vector)) is ScoreStatus.JUDGED
@@ -87,7 +110,7 @@ class OutcomeJudge:
     def tests(self) -> int:
         """How many tests decide on one window: of figures that have something to be held against."""
         nothing = self.layout.empty()
-        found = [*self.at_close(nothing, 1.0), *self.labelled(nothing, 1.0)]
+        found = [*self.at_close(nothing, 1.0), *self.labelled(nothing, 1.0), *self.at_last(nothing, 1.0)]
         return sum(isfinite(each.score.threshold) for each in found)
 
     @cached_property

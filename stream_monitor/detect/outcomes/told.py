@@ -1,5 +1,6 @@
-"""Figures that are told and never judged: by when labels come is known to nobody but those who label, and a shift of inputs alone moves
-labels and predictions together. The docs are made from this.
+"""Figures that are told beside those that are judged: by when labels come is known to nobody but those who label, and a shift of inputs
+alone moves labels and predictions together. Those of labels are judged when `label_lateness` ends, where the config has a limit. The docs
+are made from this.
 """
 
 from collections.abc import Mapping

@@ -24,7 +24,10 @@ from stream_monitor.profile.codec import Segment
 
 AT_CLOSE: Final = "at_close"
 LABELLED: Final = "labelled"
-"""The two clocks of alerts: what needs no label is judged when its window closes, what needs some once they came."""
+AT_LAST: Final = "at_last"
+"""The clocks of alerts: what needs no label is judged when its window closes, what needs some once they came, and whether they came at all
+when they are waited for no longer.
+"""
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,7 @@ class Labelled:
     @classmethod
     def new(cls, plan: LabelPlan, stream: StreamKey, segment: Segment, baseline_id: str, outcomes: Outcomes) -> "Labelled":
         """A unit of which nothing was heard."""
+        outcomes.is_awaited = bool(plan.judge.awaited)
         return cls(plan, stream, segment, baseline_id, outcomes, Sequential(plan.concept))
 
     def add(self, change: Change) -> None:
@@ -112,6 +116,7 @@ class Labelled:
         """Go on under other thresholds."""
         self.concept = Sequential.decode(plan.concept, self.concept.encode())
         self.plan = plan
+        self.outcomes.is_awaited = bool(plan.judge.awaited)
         self.outcomes.adopt(plan.label_lateness_ms)
 
     def to_state(self) -> LabelledState:
@@ -138,6 +143,8 @@ class Labelled:
             part = WindowRef(labelled.from_ms, window.end_ms, labels)
             found = [_beside(each, drifting) for each in judge.labelled(labelled.vector, labelled.weight)]
             self._say(said, LABELLED, part, window, found, stamp, is_first=said.newest.is_ready)
+        if window.is_last:
+            self._say(said, AT_LAST, whole, window, judge.at_last(closed.vector, closed.weight), stamp, is_first=True)
         return said
 
     def _say(

@@ -65,13 +65,16 @@ class Judged(NamedTuple):
 
 
 class OutcomeWindow(NamedTuple):
-    """A window's outcome. at_close: with enough events, for what needs no label; labelled: with enough labels, if there are so many."""
+    """A window's outcome. at_close: with enough events, for what needs no label; labelled: with enough labels, if there are so many;
+    is_last: whether `label_lateness` is over.
+    """
 
     start_ms: int
     end_ms: int
     at_close: Judged
     labelled: Judged
     revision: int
+    is_last: bool = False
 
 
 @dataclass(slots=True)
@@ -81,6 +84,8 @@ class Outcomes:
     layout: OutcomeLayout
     spec: WindowSpec
     label_lateness_ms: int
+    is_awaited: bool = False
+    """Whether every window is told when `label_lateness` ends, news or not."""
     panes: dict[int, Packed] = field(default_factory=dict)
     told: dict[int, Told] = field(default_factory=dict)
     looked_ms: int | None = None
@@ -130,14 +135,15 @@ class Outcomes:
             return
         self.looked_ms = watermark_ms
         for end_ms in sorted(end_ms for end_ms, due_ms in self.waiting.items() if due_ms <= watermark_ms):
-            window = self._window(end_ms, self.told[end_ms].revision + 1, rates)
+            is_last = watermark_ms >= end_ms + self.label_lateness_ms
+            window = self._window(end_ms, self.told[end_ms].revision + 1, rates)._replace(is_last=is_last)
             self._hold(end_ms, Told(window.revision, watermark_ms, self.layout.labelled(window.labelled.vector), 0))
             yield window
         self._forget(watermark_ms)
 
     def _hold(self, end_ms: int, told: Told) -> None:
         self.told[end_ms] = told
-        if told.touched:
+        if told.touched or self.is_awaited:
             self.waiting[end_ms] = self._due_ms(end_ms, told)
         else:
             self.waiting.pop(end_ms, None)
@@ -145,6 +151,8 @@ class Outcomes:
     def _due_ms(self, end_ms: int, told: Told) -> int:
         if told.revision == 0 or told.touched >= max(NEW_MIN, told.labelled // GROWTH):
             return end_ms
+        if not told.touched:
+            return end_ms + self.label_lateness_ms
         return min(told.at_ms + max(self.spec.size_ms, (told.at_ms - end_ms) // GROWTH), end_ms + self.label_lateness_ms)
 
     def _is_final(self, end_ms: int) -> bool:
