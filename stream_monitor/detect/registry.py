@@ -6,7 +6,7 @@ from math import inf
 from typing import Final, NamedTuple
 
 from stream_monitor.detect.anomalies import ANOMALIES
-from stream_monitor.detect.attributions import NDCG_MIN
+from stream_monitor.detect.attributions import NDCG, NDCG_MIN
 from stream_monitor.detect.detector import Detector
 from stream_monitor.detect.distances import DISTANCES
 from stream_monitor.detect.operations import BOTTLENECK_FACTOR, IDLE_HOURS
@@ -101,6 +101,11 @@ def meaning_of(detector: str) -> Meaning:
 def is_sequential(detector: str) -> bool:
     """Whether it says that something changed, and not how things stand; plug-ins all do."""
     return detector in SEQUENTIAL or detector in LOSS or detector not in _BUILT_IN
+
+
+def falls(detector: str) -> bool:
+    """Whether a lower score is worse than a higher one."""
+    return detector == NDCG or (detector in METRICS and METRICS[detector].higher_is_better is True)
 
 
 def cause_of(detector: str) -> str:

@@ -13,6 +13,7 @@ from stream_monitor.capture.decode import Decoder
 from stream_monitor.capture.labels import LabelDecoder
 from stream_monitor.capture.schema import Column, Role, StreamKey
 from stream_monitor.config import Config, Model, config_id
+from stream_monitor.detect.attributions import NDCG, SHARE
 from stream_monitor.detect.decide import Judge, count_tests
 from stream_monitor.detect.gate import alpha
 from stream_monitor.detect.reference import reference_of
@@ -181,6 +182,9 @@ def _check_names(key: StreamKey, model: Model, baseline: Baseline, plugins: list
             _check_name(f"models.{key.model}.{place}", name, features, "the baseline has no such feature")
     chosen: dict[str, Collection[str]] = {"thresholds": model.thresholds, "detectors": model.detectors or ()}
     chosen |= {f"overrides.{name}.thresholds": override.thresholds for name, override in model.overrides.items()}
+    told = next((place for place, names in chosen.items() if place != "detectors" and SHARE in names), None)
+    if told is not None:
+        raise ConfigError(f"models.{key.model}.{told}: '{SHARE}' is told and not judged, so it has no threshold; '{NDCG}' has one")
     for place, names in chosen.items():
         for name in names:
             _check_name(f"models.{key.model}.{place}", name, [*NAMES, *OUTCOME_THRESHOLDS, *plugins], "there is no such detector")

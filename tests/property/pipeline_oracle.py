@@ -7,6 +7,7 @@ are written; nothing else. What those do is the affair of their own tests.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from stream_monitor.detect.transit import TransitWatch
 from stream_monitor.detect.volume import Volume
 from stream_monitor.pipeline.plan import Plan, StreamPlan
 from stream_monitor.pipeline.unit import SILENT_WINDOWS_MAX
+from stream_monitor.profile.attributions import Attributions
 from stream_monitor.profile.codec import Segment
 from stream_monitor.profile.ids import IdSample
 from stream_monitor.profile.logarithmic import LogHistogram, bins_of
@@ -123,7 +125,9 @@ class _Unit:
         sample = IdSample(np.arange(min(n, 256), dtype=np.uint64), np.ones(min(n, 256), dtype=np.int64))
         moments = self._moments(inside)
         calls = operations_of([event.body for event, held in zip(self.events, inside, strict=True) if held])
-        return WindowRef(begin, end, n), Profile(n, counts, moments, ids=sample, operations=calls, transit=self._transit(begin, end))
+        told = attributions_of(self.plan.baseline, [event.body for event, held in zip(self.events, inside, strict=True) if held])
+        transit = self._transit(begin, end)
+        return WindowRef(begin, end, n), Profile(n, counts, moments, ids=sample, operations=calls, attributions=told, transit=transit)
 
     def _transit(self, begin: int, end: int) -> Transit:
         inside = [event for event in self.events if begin <= event.time_ms < end]
@@ -168,6 +172,19 @@ class _Unit:
         raw = [values_of(event.body).get(entry.column.name) for event in self.events]
         numbers = np.array([value if isinstance(value, int | float) else np.nan for value in raw], dtype=np.float64)
         return positions(entry, self.codes[:, column].astype(np.int32), numbers)
+
+
+def attributions_of(baseline: Baseline, bodies: Sequence[Mapping[str, Any]]) -> Attributions:
+    """How much each feature counted, by the definition, one value after the other."""
+    told, sums = 0, np.zeros((2, baseline.layout.columns), dtype=np.int64)
+    for body in bodies:
+        values = {name: abs(value) for name, value in body.get("attributions", {}).items() if isinstance(value, float)}
+        told += bool(values)
+        for name, value in values.items():
+            assert baseline.attribution is not None
+            size = min(value / baseline.attribution.scale, 64)
+            sums[:, baseline.layout.names.index(name)] += round(size * 2**20), ceil(size * size * 2**18)
+    return Attributions(told, sums) if told else Attributions.empty()
 
 
 def operations_of(bodies: Sequence[Mapping[str, Any]]) -> Operations:

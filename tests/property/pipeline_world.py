@@ -75,8 +75,8 @@ def capture(random: Random, number: int, model: str, version: str | None, time_m
     }
     if version is not None:
         body["version"] = version
+    body |= call(number, shifted) if model == "fraud" else counted(number, shifted)
     if model == "fraud":
-        body |= call(number, shifted)
         body["metadata"] = {"producer": "ab"[number % (2 if not shifted else 5) == 0]}
     return Event(time_ms, orjson.dumps(body), model, version, body)
 
@@ -100,6 +100,15 @@ def call(number: int, shifted: bool) -> dict[str, Any]:
         "resources": {"cpu_ratio": number % 7 / 10},
     }
     return told | ({"status": "error", "error": f"e{number % 4}"} if number % (9 if shifted else 23) == 0 else {"status": "ok"})
+
+
+def counted(number: int, shifted: bool) -> dict[str, Any]:
+    """How much each feature counted, where it is told; drawn from its number: one in four tells nothing, one in nine nonsense."""
+    if number % 4 == 0:
+        return {}
+    sizes = [0.1 * (1 + number % 5), -0.02 * (1 + number % 3), 0.001 * (number % 11)]
+    told: dict[str, Any] = dict(zip(("amount", "region", "employed"), sizes[::-1] if shifted else sizes, strict=True))
+    return {"attributions": told | ({"region": "much"} if number % 9 == 0 else {})}
 
 
 def traffic(seed: int, events: int, span_ms: int, streams: Iterable[tuple[str, str | None]] = STREAMS) -> list[Event]:

@@ -11,7 +11,7 @@ from stream_monitor.pipeline.summarise import hashes_of
 from stream_monitor.profile.ids import IdSample
 from stream_monitor.profile.profile import Profile
 from stream_monitor.profile.slices import POSITION_SCALE, SLICE_MS, Slices
-from tests.property.pipeline_oracle import codes_of, operations_of, transit_of, values_of
+from tests.property.pipeline_oracle import attributions_of, codes_of, operations_of, transit_of, values_of
 from tests.property.pipeline_world import Event
 
 
@@ -51,9 +51,10 @@ class Facts:
         """All of these events at once."""
         sizes = self.baseline.layout.sizes
         counts = np.concatenate([np.bincount(self.codes[rows, c], minlength=size) for c, size in enumerate(sizes)])
-        moments, calls = self.moments[rows].sum(axis=0), operations_of([self.events[row].body for row in rows])
+        moments, bodies = self.moments[rows].sum(axis=0), [self.events[row].body for row in rows]
+        ids, calls, told = IdSample.of(self.hashes[rows]), operations_of(bodies), attributions_of(self.baseline, bodies)
         transit = transit_of([self.events[row] for row in rows])
-        return Profile(len(rows), counts, moments, ids=IdSample.of(self.hashes[rows]), operations=calls, transit=transit)
+        return Profile(len(rows), counts, moments, ids=ids, operations=calls, attributions=told, transit=transit)
 
     def second(self, number: int, rows: list[int]) -> Slices:
         """The slice of one second."""

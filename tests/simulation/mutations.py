@@ -278,6 +278,13 @@ def merge_forgets_the_ids() -> Iterator[None]:
 
 
 @mutation
+def merge_forgets_the_attributions() -> Iterator[None]:
+    """Two profiles merge without what the second's features counted."""
+    with forgetful("attributions"):
+        yield
+
+
+@mutation
 def panes_merge_across_baselines() -> Iterator[None]:
     """A profile made on another baseline is taken."""
 

@@ -14,6 +14,7 @@ from stream_monitor.baseline.options import BuildOptions
 from stream_monitor.baseline.store import dump
 from stream_monitor.cli.app import app
 from stream_monitor.detect.report import WindowScore
+from stream_monitor.errors import ConfigError
 from tests.attributed import WEIGHTS, events
 
 SHARE = {name: weight / sum(WEIGHTS.values()) for name, weight in WEIGHTS.items()}
@@ -87,3 +88,18 @@ def test_nothing_is_said_where_training_or_traffic_has_none_or_the_detector_is_o
         rows, alerts = replay(tmp_path, bodies, training, **model)
         assert alerts == []
         assert {row.detector for row in rows if row.detector.startswith("attribution")} == set()
+
+
+def test_a_share_has_no_threshold_and_the_config_that_gives_one_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"models\.loan\.thresholds: 'attribution_share' is told and not judged"):
+        replay(tmp_path, events(1, 1), events(2, 99), thresholds={"attribution_share": 0.1})
+
+
+def test_a_feature_that_the_config_leaves_out_is_not_ranked(tmp_path: Path) -> None:
+    live = events(8, 1)
+    for body in live:
+        body["attributions"]["income"] = 0.0
+    assert [alert.status for alert in replay(tmp_path, live, events(10, 99))[1]] == ["firing"]
+    rows, alerts = replay(tmp_path, live, events(10, 99), features={"exclude": ["income"]})
+    assert alerts == []
+    assert "income" not in {row.feature for row in rows}

@@ -39,9 +39,14 @@ def table(rows: list[dict[str, Any]]) -> pa.Table:
         | {name: row.get(name) for name in ("latency_ms", "status", "error")}
         | {"resources.cpu_ratio": row.get("resources", {}).get("cpu_ratio")}
         | {"metadata.producer": row.get("metadata", {}).get("producer")}
+        | {f"attributions.{name}": _float(row.get("attributions", {}).get(name)) for name in row["features"]}
         for row in rows
     ]
     return pa.Table.from_pylist(flat)
+
+
+def _float(value: object) -> float | None:
+    return value if isinstance(value, float) else None
 
 
 @pytest.fixture

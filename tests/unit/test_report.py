@@ -36,6 +36,16 @@ def test_it_tells_what_moved_worst_first() -> None:
     assert told.windows >= told.judged > 10
 
 
+def test_what_is_worse_when_it_falls_is_near_its_threshold_from_above() -> None:
+    row = next(each for line in played().windows if (each := msgspec.json.decode(line, type=WindowScore)).feature is None)
+    told = {"segment": {}, "status": "judged", "threshold": 0.9}
+    rows = [
+        msgspec.structs.replace(row, detector=name, score=score, **told) for name, score in (("attribution_ndcg", 1.0), ("accuracy", 0.95))
+    ]
+    (nearest,) = story([], [each.to_json() for each in rows]).quiet
+    assert (nearest.detector, nearest.ratio) == ("accuracy", 0.9 / 0.95)
+
+
 def test_the_page_says_it_and_stands_alone() -> None:
     page = render(story(), "A run")
     assert page == render(story(), "A run")

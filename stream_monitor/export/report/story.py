@@ -9,6 +9,7 @@ import msgspec
 
 from stream_monitor.alert.alert import Alert, AlertStatus
 from stream_monitor.detect.finding import Severity
+from stream_monitor.detect.registry import falls
 from stream_monitor.detect.report import WindowScore
 from stream_monitor.export.pictures import Point
 from stream_monitor.export.report.figures import ModelFigures
@@ -139,8 +140,8 @@ class _Telling:
             return
         window = (row.model, row.version, row.window.end)
         self.windows[window] = self.windows.get(window, False) or (is_judged and row.feature is not None)
-        if is_judged and row.score is not None and row.threshold:
-            self._compare(row, row.score / row.threshold)
+        if is_judged and row.score and row.threshold:
+            self._compare(row, row.threshold / row.score if falls(row.detector) else row.score / row.threshold)
 
     def _compare(self, row: WindowScore, ratio: float) -> None:
         column = row.feature or ALL
