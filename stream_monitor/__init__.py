@@ -11,7 +11,8 @@ The reading order is the data path, and imports run one way along it:
 7. `pipeline`  the pure path: `summarise` (phase 1) and `step` (phase 2); knows no Kafka
 8. `runtime`   who carries it: the broker interface, Kafka, the in-memory broker, workers
 9. `export`    what people see: metrics, health, logs
-10. `cli`      one file per command
+10. `respond`  what is done: functions about alerts, and what became of them
+11. `cli`      one file per command
 
 Before all of them stands `client`, which runs in the inference service: it publishes the captures and uses nothing else of this package.
 """

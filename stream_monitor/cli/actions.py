@@ -1,6 +1,8 @@
 """`stream-monitor actions`: what responders did, and what waits for a person."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -30,7 +32,9 @@ def listed(
     json: Annotated[bool, typer.Option("--json", help="One action result per line.")] = False,
 ) -> None:
     """What waits or runs, and the last that ended."""
-    found = sorted(_read(config).values(), key=lambda result: result.decided_at)
+    with _journal(config) as journal:
+        last_of_each = {result.key: result for result in journal.read_all()}
+    found = sorted(last_of_each.values(), key=lambda result: result.decided_at)
     ended = [result for result in found if result.status.is_final][-last:]
     shown = [*ended, *(result for result in found if not result.status.is_final)]
     if json:
@@ -59,35 +63,37 @@ def retry(key: KeyArgument, config: ConfigOption) -> None:
 
 
 def _say(config: Path, key: str, before: ActionStatus, after: ActionStatus) -> None:
-    found = _read(config)
-    matching = [result for each, result in found.items() if each == key] or [
-        result for each, result in found.items() if each.startswith(key)
-    ]
-    if len(matching) != 1:
-        raise InputError(f"{key}: {len(matching)} actions are called so; `stream-monitor actions list` shows the keys")
-    (result,) = matching
-    if result.status is not before:
-        raise InputError(f"{result.key} is {result.status}, not {before}: nothing was changed")
-    reason, attempt = (ActionReason.REJECTED, result.attempt) if after is ActionStatus.SKIPPED else (None, 0)
-    said = replace(result, status=after, reason=reason, attempt=attempt, alert=result.alert if after.is_open else None)
-    _journal(config).write([said])
+    with _journal(config) as journal:
+        result = _wanted({each.key: each for each in journal.read_all()}, key, before)
+        reason, attempt = (ActionReason.REJECTED, result.attempt) if after is ActionStatus.SKIPPED else (None, 0)
+        journal.write([replace(result, status=after, reason=reason, attempt=attempt, alert=result.alert if after.is_open else None)])
     console().print(f"{result.key}: {after.replace('_', ' ')}")
 
 
-def _read(config: Path) -> dict[str, ActionResult]:
-    """The last message of every key."""
-    return {result.key: result for result in _journal(config).read_all()}
+def _wanted(found: dict[str, ActionResult], key: str, status: ActionStatus) -> ActionResult:
+    """The one of this key, or the only one with this status whose key begins so. Errors: InputError."""
+    if key in found and found[key].status is not status:
+        raise InputError(f"{key} is {found[key].status}, not {status}: nothing was changed")
+    begin_so = [result for each, result in found.items() if each.startswith(key) and result.status is status]
+    matching = [found[key]] if key in found else begin_so
+    if len(matching) != 1:
+        raise InputError(f"{key}: of those that are {status}, {len(matching)} begin so; `stream-monitor actions list` shows the keys")
+    return matching[0]
 
 
-def _journal(config: Path) -> Journal:
+@contextmanager
+def _journal(config: Path) -> Iterator[Journal]:
     from stream_monitor.runtime.kafka import KafkaBroker
 
     configure_logs("error")
     loaded = load_config(config)
     broker, topic = KafkaBroker.of(loaded), loaded.topics.own(ACTIONS)
-    if broker.partition_count(topic) is None:
-        raise ConfigError(f"there is no topic {topic!r} on {loaded.kafka.bootstrap_servers}: `stream-monitor respond` creates it")
-    return Journal(broker, topic, threading.Event())
+    try:
+        if broker.partition_count(topic) is None:
+            raise ConfigError(f"there is no topic {topic!r} on {loaded.kafka.bootstrap_servers}: `stream-monitor respond` creates it")
+        yield Journal(broker, topic, threading.Event())
+    finally:
+        broker.close()
 
 
 def _table(results: list[ActionResult]) -> Table:

@@ -104,6 +104,8 @@ class ActionOptions(Section):
     """`1/6h`: at most one alert is acted on in any six hours, others are skipped; default: no limit."""
     rate_per: Literal["action", "model", "fingerprint"] = "action"
     """What has that rate: the action as a whole, each model, or each thing that alerts are about."""
+    age_max: Duration | None = None
+    """Skip alerts that were said longer ago: a new responder begins with all that the topic holds. Default: none is too old."""
     dry_run: bool = False
     """Say what would be done, and do nothing."""
     approval: bool = False

@@ -17,10 +17,11 @@ from stream_monitor.config.tree import Config
 from stream_monitor.errors import ConfigError
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML in which a key given twice is an error, not a silent loss of the first."""
+class Loader(yaml.SafeLoader):
+    """YAML in which a key is a text, and one given twice an error, not a silent loss of the first."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """See yaml."""
         seen: set[str] = set()
         for key, _ in node.value:
             if key.tag == "tag:yaml.org,2002:bool":
@@ -40,7 +41,7 @@ def load_config(path: Path) -> Config:
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: is not UTF-8 text") from None
     try:
-        tree = yaml.load(text, _Loader)
+        tree = yaml.load(text, Loader)
     except yaml.YAMLError as error:
         place = getattr(error, "problem_mark", None)
         where = f", line {place.line + 1}, column {place.column + 1}" if place else ""

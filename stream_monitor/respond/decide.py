@@ -4,7 +4,7 @@ from stream_monitor.alert.alert import Alert
 from stream_monitor.respond.action import Action
 from stream_monitor.respond.record import Record, scope_of
 from stream_monitor.respond.result import ActionReason, ActionResult, ActionStatus
-from stream_monitor.respond.times import utc
+from stream_monitor.respond.times import ms_of, utc
 
 
 def decide(
@@ -40,6 +40,8 @@ def decide(
 def _status(record: Record, action: Action, alert: Alert, now_ms: int, silenced: bool) -> tuple[ActionStatus, ActionReason | None]:
     if silenced:
         return ActionStatus.SKIPPED, ActionReason.SILENCED
+    if action.options.age_max is not None and now_ms - ms_of(alert.detected_at) > action.options.age_max:
+        return ActionStatus.SKIPPED, ActionReason.TOO_OLD
     if record.is_at_rate(action, scope_of(action, alert.model, alert.fingerprint), now_ms):
         return ActionStatus.SKIPPED, ActionReason.RATE_LIMITED
     if action.options.dry_run and not getattr(action.target, "takes_dry_run", False):

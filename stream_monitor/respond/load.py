@@ -11,7 +11,6 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from stream_monitor.config import Config
-from stream_monitor.config.actions import ActionOptions
 from stream_monitor.config.load import substitute
 from stream_monitor.errors import ConfigError, InputError, StreamMonitorError
 from stream_monitor.respond.action import Action, collecting
@@ -61,8 +60,7 @@ def ready_actions(config: Config, source: str) -> Iterator[Action]:
             detail = error.errors(include_input=False)[0]  # its input may be a secret
             place = ".".join(("actions", name, "with", *(str(part) for part in detail["loc"])))
             raise ConfigError(f"{source}: {place}: {detail['msg'].removeprefix('Value error, ')}") from None
-        options = ActionOptions(**{field: getattr(entry, field) for field in ActionOptions.model_fields})
-        yield Action(name, target, entry.on, options)
+        yield Action(name, target, entry.on, entry)
 
 
 def _import(module: str) -> None:
@@ -70,8 +68,13 @@ def _import(module: str) -> None:
     if path.suffix == ".py":
         if not path.is_file():
             raise InputError(f"{module}: there is no such file")
-        sys.path.insert(0, str(path.parent.resolve()))
-        importlib.import_module(path.stem)
+        sys.path.insert(0, str(path.parent.resolve()))  # for what it imports from beside it
+        spec = importlib.util.spec_from_file_location(path.stem, path)  # by its place: `json.py` is a fair name for a file
+        assert spec is not None
+        assert spec.loader is not None
+        made = importlib.util.module_from_spec(spec)
+        sys.modules.setdefault(path.stem, made)
+        spec.loader.exec_module(made)
         return
     sys.path.insert(0, os.getcwd())
     try:

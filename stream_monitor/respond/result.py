@@ -45,6 +45,8 @@ class ActionReason(StrEnum):
 
     RATE_LIMITED = "rate_limited"
     """Skipped: as many were run as `rate` allows."""
+    TOO_OLD = "too_old"
+    """Skipped: the alert was said longer ago than `age_max`."""
     SILENCED = "silenced"
     """Skipped: a rule silences the alert."""
     REJECTED = "rejected"

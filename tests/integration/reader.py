@@ -13,6 +13,7 @@ from typing import Final
 import yaml
 
 from stream_monitor.config import parse_config
+from stream_monitor.config.load import Loader
 from stream_monitor.runtime.broker import TopicSpec
 from stream_monitor.runtime.kafka import KafkaBroker, KafkaSettings
 from tests.integration.page import Block, blocks, pattern
@@ -91,7 +92,11 @@ class Reader:
         if "runs" in block.words:
             (command,) = commands
             terminal = self._terminals[command] = Terminal(command, self.folder, self._environment)
-            wait_until(lambda: "stream-monitor run" not in command or " started " in terminal.shown(), f"{block}: {command}", SAID_S)
+            wait_until(
+                lambda: not re.search("stream-monitor (run|respond)", command) or " started " in terminal.shown(),
+                f"{block}: {command}",
+                SAID_S,
+            )
             return terminal.shown
         first = self._run(block, commands)
         again = (self._run(block, commands) for _ in repeat(None))
@@ -122,6 +127,8 @@ class Reader:
             text = re.sub(rf"\b{port}\b", str(ours), text)
         if "stream-monitor run " in text and "--port" not in text:
             text += f" --port {self._ports[9108]}"  # the default
+        if "stream-monitor respond " in text and "--port" not in text:
+            text += f" --port {self._ports[9109]}"  # the default
         return text
 
     def _run(self, block: Block, commands: list[str]) -> str:
@@ -179,6 +186,6 @@ class Reader:
 
 def as_config(text: str, source: str) -> None:
     """What the config makes of YAML, whatever the environment holds; a model may leave its baseline out. Errors: ConfigError."""
-    tree = yaml.safe_load(re.sub(r"\$\{\w+\}", "any", text))
+    tree = yaml.load(re.sub(r"\$\{\w+\}", "any", text), Loader)
     models = tree.get("models") or {"any": {}}
     parse_config({**tree, "models": {name: {"baseline": "any", **model} for name, model in models.items()}}, source)

@@ -13,6 +13,7 @@ from stream_monitor.cli.app import app
 from stream_monitor.cli.sources import Row
 from stream_monitor.config import parse_config
 from stream_monitor.pipeline.plan import compile_plan
+from stream_monitor.respond import ActionResult
 from tests.integration.page import blocks, pattern, spans
 from tests.integration.reader import ROOT, TARGETS, Reader, as_config, programs, unknown
 from tests.kafka.server import KafkaServer
@@ -94,7 +95,10 @@ def test_messages_and_settings_are_what_their_readers_take(page: Path) -> None:
 
 
 def take(text: str) -> None:
-    """A capture as the sample's model takes it, or an alert."""
+    """A capture as the sample's model takes it, an alert, or what became of an action about one."""
+    if "action" in orjson.loads(text):
+        assert ActionResult.from_json(text.encode()).to_json() == orjson.dumps(orjson.loads(text))
+        return
     if "alert_id" in orjson.loads(text):
         assert Alert.from_json(text.encode()).to_json() == orjson.dumps(orjson.loads(text))
         return

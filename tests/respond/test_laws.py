@@ -137,6 +137,15 @@ def folded(said: Sequence[ActionResult]) -> Record:
     return record
 
 
+def test_an_alert_that_is_too_old_is_skipped() -> None:
+    wanted = action(age_max="1h")
+    said_ms = ms_of(alert("a").detected_at)
+    reasons = [
+        getattr(decide(Record([wanted]), wanted, alert("a"), said_ms + late_ms), "reason", None) for late_ms in (-1, HOUR_MS, HOUR_MS + 1)
+    ]
+    assert reasons == [None, None, ActionReason.TOO_OLD]
+
+
 def test_an_alert_that_was_silenced_is_decided_anew_when_it_is_published_again() -> None:
     wanted, record = action(rate="1/6h"), Record([action(rate="1/6h")])
     silenced = decide(record, wanted, alert("a"), START_MS, silenced=True)

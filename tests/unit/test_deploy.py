@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse
 from stream_monitor.config import Config, load_config
 from stream_monitor.export.catalog import PREFIX
 from stream_monitor.export.metrics import MetricStore
+from stream_monitor.respond.load import load_actions
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
@@ -45,8 +46,9 @@ def test_ports_are_published_on_loopback_only() -> None:
     assert all(port.startswith("127.0.0.1:") for port in published)
 
 
-def test_the_monitor_runs_without_privileges() -> None:
-    monitor = COMPOSE["services"]["monitor"]
+@pytest.mark.parametrize("name", ["monitor", "responder"])
+def test_the_monitor_runs_without_privileges(name: str) -> None:
+    monitor = COMPOSE["services"][name]
     assert monitor["read_only"] is True
     assert monitor["cap_drop"] == ["ALL"]
     assert monitor["security_opt"] == ["no-new-privileges:true"]
@@ -81,6 +83,14 @@ def test_the_monitor_finds_kafka_and_is_found(config: Config) -> None:
     assert COMPOSE["services"]["monitor"]["ports"] == [f"127.0.0.1:9108:{config.metrics.port}"]
     assert config.metrics.host == "0.0.0.0"
     assert f"EXPOSE {config.metrics.port}" in DOCKERFILE
+
+
+def test_the_responder_has_its_module_and_is_probed_where_it_serves(config: Config) -> None:
+    responder = COMPOSE["services"]["responder"]
+    assert [action.name for action in load_actions(config, "", str(ROOT / "deploy/docker/responder.py"))] == ["log"]
+    assert responder["command"][-1] == "/etc/stream-monitor/responder.py"
+    assert responder["ports"] == [f"127.0.0.1:9109:{config.respond.port}"]
+    assert f":{config.respond.port}/healthz" in responder["healthcheck"]["test"][-1]
 
 
 def test_the_image_copies_what_the_builder_is_sent() -> None:

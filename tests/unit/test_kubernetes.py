@@ -48,8 +48,26 @@ def test_the_config_is_mounted_where_the_command_looks_and_serves_where_it_is_pr
     assert probes == {"/healthz", "/readyz"}
 
 
-def test_the_pod_may_do_as_little_as_the_composed_one() -> None:
-    pod = MANIFESTS["statefulset.yaml"]["spec"]["template"]["spec"]
+def test_the_responder_finds_its_files_and_serves_where_it_is_probed(config: Config) -> None:
+    container = MANIFESTS["respond.yaml"]["spec"]["template"]["spec"]["containers"][0]
+    assert container["args"] == ["respond", "--config", "/etc/stream-monitor/monitor.yaml", "/etc/stream-monitor/responder.py"]
+    assert container["ports"][0]["containerPort"] == config.respond.port
+    assert "responder.py=../docker/responder.py" in KUSTOMIZATION["configMapGenerator"][0]["files"]
+
+
+def test_whom_a_selector_means_bears_its_labels_and_nobody_else() -> None:
+    pods = {name: MANIFESTS[name]["spec"]["template"]["metadata"]["labels"] for name in ("statefulset.yaml", "respond.yaml")}
+    for name, labels in pods.items():
+        assert MANIFESTS[name]["spec"]["selector"]["matchLabels"] == labels
+    assert pods["statefulset.yaml"] != pods["respond.yaml"]
+    assert MANIFESTS["service.yaml"]["spec"]["selector"] == pods["statefulset.yaml"]
+    (pairs,) = [each["pairs"] for each in KUSTOMIZATION["labels"] if each["includeTemplates"]]
+    assert MANIFESTS["network.yaml"]["spec"]["podSelector"]["matchLabels"] == pairs
+
+
+@pytest.mark.parametrize("manifest", ["statefulset.yaml", "respond.yaml"])
+def test_the_pod_may_do_as_little_as_the_composed_one(manifest: str) -> None:
+    pod = MANIFESTS[manifest]["spec"]["template"]["spec"]
     container = pod["containers"][0]
     assert pod["securityContext"]["runAsUser"] == 10001
     assert container["securityContext"] == {
