@@ -79,6 +79,8 @@ class AlertFilter(Section):
     """Name -> value that the alert's segment must have; `{}`: only alerts about the whole; default: any."""
     labels: dict[str, str] = {}
     """Name -> value that the alert's labels must have."""
+    recipient: Names | None = None
+    """Recipients that an alert's rules must name, one or a list, of which one suffices; default: any, and alerts without."""
     status: Statuses | None = None
     """`firing`, `updated`, `resolved`, one or a list: once for each such publication. Default: once per alert, at its first publication
     that has the other fields' values and is not its end (an alert that begins as a warning may become critical later)."""

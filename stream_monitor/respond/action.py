@@ -11,6 +11,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from stream_monitor.alert.alert import Alert, AlertStatus
+from stream_monitor.alert.notification import notification_of
 from stream_monitor.config.actions import ActionOptions, AlertFilter
 from stream_monitor.errors import ConfigError
 from stream_monitor.respond.call import Call
@@ -51,11 +52,17 @@ class Action:
             and (wanted.feature is None or alert.feature in wanted.feature)
             and (wanted.segment is None or _has(alert.segment, wanted.segment))
             and wanted.labels.items() <= alert.labels.items()
+            and (wanted.recipient is None or not set(wanted.recipient).isdisjoint(_recipients(alert)))
         )
 
     def key(self, alert: Alert) -> str:
         """The idempotency key: the alert's id; with its revision where statuses are named, since each such publication counts."""
         return alert.alert_id if self.filter.status is None else f"{alert.alert_id}/{alert.revision}"
+
+
+def _recipients(alert: Alert) -> tuple[str, ...]:
+    notification = notification_of(alert)
+    return () if notification is None else notification.recipients
 
 
 def _has(segment: Mapping[str, str], wanted: Mapping[str, str]) -> bool:

@@ -1,26 +1,25 @@
 """What is to be done about an alert, given what is on record: a pure function; the clock is an argument."""
 
 from stream_monitor.alert.alert import Alert
+from stream_monitor.alert.notification import notifies
 from stream_monitor.respond.action import Action
 from stream_monitor.respond.record import Record, scope_of
 from stream_monitor.respond.result import ActionReason, ActionResult, ActionStatus
 from stream_monitor.respond.times import ms_of, utc
 
 
-def decide(
-    record: Record, action: Action, alert: Alert, now_ms: int, *, silenced: bool = False, offset: int | None = None
-) -> ActionResult | None:
+def decide(record: Record, action: Action, alert: Alert, now_ms: int, offset: int | None = None) -> ActionResult | None:
     """What is to be put on record first, None where there is nothing to do.
 
-    Nothing: the action does not take the alert, or has an entry for its key. One that was skipped because the alert was silenced is
-    decided anew when the alert is published again. ACCEPTED: run it. AWAITING_APPROVAL, DRY_RUN, SKIPPED: do not, now.
+    Nothing: the action does not take the alert, or has an entry for its key. One that was skipped because a rule held the alert
+    back is decided anew when it is published again. ACCEPTED: run it. AWAITING_APPROVAL, DRY_RUN, SKIPPED: do not, now.
     """
     if not action.takes(alert):
         return None
     standing = record.standing(f"{action.name}/{action.key(alert)}")
-    if standing is not None and (standing.reason is not ActionReason.SILENCED or silenced):
+    if standing is not None and (standing.reason is not ActionReason.HELD or not notifies(alert)):
         return None
-    status, reason = _status(record, action, alert, now_ms, silenced)
+    status, reason = _status(record, action, alert, now_ms)
     keeps_alert = not status.is_final
     return ActionResult(
         action=action.name,
@@ -37,9 +36,9 @@ def decide(
     )
 
 
-def _status(record: Record, action: Action, alert: Alert, now_ms: int, silenced: bool) -> tuple[ActionStatus, ActionReason | None]:
-    if silenced:
-        return ActionStatus.SKIPPED, ActionReason.SILENCED
+def _status(record: Record, action: Action, alert: Alert, now_ms: int) -> tuple[ActionStatus, ActionReason | None]:
+    if not notifies(alert):
+        return ActionStatus.SKIPPED, ActionReason.HELD
     if action.options.age_max is not None and now_ms - ms_of(alert.detected_at) > action.options.age_max:
         return ActionStatus.SKIPPED, ActionReason.TOO_OLD
     if record.is_at_rate(action, scope_of(action, alert.model, alert.fingerprint), now_ms):

@@ -39,7 +39,7 @@ class Record:
     def apply(self, result: ActionResult) -> None:
         """Fold in one message."""
         before = self._standings.pop(result.key, None)
-        is_new = before is None or before.reason is ActionReason.SILENCED
+        is_new = before is None or before.reason is ActionReason.HELD
         if is_new:
             self._count(result)
         elif before is not None and before.status.is_final and result.status.is_open and result.status is not ActionStatus.APPROVED:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_monitor.alert.alert import AlertStatus
+from stream_monitor.alert.alert import AlertStatus, Held, Notification
 from stream_monitor.config.actions import ActionOptions, Quota
 from stream_monitor.respond import Action, ActionReason, ActionResult, ActionStatus, Alert, Refused, Retriable, on
 from stream_monitor.respond.breaker import Breaker
@@ -146,20 +146,21 @@ def test_an_alert_that_is_too_old_is_skipped() -> None:
     assert reasons == [None, None, ActionReason.TOO_OLD]
 
 
-def test_an_alert_that_was_silenced_is_decided_anew_when_it_is_published_again() -> None:
+def test_an_alert_that_a_rule_held_back_is_decided_anew_when_it_is_published_again() -> None:
     wanted, record = action(rate="1/6h"), Record([action(rate="1/6h")])
-    silenced = decide(record, wanted, alert("a"), START_MS, silenced=True)
-    assert silenced is not None
-    assert (silenced.status, silenced.reason) == (ActionStatus.SKIPPED, ActionReason.SILENCED)
-    record.apply(silenced)
-    assert decide(record, wanted, alert("a"), START_MS, silenced=True) is None
+    silence = alert("a", notification=Notification(notify=False, held=Held.SILENCED))
+    held = decide(record, wanted, silence, START_MS)
+    assert held is not None
+    assert (held.status, held.reason) == (ActionStatus.SKIPPED, ActionReason.HELD)
+    record.apply(held)
+    assert decide(record, wanted, silence, START_MS) is None
     again = decide(record, wanted, alert("a", status=AlertStatus.UPDATED), START_MS)
     assert again is not None
     assert again.status is ActionStatus.ACCEPTED
     record.apply(again)
     other = decide(record, wanted, alert("b"), START_MS)
     assert other is not None
-    assert other.reason is ActionReason.RATE_LIMITED, "what was silenced does not count, what came of it does"
+    assert other.reason is ActionReason.RATE_LIMITED, "what was held back does not count, what came of it does"
 
 
 @given(st.lists(st.tuples(st.floats(0, 100), st.booleans()), max_size=60), st.integers(1, 5))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_monitor.alert.alert import AlertStatus
+from stream_monitor.alert.alert import AlertStatus, Notification
 from stream_monitor.config.actions import Kinds, Quota, parse_quota
 from stream_monitor.detect.finding import FindingKind, Severity
 from stream_monitor.errors import ConfigError
@@ -43,6 +43,9 @@ def nothing(_: Alert) -> None:
         ({"segment": {}}, {"segment": {"region": "eu"}}, False),
         ({"segment": {"region": "eu"}}, {"segment": {"region": "eu", "sex": "f"}}, True),
         ({"labels": {"team": "risk"}}, {"labels": {}}, False),
+        ({"recipient": ["a", "b"]}, {"notification": Notification(notify=True, held=None, recipients=("b", "c"))}, True),
+        ({"recipient": "a"}, {"notification": Notification(notify=True, held=None)}, False),
+        ({"recipient": "a"}, {}, False),
         ({"labels": {"team": "risk"}}, {"labels": {"team": "risk", "tier": "1"}}, True),
     ],
 )
@@ -83,7 +86,7 @@ def test_an_object_that_can_be_called_is_an_action() -> None:
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"severty": "critical"}, r"severty: unknown; known are approval, backoff, .*severity"),
+        ({"severty": "critical"}, r"severty: unknown; known are age_max, approval, .*severity"),
         ({"severity": "fatal"}, "severity.0: Input should be 'info', 'warning' or 'critical'"),
         ({"rate": "6h"}, "rate: '6h' is not so many in so long; write for example 1/6h"),
         ({"timeout": 3}, "timeout: 3 is not a duration"),
