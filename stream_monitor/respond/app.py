@@ -1,6 +1,8 @@
 """The shell: a Faust app whose one agent reads the alerts topic for the responder."""
 
 import asyncio
+import os
+import sys
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
@@ -25,6 +27,10 @@ FOLLOW_S: Final = 1.0
 """How soon an approval is seen."""
 HANDOVER_S: Final = 5.0
 """How long running calls may take to end before another responder takes over, which runs again what has not."""
+POLL_S_MAX: Final = 7 * 24 * 3600.0
+"""No alert is read while too much is pending, which may take as long as a retraining: silence of that sort is no reason to be replaced."""
+LEAVE_S: Final = 10.0
+"""A broker that is there answers a commit and a farewell within a second."""
 HUNG_S: Final = 60.0
 """The event loop only waits; a turn of it takes milliseconds."""
 Answer = TypeVar("Answer")
@@ -84,10 +90,19 @@ class Shell:
             ended = await asyncio.to_thread(self._responder.close, self._config.respond.stop_timeout / 1000)
             if not ended:
                 _log.warning("abandoned", calls=self._responder.pending, remedy="the next responder runs them again, with the same keys")
-            await app.stop()
             self._one.shutdown(wait=False, cancel_futures=True)
+            await self._leave(app)
         if self._failure is not None:
             raise self._failure
+
+    async def _leave(self, app: faust.App) -> None:
+        """Commit and leave the group. Without a broker Faust's stop never ends, nor do its threads: then the process ends as it is."""
+        leaving = asyncio.create_task(app.stop())
+        done, _ = await asyncio.wait({leaving}, timeout=LEAVE_S)
+        if not done:
+            _log.warning("left_without_a_word", error=str(self._failure or ""), remedy="none needed: what was done is on record")
+            sys.stderr.flush()
+            os._exit(0 if self._failure is None else 1)
 
     def _app(self) -> faust.App:
         kafka, topics, session_s = self._config.kafka, self._config.topics, self._config.engine.session_timeout / 1000
@@ -99,6 +114,7 @@ class Shell:
             broker_session_timeout=session_s,
             broker_heartbeat_interval=session_s / 5,
             broker_commit_interval=1.0,
+            broker_max_poll_interval=POLL_S_MAX,
             consumer_auto_offset_reset="earliest",
             stream_buffer_maxsize=BATCH_MAX,
             stream_wait_empty=False,  # else a move would wait for room among slow actions; what was not taken in is read again
@@ -146,11 +162,8 @@ class Shell:
             self._taking_over = asyncio.create_task(self._take_over(self._moves))
 
     async def _take_over(self, move: int) -> None:
-        await self._call(self._responder.own)
-        if move == self._moves:
+        if await self._call(lambda: self._responder.own(lambda: move == self._moves)) and move == self._moves:
             self._owned.set()
-        else:
-            self._responder.lose()
 
     async def _revoked(self, _: Any, *told: Any, **__: Any) -> None:
         self._moves += 1

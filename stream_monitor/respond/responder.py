@@ -68,16 +68,22 @@ class Responder:
         """Whether alerts are this responder's to act on."""
         return self._tenure is not None
 
-    def own(self) -> None:
-        """Alerts are ours now: read the actions topic to its end, and go on with what is open. Errors: RunError."""
+    def own(self, is_ours: Callable[[], bool] = lambda: True) -> bool:
+        """Alerts are ours now: read the actions topic to its end, and go on with what is open; False: they are not any more.
+
+        is_ours: asked once all is read, which may take a while. Errors: RunError.
+        """
         record = Record(self._actions)
         with self._reading:
             for result in self._journal.read_all():
                 record.apply(result)
             with self._state:
+                if not is_ours():
+                    return False
                 self._record, self._tenure = record, threading.Event()
         self._go_on()
         _log.info("responding", open=len(record.open))
+        return True
 
     def lose(self) -> None:
         """Alerts are another's now: begin nothing more. What is running may end, and is put on record if it succeeds."""

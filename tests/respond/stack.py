@@ -54,14 +54,17 @@ class RespondProcess(Monitor):
 class RespondStack:
     """One test's topics, config and processes; `close` kills what still runs."""
 
-    def __init__(self, bootstrap_servers: str, folder: Path, module: str = EFFECTS, slow_s: float = 0.01, **tree: Any) -> None:
+    def __init__(
+        self, bootstrap_servers: str, folder: Path, module: str = EFFECTS, slow_s: float = 0.01, prepare: bool = True, **tree: Any
+    ) -> None:
         self.bootstrap_servers, self.folder, self.prefix = bootstrap_servers, folder, f"respond-{uuid4().hex[:8]}"
         self.module = folder / f"actions_{uuid4().hex[:8]}.py"
         self.module.write_text(f"SLOW_S = {slow_s}\n{module}")
         self._tree = tree
         self.config: Config = load_config(self.config_file("any"))
         self.broker = KafkaBroker(KafkaSettings(bootstrap_servers))
-        self.broker.ensure_topics([*topic_specs(self.config), actions_topic(self.config)])
+        if prepare:
+            self.broker.ensure_topics([*topic_specs(self.config), actions_topic(self.config)])
         self.processes: list[RespondProcess] = []
 
     def config_file(self, instance: str) -> Path:

@@ -11,7 +11,7 @@ import pytest
 from stream_monitor.respond import ActionReason, ActionStatus
 from tests.integration.stack import ROOT
 from tests.integration.waiting import FIGURES, wait_until
-from tests.kafka.server import KafkaServer
+from tests.kafka.server import KafkaServer, free_ports
 from tests.respond.lab import alert
 from tests.respond.stack import RespondStack, memory_mb
 
@@ -101,6 +101,30 @@ def test_a_broker_that_is_away_is_waited_for(make: Make, kafka_server: KafkaServ
     stack.wait_for(["a", "b", "c", "d", "e", "f", "g"])
     assert_nothing_after_its_record(stack, ["a", "b", "c", "d", "e", "f", "g"])
     assert process.terminate() == 0
+
+
+def test_it_leaves_in_time_while_the_broker_is_away(make: Make, kafka_server: KafkaServer) -> None:
+    stack = make(kafka_server.bootstrap_servers, respond={"stop_timeout": "1s"})
+    process = stack.respond("one")
+    process.wait_ready()
+    kafka_server.kill()
+    assert process.terminate(45) == 0
+
+
+def test_there_are_no_alerts_yet(make: Make, kafka_bootstrap: str) -> None:
+    stack = make(kafka_bootstrap, topics={"prefix": "nobody-writes-here"}, prepare=False)
+    process = stack.respond("one")
+    assert process.wait(30) == 2
+    assert "there is no topic 'nobody-writes-here.alerts'" in process.tail()
+    assert "`stream-monitor run` creates it" in process.tail()
+    assert "Traceback" not in process.tail()
+
+
+def test_nobody_answers(make: Make) -> None:
+    process = make(f"127.0.0.1:{free_ports(1)[0]}", prepare=False).respond("one")
+    assert process.wait(60) == 1
+    assert "No Kafka answered at 127.0.0.1" in process.tail()
+    assert "Traceback" not in process.tail()
 
 
 APPROVED = """
