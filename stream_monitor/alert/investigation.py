@@ -1,26 +1,23 @@
 """Where a change comes from: what each bin, segment, version and feature contributes to it, and so where to look first.
 
-A pure function of the alert and, if there are, of the window scores around it. Source: Bhagwan et al., "Adtributor: Revenue Debugging in
-Advertising Systems", NSDI 2014: within one dimension, the elements' shares of the change (their "explanatory power") sum to 1, and their
-"surprise" is a term of the Jensen-Shannon divergence between the shares expected and found.
+A pure function of the alert and, if there are, of the window scores around it.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from math import fsum, log2
-from typing import Final, NamedTuple
+from math import fsum
+from typing import Final
 
 import msgspec
 
 from stream_monitor.alert.alert import Alert
+from stream_monitor.alert.contribution import Contribution, Group, Row, by_share, ranked, shared, shares, surprise
 from stream_monitor.alert.wording import percent, split
 from stream_monitor.capture.schema import PREDICTION, SCORE
 from stream_monitor.detect.finding import FindingKind
 from stream_monitor.detect.report import WindowScore, rounded
 from stream_monitor.errors import CodecError
 
-SHOWN_MAX: Final = 10
-"""Of each group; their shares then sum to less than 1."""
 REST: Final = "all others"
 """The bins that the evidence does not name, as one."""
 _SHARES: Final = frozenset({FindingKind.DATA_DRIFT, FindingKind.PREDICTION_DRIFT})
@@ -29,24 +26,6 @@ _decoder: Final = msgspec.json.Decoder(WindowScore)
 _OUTPUTS: Final = frozenset({PREDICTION, SCORE})
 _NO_FEATURE: Final = "psi"
 """What features are ranked by where the alert itself is about the whole."""
-
-
-class Contribution(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One element of a group."""
-
-    name: str
-    """The bin, the segment (`region = north`), version, feature or source."""
-    share: float
-    """Of the group's whole change, 0 to 1; 0 for all where nothing has changed."""
-    score: float | None = None
-    """What the alert's detector says of it."""
-    before: float | None = None
-    """Its share before: of values in the baseline, or of events in earlier windows."""
-    now: float | None = None
-    """The same in the window."""
-
-
-Group = Sequence[Contribution]
 
 
 class Investigation(msgspec.Struct, frozen=True):
@@ -68,15 +47,6 @@ class Investigation(msgspec.Struct, frozen=True):
     """Topics and partitions by how many of the evidence's sample events came from there: which producer, where each has its own."""
 
 
-class _Row(NamedTuple):
-    """One window score of the alert's window. amount: what it carries of the change, at least 0."""
-
-    name: str
-    amount: float
-    score: float | None
-    events: int
-
-
 def investigate(alert: Alert, rows: Iterable[WindowScore] = ()) -> Investigation:
     """Rank what contributed.
 
@@ -85,11 +55,11 @@ def investigate(alert: Alert, rows: Iterable[WindowScore] = ()) -> Investigation
     """
     known = [row for row in _newest(rows) if row.model == alert.model]
     now = [row for row in known if row.window.end == alert.window.end]
-    bins = _ranked(_bins(alert))
+    bins = ranked(_bins(alert))
     segments = _segments(alert, now, [row for row in known if row.window.end <= alert.started_at])
-    versions = _shared(_versions(alert, now))
-    features = _shared(_features(alert, now))
-    sources = _shared(_Row(name, count, None, 0) for name, count in _sources(alert).items())
+    versions = shared(_versions(alert, now))
+    features = shared(_features(alert, now))
+    sources = shared(Row(name, count, None, 0) for name, count in _sources(alert).items())
     return Investigation(alert.alert_id, _sentence(alert, bins, segments, versions, features), bins, segments, versions, features, sources)
 
 
@@ -100,15 +70,6 @@ def window_scores(lines: Iterable[bytes]) -> Iterator[WindowScore]:
             yield _decoder.decode(line)
         except msgspec.DecodeError as error:
             raise CodecError(f"not a window score: {error}") from None
-
-
-def surprise(before: float, now: float) -> float:
-    """A term of the Jensen-Shannon divergence, base 2: (p log2(p / m) + q log2(q / m)) / 2, m = (p + q) / 2; at least 0, 0 for p = q.
-
-    before, now: shares in [0, 1]. Over all elements of two distributions the terms sum to their divergence, at most 1.
-    """
-    middle = (before + now) / 2
-    return max(0.0, sum(share * log2(share / middle) for share in (before, now) if share > 0) / 2)
 
 
 def _newest(rows: Iterable[WindowScore]) -> Iterable[WindowScore]:
@@ -139,16 +100,16 @@ def _segments(alert: Alert, now: Sequence[WindowScore], earlier: Sequence[Window
     if not found:
         found = [(each.segment, each.score, each.events) for each in alert.evidence.affected if each.segment]
     usual = _events([row for row in earlier if row.segment and row.version == alert.version and _is_same(alert, row)])
-    groups: defaultdict[tuple[str, ...], list[_Row]] = defaultdict(list)
+    groups: defaultdict[tuple[str, ...], list[Row]] = defaultdict(list)
     for segment, score, events in found:
-        groups[tuple(sorted(segment))].append(_Row(split(segment), _amount(alert, score, events), score, events))
-    return _sorted(each for names, group in groups.items() for each in _mixed(group, usual.get(names, {})))
+        groups[tuple(sorted(segment))].append(Row(split(segment), _amount(alert, score, events), score, events))
+    return by_share(each for names, group in groups.items() for each in _mixed(group, usual.get(names, {})))
 
 
-def _mixed(group: Sequence[_Row], usual: Mapping[str, int]) -> Iterable[Contribution]:
+def _mixed(group: Sequence[Row], usual: Mapping[str, int]) -> Iterable[Contribution]:
     """The elements of one dimension with their shares of the events, before and now."""
     whole, before = sum(row.events for row in group), sum(usual.values())
-    for row, each in zip(group, _shares(group), strict=True):
+    for row, each in zip(group, shares(group), strict=True):
         share = rounded(usual.get(row.name, 0) / before) if before else None
         yield msgspec.structs.replace(each, before=share, now=rounded(row.events / whole) if whole else None)
 
@@ -161,19 +122,19 @@ def _events(rows: Sequence[WindowScore]) -> Mapping[tuple[str, ...], Counter[str
     return found
 
 
-def _versions(alert: Alert, now: Sequence[WindowScore]) -> list[_Row]:
+def _versions(alert: Alert, now: Sequence[WindowScore]) -> list[Row]:
     rows = [(row.version, row.score, row.window.events) for row in now if row.segment == alert.segment and _is_same(alert, row)]
     found = rows or [(each.version, each.score, each.events) for each in alert.evidence.affected if not each.segment]
     if len({version for version, *_ in found}) < 2 and rows:
         return []  # they are judged together
-    return [_Row(version or "without a version", _amount(alert, score, events), score, events) for version, score, events in found]
+    return [Row(version or "without a version", _amount(alert, score, events), score, events) for version, score, events in found]
 
 
-def _features(alert: Alert, now: Sequence[WindowScore]) -> list[_Row]:
+def _features(alert: Alert, now: Sequence[WindowScore]) -> list[Row]:
     detector = alert.detector if alert.feature is not None else _NO_FEATURE
     rows = [row for row in now if row.feature is not None and row.detector == detector]
     rows = [row for row in rows if row.segment == alert.segment and row.version == alert.version]
-    return [_Row(str(row.feature), _excess(row.score, row.threshold), row.score, row.window.events) for row in rows]
+    return [Row(str(row.feature), _excess(row.score, row.threshold), row.score, row.window.events) for row in rows]
 
 
 def _excess(score: float | None, threshold: float | None) -> float:
@@ -193,29 +154,15 @@ def _amount(alert: Alert, score: float | None, events: int) -> float:
     """What an element carries of the change: its events by how bad it is with each of them."""
     if score is None:
         return 0.0
-    fell = alert.score is not None and alert.threshold is not None and alert.score < alert.threshold
-    return events * max(0.0, (alert.threshold or 0.0) - score if fell else score)
+    found, threshold = _found(alert)
+    fell = found is not None and threshold is not None and found < threshold
+    return events * max(0.0, (threshold or 0.0) - score if fell else score)
 
 
-def _shared(rows: Iterable[_Row]) -> tuple[Contribution, ...]:
-    return _sorted(_shares(list(rows)))
-
-
-def _shares(rows: Sequence[_Row]) -> list[Contribution]:
-    whole = fsum(row.amount for row in rows)
-    return [Contribution(row.name, row.amount / whole if whole else 0.0, rounded(row.score)) for row in rows]
-
-
-def _ranked(contributions: Iterable[Contribution]) -> tuple[Contribution, ...]:
-    """Amounts as shares of their sum."""
-    found = list(contributions)
-    whole = fsum(each.share for each in found)
-    return _sorted(msgspec.structs.replace(each, share=each.share / whole if whole else 0.0) for each in found)
-
-
-def _sorted(contributions: Iterable[Contribution]) -> tuple[Contribution, ...]:
-    """By falling share; equal ones by name, so that the order of the rows does not matter."""
-    return tuple(sorted(contributions, key=lambda each: (-each.share, each.name)))[:SHOWN_MAX]
+def _found(alert: Alert) -> tuple[float | None, float | None]:
+    """Score and threshold of the last finding, which may be older than the publication's window."""
+    finding = next((each for each in alert.evidence.detectors if each.detector == alert.detector), alert)
+    return finding.score, finding.threshold
 
 
 def _sentence(alert: Alert, bins: Group, segments: Group, versions: Group, features: Group) -> str:

@@ -10,7 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from stream_monitor.alert.alert import Alert, AlertStatus
-from stream_monitor.alert.investigation import Contribution, Investigation, window_scores
+from stream_monitor.alert.contribution import Contribution
+from stream_monitor.alert.investigation import Investigation, window_scores
 from stream_monitor.alert.investigation import investigate as ranked
 from stream_monitor.alert.wording import percent
 from stream_monitor.cli.console import console

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
 
-from stream_monitor.alert.alert import Affected, Evidence, Moved, SampleEvent
-from stream_monitor.alert.investigation import REST, SHOWN_MAX, Contribution, investigate, surprise
+from stream_monitor.alert.alert import Affected, Agreeing, Evidence, Moved, SampleEvent
+from stream_monitor.alert.contribution import SHOWN_MAX, Contribution, surprise
+from stream_monitor.alert.investigation import REST, investigate
 from stream_monitor.detect.finding import FindingKind
 from stream_monitor.detect.report import Span, WindowScore
 from tests.respond.alerts import ALERT, at
@@ -108,6 +109,12 @@ def test_a_figure_that_fell_counts_by_what_it_lacks() -> None:
     found = investigate(accuracy, inputs).features
     assert (found[0].name, found[0].share) == ("income", 1.0)
     assert investigate(accuracy, [*rows, *inputs]).sentence.endswith("comes from region = a, of the inputs income moved most")
+
+
+def test_a_drift_that_eases_is_still_one_that_rose() -> None:
+    eased = at(WHOLE, score=0.1, evidence=Evidence((), (), None, (Agreeing("psi", 1.0, 0.2, None),)))
+    rows = [row(score, 100, segment={"region": name}) for name, score in (("a", 0.15), ("b", 0.05))]
+    assert [(each.name, round(each.share, 6)) for each in investigate(eased, rows).segments] == [("region = a", 0.75), ("region = b", 0.25)]
 
 
 def test_without_rows_the_evidence_says_what_it_knows() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from stream_monitor.config import load_config
 from stream_monitor.respond.actions import READY
+from stream_monitor.respond.load import ready_actions
 from tests.respond.alerts import act
 from tests.respond.counterpart import Reply, counterpart
 from tests.respond.http_actions import made
@@ -31,16 +32,13 @@ EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
-def test_every_example_is_a_config(example: str, tmp_path: Path) -> None:
+def test_every_example_is_what_a_responder_takes(example: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in re.findall(r"\$\{(\w+)\}", example):
+        monkeypatch.setenv(name, "hush-hush")
     path = tmp_path / "monitor.yaml"
     path.write_text(f"models: {{loan: {{baseline: loan.json}}}}\n{example}", encoding="utf-8")
-    for action in load_config(path).actions.values():
-        READY[action.use].model_validate(filled(action.settings))
-
-
-def filled(settings: Any) -> Any:
-    """As `respond` replaces what is secret."""
-    return {name: re.sub(r"\$\{\w+\}", "hush", value) if isinstance(value, str) else value for name, value in settings.items()}
+    config = load_config(path)
+    assert [action.name for action in ready_actions(config, str(path))] == [*config.actions]
 
 
 @pytest.mark.parametrize("secret", ["hush", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"])
