@@ -25,7 +25,8 @@ On the topics of `topics.captures` (default `captures`): one per prediction.
 """
 _FILES: Final = """
 In Parquet and CSV files (`replay`) the same names are columns: `features.NAME`, `prediction` or `prediction.label`,
-`prediction.score`, `metadata.NAME`; `time` is required there. Binary-mode CloudEvents headers count where the body has no such field.
+`prediction.score`, `metadata.NAME`, `attributions.NAME` ([how to send them](../attributions.md)); `time` is required there. Binary-mode
+CloudEvents headers count where the body has no such field.
 
 """
 _LABEL: Final = """
