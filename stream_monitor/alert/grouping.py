@@ -32,7 +32,7 @@ class Groups:
         windows: dict[str, list[int]] = {}
         for place, alert in enumerate(alerts):
             if notification_of(alert) is not None:
-                windows.setdefault(alert.window.end, []).append(place)
+                windows.setdefault(alert.resolved_at or alert.window.end, []).append(place)
         gathered = list(alerts)
         for _, places in sorted(windows.items()):
             for group, batch in self._batches(alerts, places).items():

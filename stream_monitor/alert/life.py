@@ -17,7 +17,9 @@ Rules of the config may ask for M of N windows before an alert that pages opens,
 whom to tell is added to what a life publishes (`telling`).
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -48,6 +50,14 @@ class BookState(msgspec.Struct, frozen=True):
     telling: TellingState = TellingState()
 
 
+class Waiting(NamedTuple):
+    """Of windows with a finding that are not yet M of N: the rules that match, whom they tell, and how severe it is."""
+
+    rules: tuple[str, ...]
+    recipients: tuple[str, ...]
+    severity: Severity
+
+
 class AlertBook:
     """The alerts of one stream: a model, a version, a segment ({}: the whole) and a baseline.
 
@@ -62,6 +72,8 @@ class AlertBook:
         self._firing = {firing.cause: firing for firing in state.firing}
         self._changes = Changes(state.changes)
         self._counted = Counted(state.counted)
+        self.waited = Counter[Waiting]()
+        """Windows with a finding that were not yet M of N, since this book was made; for a replay to tell."""
         self._telling = Telling(state.telling)
 
     def to_state(self) -> BookState:
@@ -80,7 +92,6 @@ class AlertBook:
     def advance(self, window: WindowRef, scores: Sequence[Score], raised: Sequence[Raised], stamp: Stamp) -> list[Alert]:
         """The publications due at the first close of a window, in the order of its scores; what is superseded before what takes its place.
 
-        At last come those of alerts of which the window itself says nothing new, where rules want them told now.
         scores: all of the window's; raised: the findings among them. Windows must come by rising end.
         """
         last = self._last_end_ms
@@ -88,8 +99,7 @@ class AlertBook:
         self._last_end_ms = window.end_ms
         known = self._firing.keys() | self._changes.causes | self._counted.causes
         said = [alert for heard in listen(scores, raised, known) for alert in self._advance(window, heard, stamp)]
-        firing = [each.last for each in self._firing.values()]
-        return self._telling.tell(window.end_ms, said, stamp) + self._telling.remind(window.end_ms, firing, said, stamp)
+        return self._telling.tell(window.end_ms, said, stamp)
 
     def correct(self, window: WindowRef, scores: Sequence[Score], raised: Sequence[Raised], stamp: Stamp) -> list[Alert]:
         """The publications due at a revision of a window: of alerts that still fire and whose last publication is about this window.
@@ -132,6 +142,7 @@ class AlertBook:
         if is_sequential(paging[0].finding.key.detector):  # a change is found once
             return paging, window.start_ms
         if len(starts) < policy.firing:
+            self.waited[Waiting(policy.rules, policy.recipients, policy.severity_of(paging[0].finding.severity))] += 1
             return [item for item in heard.raised if item.finding.severity is Severity.INFO], window.start_ms
         return paging, starts[0]
 
@@ -167,10 +178,15 @@ class AlertBook:
         told = known.told_in(heard)
         if told is not None:
             return self._found(known, window, heard, told, stamp)
+        resolve_after = self._telling.policy(known.last, stamp).quiet or SEQUENTIAL_RESOLVE_AFTER
+        quiet = 0 if heard.raised else known.quiet + 1
+        if quiet < resolve_after and self._telling.is_due(window.end_ms, known.last, stamp):
+            alert = self._publisher.still(known.last, window, stamp)
+            self._publish(known, alert, window, None, found=known.found, quiet=quiet)
+            return [alert]
         if heard.raised:
             self._firing[heard.cause] = msgspec.structs.replace(known, quiet=0)
             return []
-        resolve_after = self._telling.policy(known.last, stamp).quiet or SEQUENTIAL_RESOLVE_AFTER
         return self._quiet(known, window, heard, heard.scores, resolve_after, stamp)
 
     def _found(self, known: Firing, window: WindowRef, heard: Heard, told: Raised, stamp: Stamp) -> list[Alert]:
@@ -178,7 +194,7 @@ class AlertBook:
         if known.last.change_point is None:  # what changed after it opened is not what opened it
             change_ms = self._changes.before(heard.cause, known.first_end_ms)
         found = tuple(sorted({*known.found, *_detectors(heard)}))
-        if not known.is_news(told.finding.severity, score, change_ms):
+        if not known.is_news(told.finding.severity, score, change_ms) and not self._telling.is_due(window.end_ms, known.last, stamp):
             self._firing[heard.cause] = msgspec.structs.replace(known, found=found, quiet=0)
             return []
         alert = self._publisher.updated(known.last, window, heard.told(told), score, stamp, change_ms)
@@ -187,7 +203,7 @@ class AlertBook:
 
     def _eased(self, known: Firing, window: WindowRef, heard: Heard, close: Score, stamp: Stamp) -> list[Alert]:
         score = known.lead_in(heard)
-        if not known.is_news(Severity.WARNING, score, None):
+        if not known.is_news(Severity.WARNING, score, None) and not self._telling.is_due(window.end_ms, known.last, stamp):
             self._firing[heard.cause] = msgspec.structs.replace(known, quiet=0)
             return []
         alert = self._publisher.eased(known.last, window, score, close, stamp)

@@ -118,6 +118,12 @@ class Publisher:
         eased = msgspec.structs.replace(_again(last, stamp), **_measured(last, window, score), annotations=annotations)
         return msgspec.structs.replace(eased, status=AlertStatus.UPDATED, severity=Severity.WARNING)
 
+    def still(self, last: Alert, window: WindowRef, stamp: Stamp) -> Alert:
+        """The next revision of an alert on a change, of which a window brings no other; evidence stays."""
+        sentence = f"still: {last.annotations.summary.removeprefix('still: ')}"
+        still = msgspec.structs.replace(_again(last, stamp), **_measured(last, window, None), annotations=Annotations(sentence, None))
+        return msgspec.structs.replace(still, status=AlertStatus.UPDATED)
+
     def lowered(self, last: Alert, window: WindowRef, score: Score, stamp: Stamp) -> Alert:
         """The next revision, with a score that is no finding any more after late events; severity and evidence stay."""
         annotations = Annotations(ending.lowered(self.stream, self.segment, score, window), None)

@@ -1,11 +1,12 @@
 """Whom a publication is for, and whether anybody is to be told now: what rules add to the life of an alert.
 
 A life says what is true; this says what is told of it. Without rules it adds nothing and keeps nothing. Nothing is lost: every publication
-goes out, marked; what a silence or a cool-down holds back is told when that is over and the alert still fires, the end of what was told
-is always told. All times are event time, that of the last moment of the window that a publication is about.
+goes out, marked; what a silence or a cool-down holds back is told by the first window after it that says that it still fires, as what is to
+be repeated is; the end of what was told is always told. All times are event time, that of the last moment of the window that a
+publication is about.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import msgspec
 
@@ -15,19 +16,17 @@ from stream_monitor.alert.publication import Reason, Stamp
 from stream_monitor.alert.rules import Facts, Policy, rank
 from stream_monitor.alert.template import fill, fill_link
 from stream_monitor.detect.finding import Key, Severity
-from stream_monitor.detect.report import utc
 
 
 class Told(msgspec.Struct, frozen=True):
     """An alert that fires, and what was told of it.
 
-    alert: its last publication; worst: severity that was found in its life; added: publications that its life does not know of.
-    told_ms: when it was last told, None: never; told: the severity that was; held: what it waits for the end of, or None.
+    alert: its last publication; worst: severity that was found in its life; told_ms: when it was last told, None: never; told: the severity
+    that was; held: what it waits for the end of, or None.
     """
 
     alert: Alert
     worst: Severity
-    added: int = 0
     told_ms: int | None = None
     told: Severity = Severity.INFO
     held: Held | None = None
@@ -72,32 +71,32 @@ class Telling:
 
     def tell(self, at_ms: int, alerts: Iterable[Alert], stamp: Stamp) -> list[Alert]:
         """What is published for publications of the life. at_ms: end of the window that they are about."""
+        kept_ms = stamp.rules.longest_cool_down_ms
+        self._ended = {cause: each for cause, each in self._ended.items() if at_ms <= each.at_ms + kept_ms}
         return [self._tell(at_ms - 1, alert, stamp) for alert in alerts]
 
-    def remind(self, at_ms: int, firing: Sequence[Alert], said: Iterable[Alert], stamp: Stamp) -> list[Alert]:
-        """What is published besides at the first close of a window: what was held back or is to be repeated, of those that fire.
+    def is_due(self, at_ms: int, alert: Alert, stamp: Stamp) -> bool:
+        """Whether an alert that still fires in the window to `at_ms` is to be told though that brings no news: again, or at last.
 
-        firing: the last publications that their lives know of; said: what the window itself brought.
+        alert: the last publication that its life knows of.
         """
-        moment_ms, silent = at_ms - 1, {alert.alert_id for alert in said}
-        if not stamp.rules.is_empty:
-            for alert in firing:  # of what fired before there were rules everybody was told
-                self._firing.setdefault(alert.alert_id, Told(alert, alert.severity, told_ms=moment_ms, told=alert.severity))
-        self._ended = {cause: each for cause, each in self._ended.items() if each.at_ms + stamp.rules.longest_cool_down_ms > moment_ms}
-        due = (alert for alert in firing if alert.alert_id not in silent and self._is_due(moment_ms, alert, stamp))
-        return [self._again(moment_ms, alert, stamp) for alert in due]
+        if stamp.rules.is_empty:
+            return False
+        policy = self.policy(alert, stamp)
+        known = self._firing.setdefault(alert.alert_id, _known_before(alert, at_ms - 1))
+        repeats = policy.repeat_ms is not None and known.told_ms is not None and at_ms > known.told_ms + policy.repeat_ms
+        return (known.held is not None or repeats) and self._held(at_ms - 1, alert, known, policy) is None
 
     def _tell(self, moment_ms: int, alert: Alert, stamp: Stamp) -> Alert:
         known = self._firing.get(alert.alert_id)
         if known is None and stamp.rules.is_empty:
             return alert
         if known is None:
-            earlier = None if alert.status is AlertStatus.FIRING else moment_ms
-            known = Told(alert, alert.severity, told_ms=earlier, told=alert.severity)
+            known = Told(alert, alert.severity) if alert.status is AlertStatus.FIRING else _known_before(alert, moment_ms)
         known = msgspec.structs.replace(known, worst=max(known.worst, alert.severity, key=rank))
         policy = stamp.rules.policy(_facts(alert, known.worst))
         held = self._held(moment_ms, alert, known, policy)
-        said = _marked(alert, known, policy, held, moment_ms)
+        said = _marked(alert, policy, held, moment_ms)
         if alert.status is AlertStatus.RESOLVED:
             self._end(known, said, policy, moment_ms)
         else:
@@ -122,23 +121,6 @@ class Telling:
             return False
         return moment_ms < ended.at_ms + policy.cool_down_ms
 
-    def _is_due(self, moment_ms: int, alert: Alert, stamp: Stamp) -> bool:
-        known = self._firing.get(alert.alert_id)
-        if known is None:
-            return False
-        policy = self.policy(alert, stamp)
-        repeats = policy.repeat_ms is not None and known.told_ms is not None and moment_ms >= known.told_ms + policy.repeat_ms
-        return (known.held is not None or repeats) and self._held(moment_ms, alert, known, policy) is None
-
-    def _again(self, moment_ms: int, alert: Alert, stamp: Stamp) -> Alert:
-        known = msgspec.structs.replace(self._firing[alert.alert_id], added=self._firing[alert.alert_id].added + 1)
-        still = Annotations(f"still firing: {alert.annotations.summary}", None)
-        again = msgspec.structs.replace(alert, status=AlertStatus.UPDATED, annotations=still, config_id=stamp.config_id)
-        again = msgspec.structs.replace(again, detected_at=utc(stamp.clock_ms))
-        said = _marked(again, known, self.policy(alert, stamp), None, moment_ms)
-        self._keep(known, said, None, moment_ms)
-        return said
-
     def _keep(self, known: Told, said: Alert, held: Held | None, moment_ms: int) -> None:
         if held is None:
             known = msgspec.structs.replace(known, told_ms=max(moment_ms, known.told_ms or moment_ms), told=said.severity)
@@ -151,6 +133,11 @@ class Telling:
             self._ended[_cause(said)] = Ended(_cause(said), moment_ms, policy.severity_of(known.worst))
 
 
+def _known_before(alert: Alert, moment_ms: int) -> Told:
+    """What fired before there were rules everybody was told."""
+    return Told(alert, alert.severity, told_ms=moment_ms, told=alert.severity)
+
+
 def _cause(alert: Alert) -> Cause:
     return Cause.of(Key(alert.kind, alert.feature, alert.detector))
 
@@ -160,13 +147,12 @@ def _facts(alert: Alert, worst: Severity) -> Facts:
     return Facts(alert.model, alert.version, segment, alert.kind, alert.feature, alert.detector, worst)
 
 
-def _marked(alert: Alert, known: Told, policy: Policy, held: Held | None, moment_ms: int) -> Alert:
+def _marked(alert: Alert, policy: Policy, held: Held | None, moment_ms: int) -> Alert:
     """The publication as rules want it."""
     silence = policy.silence_at(moment_ms) if held is Held.SILENCED else None
     severity = policy.severity_of(alert.severity)
     marked = msgspec.structs.replace(
         alert,
-        revision=alert.revision + known.added,
         severity=severity,
         labels=dict(policy.labels),
         notification=Notification(

@@ -1,5 +1,6 @@
 """`stream-monitor check`: lints config and baselines; with `--connect` also topics and rights. Joins no group."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,6 +9,7 @@ import typer
 from rich.markup import escape
 
 from stream_monitor.cli.check_baselines import baseline_warnings
+from stream_monitor.cli.check_rules import rule_warnings
 from stream_monitor.cli.console import console
 from stream_monitor.cli.load import Loaded, load
 from stream_monitor.errors import ConfigError
@@ -27,7 +29,7 @@ def check(
     for key, stream in loaded.plan.streams.items():
         name = key.model if key.version is None else f"{key.model}@{key.version}"
         report["models"][name] = _describe(stream)
-    report["warnings"] = [*baseline_warnings(loaded), *_of_labels(loaded)]
+    report["warnings"] = [*baseline_warnings(loaded), *_of_labels(loaded), *rule_warnings(loaded.config, datetime.now(UTC))]
     if connect:
         report["cluster"] = _connect(loaded)
         report["warnings"] += _not_there(loaded, report["cluster"]["topics"])

@@ -10,6 +10,7 @@ import typer
 from stream_monitor.cli.compare import Comparison, compare, read_alerts
 from stream_monitor.cli.console import console
 from stream_monitor.cli.load import load
+from stream_monitor.cli.notified import Notified
 from stream_monitor.cli.progress import ByteBar
 from stream_monitor.cli.results import Results
 from stream_monitor.cli.sources import read_chunks, read_labels
@@ -51,13 +52,14 @@ def replay(
     if report is not None:
         claim(report)
     keeps = before is not None or report is not None
-    store, tally, alerts = MetricStore(), Tally(), []
+    store, tally, notified, alerts = MetricStore(), Tally(), Notified(), []
     with Results(out) as results, ByteBar("Replaying", sum(file.stat().st_size for file in (*captures, *(labels or ())))) as progress:
         events = [read_chunks(file, loaded.plan, progress) for file in captures]
         run = Replay(loaded.plan, events, [read_labels(file, loaded.plan, progress) for file in labels or ()])
         meter = DetectMeter(store, run.clock)
         for chunk, outputs in run.run():
             tally.add(chunk, outputs)
+            notified.add(outputs.alerts)
             meter.committed(outputs, [run.state])
             meter.tick(run.state, run.state.plan.streams)
             _count(store, chunk)
@@ -65,6 +67,9 @@ def replay(
             results.write("alerts.jsonl", (alert.to_json() for alert in outputs.alerts))
             results.write("windows.jsonl", (score.to_json() for score in outputs.scores))
             results.write("dead_letters.jsonl", _dead_letters(chunk))
+        for unit in run.state.units.values():
+            for waiting, windows in unit.waited().items():
+                notified.add_waiting(waiting, windows)
         written = results.finish(store)
     if tally.events == 0:
         raise InputError(f"no event in {', '.join(map(str, captures))}: {said(tally.rejects) if tally.rejects else 'the files are empty'}")
@@ -72,7 +77,7 @@ def replay(
         with (out / "windows.jsonl").open("rb") as rows:
             write_report(Story.of(alerts, rows), report, f"Replay of {', '.join(file.name for file in captures)}")
         written.append(report)
-    _print(tally, None if before is None else compare(before, alerts), json, written)
+    _print(tally, notified, None if before is None else compare(before, alerts), json, written)
 
 
 def _count(store: MetricStore, chunk: Chunk) -> None:
@@ -91,9 +96,9 @@ def _dead_letters(chunk: Chunk) -> Iterator[bytes]:
         )
 
 
-def _print(tally: Tally, comparison: Comparison | None, json: bool, written: Sequence[Path]) -> None:
+def _print(tally: Tally, notified: Notified, comparison: Comparison | None, json: bool, written: Sequence[Path]) -> None:
     if json:
-        tree = tally.tree() | ({} if comparison is None else {"comparison": comparison.tree()})
+        tree = tally.tree() | {"notifications": notified.tree()} | ({} if comparison is None else {"comparison": comparison.tree()})
         typer.echo(orjson.dumps(tree, option=orjson.OPT_INDENT_2).decode())
         return
     out = console()
@@ -102,6 +107,8 @@ def _print(tally: Tally, comparison: Comparison | None, json: bool, written: Seq
     if tally.rejects:
         out.print(f"rejected rows are in {written[2]}: {said(tally.rejects)}")
     out.print(tally.table() or "no alert")
+    if (table := notified.table()) is not None:
+        out.print(table)
     if comparison is not None:
         out.print(f"compared with the earlier replay: {comparison.same:,} alerts are the same, {len(comparison.differences):,} are not")
         if table := comparison.table():

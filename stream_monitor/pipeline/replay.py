@@ -136,9 +136,8 @@ class Replay:
 
     def _close(self) -> Outputs:
         """Close every window that the sources' time has reached; events beyond a jump that nothing confirmed count as dropped."""
-        outputs = self._step(self._closing())
+        outputs = step(self.state, self._closing(), self._plans, lambda alert: not self._is_cut_short(alert))
         outputs.scores = [score for score in outputs.scores if not self._is_cut_short(score)]
-        outputs.alerts = [alert for alert in outputs.alerts if not self._is_cut_short(alert)]
         for key, unit in self.state.units.items():
             outputs.dropped.extend(open_events(unit, key, "time_out_of_range"))
         return outputs

@@ -124,10 +124,11 @@ class Outputs:
         self.newest[key] = newest if known is None else known.then(newest)
 
 
-def step(state: State, record: Sealed | Progress | JoinRecord, plans: Plans) -> Outputs:
-    """Take in one record of the profiles topic."""
+def step(state: State, record: Sealed | Progress | JoinRecord, plans: Plans, is_said: Callable[[Alert], bool] | None = None) -> Outputs:
+    """Take in one record of the profiles topic. is_said: whether an alert is, None: all are; for the end of a replay."""
     outputs = _take_in(state, record, plans)
-    outputs.alerts = state.groups.gather(outputs.alerts)
+    said = outputs.alerts if is_said is None else [alert for alert in outputs.alerts if is_said(alert)]
+    outputs.alerts = state.groups.gather(said)
     return outputs
 
 

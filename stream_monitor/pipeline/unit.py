@@ -1,12 +1,13 @@
 """What is judged on its own, a stream's whole or one of its segments: its windows, its detectors' state and its alerts."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
 
 from stream_monitor.alert.alert import Alert
-from stream_monitor.alert.life import AlertBook
+from stream_monitor.alert.life import AlertBook, Waiting
 from stream_monitor.alert.publication import Reason, Stamp
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.detect.decide import Judge
@@ -87,6 +88,11 @@ class Unit:
     def firing(self) -> tuple[Alert, ...]:
         """The last publication of every alert that fires."""
         return (*self.book.firing(), *(self.labelled.firing() if self.labelled else ()))
+
+    def waited(self) -> Counter[Waiting]:
+        """Windows with a finding that were not yet M of N."""
+        books = (self.book, *(self.labelled.books.values() if self.labelled else ()))
+        return sum((book.waited for book in books), Counter())
 
     def resolve(self, reason: Reason, at_ms: int, stamp: Stamp) -> list[Alert]:
         """End all alerts for another reason than recovery."""

@@ -100,15 +100,14 @@ def test_m_of_n_opens_no_more_alerts_and_loses_none_whose_windows_were_enough(le
 
 @given(any_windows, minutes)
 def test_repetitions_come_as_often_as_asked_and_no_more(letters: str, every: int) -> None:
-    """Two tellings of one alert that gets no worse are at least so far apart; while it fires no gap is longer, as long as windows come."""
-    story = Story(f"[{{repeat_every: {every}m}}]").see(letters)
+    """An alert that gets no worse is told again by the first window, so long after, that says that it still fires."""
+    letters = letters.replace("i", ".")
     tellings: dict[str, list[tuple[int, Alert]]] = {}
-    for number, alert in story.published:
+    for number, alert in Story(f"[{{repeat_every: {every}m}}]").see(letters).published:
         if notifies(alert):
             tellings.setdefault(alert.alert_id, []).append((number, alert))
     for told in tellings.values():
         for (before, one), (after, other) in pairwise(told):
             is_worse = (one.severity, other.severity) == ("warning", "critical")
-            if other.status is not AlertStatus.RESOLVED:
-                assert after - before == every or (is_worse and after - before < every)
-            assert after - before <= every
+            assert other.status is AlertStatus.RESOLVED or is_worse or after - before >= every
+            assert not {*"wc~"} & {*letters[before + every : after]}

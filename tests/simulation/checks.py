@@ -183,11 +183,11 @@ def check_groups(alerts: Iterable[Alert]) -> None:
     for alert in alerts:
         said = notification_of(alert)
         if said is not None and said.group is not None and said.notify:
-            told.add((said.group, alert.window.end))
+            told.add((said.group, alert.resolved_at or alert.window.end))
             if alert.status is not AlertStatus.RESOLVED and alert.alert_id not in {each.alert_id for each in said.members}:
                 raise Violation(f"{alert.alert_id} tells for a group that it is no member of")
         elif said is not None and said.held is Held.GROUPED:
-            grouped.add((said.group, alert.window.end))
+            grouped.add((said.group, alert.resolved_at or alert.window.end))
     if lost := grouped - told:
         raise Violation(f"nobody tells for {lost}")
 

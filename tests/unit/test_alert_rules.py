@@ -178,9 +178,26 @@ def test_repeat_every() -> None:
         "10 resolved warning",
     ]
     again = story.published[1][1]
-    assert again.revision == 2
-    assert again.annotations.summary.startswith("still firing: loan: amount drifted")
+    assert again.window.end == utc(window(3).end_ms)
+    assert again.annotations.summary.startswith("loan: amount drifted in the minute from 2026-01-05 00:03 UTC")
     assert [alert.revision for _, alert in story.published] == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_repetition_waits_for_a_window_that_says_that_it_still_fires() -> None:
+    assert Story("[{repeat_every: 2m}]").see("ww.--~.ww..").lines() == [
+        "0 firing warning",
+        "5 updated warning",
+        "7 updated warning",
+        "10 resolved warning",
+    ]
+
+
+def test_a_change_that_a_silence_held_back_is_told_while_it_lasts() -> None:
+    silence = "{start: 2026-01-05T00:00:00Z, end: 2026-01-05T00:01:00Z}"
+    story = Story(f"[{{silences: [{silence}]}}]").see("i...")
+    assert story.lines() == ["0 firing info (silenced)", "1 updated info", "3 resolved info"]
+    assert story.published[1][1].annotations.summary.startswith("still: loan: amount shifted")
+    assert story.published[1][1].score is None
 
 
 def test_what_is_silenced_is_published_and_told_when_it_still_fires() -> None:
