@@ -15,6 +15,7 @@ from stream_monitor.cli.load import Loaded, load
 from stream_monitor.errors import ConfigError
 from stream_monitor.export.logs import configure_logs
 from stream_monitor.pipeline.plan import StreamPlan
+from stream_monitor.respond.load import require_known
 
 
 def check(
@@ -25,6 +26,7 @@ def check(
     """Say whether a config will run, and what deserves a second look."""
     configure_logs("critical")  # the client's own chatter; what matters is in the report or the error
     loaded = load(config)
+    require_known(loaded.config, str(config))
     report: dict[str, Any] = {"config_id": loaded.plan.config_id, "revision": loaded.plan.revision, "models": {}, "warnings": []}
     for key, stream in loaded.plan.streams.items():
         name = key.model if key.version is None else f"{key.model}@{key.version}"

@@ -45,14 +45,18 @@ def module_actions(module: str) -> list[Action]:
     return found
 
 
+def require_known(config: Config, source: str) -> None:
+    """What `actions:` use is there; their secrets need not be. Errors: ConfigError that names the key."""
+    for name, entry in config.actions.items():
+        if entry.use not in set(READY):
+            raise ConfigError(f"{source}: actions.{name}.use: there is no ready action {entry.use!r}; there are {', '.join(sorted(READY))}")
+
+
 def ready_actions(config: Config, source: str) -> Iterator[Action]:
     """Those of `actions:`. Errors: ConfigError that names the key."""
+    require_known(config, source)
     for name, entry in config.actions.items():
-        kind = READY.get(entry.use)
-        if kind is None:
-            raise ConfigError(
-                f"{source}: actions.{name}.use: there is no ready action {entry.use!r}; there are {', '.join(sorted(READY)) or 'none'}"
-            )
+        kind = READY[entry.use]
         settings = substitute(entry.settings, source, ("actions", name, "with"))
         try:
             target = kind.model_validate(settings)

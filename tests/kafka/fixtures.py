@@ -13,6 +13,7 @@ from tests.kafka import container, server
 
 NAMED = "STREAM_MONITOR_TEST_KAFKA"
 REQUIRED = "STREAM_MONITOR_REQUIRE_KAFKA"
+SASL_PASSWORD = "hunter2-hunter2"
 
 
 @pytest.fixture(scope="session")
@@ -36,13 +37,20 @@ def kafka_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[server.Ka
         yield node
 
 
+@pytest.fixture
+def sasl_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[server.KafkaServer]:
+    """The same, with a listener that wants a password."""
+    with own_server(tmp_path_factory, password=SASL_PASSWORD) as node:
+        yield node
+
+
 @contextmanager
-def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[server.KafkaServer]:
+def own_server(tmp_path_factory: pytest.TempPathFactory, password: str | None = None) -> Iterator[server.KafkaServer]:
     """A node started from Apache Kafka's jars."""
     if missing := server.missing_programs():
         _do_without(f"no {' and no '.join(missing)}")
     server.resolve_jars()
-    node = server.KafkaServer(tmp_path_factory.mktemp("kafka"))
+    node = server.KafkaServer(tmp_path_factory.mktemp("kafka"), password)
     node.start()
     try:
         yield node

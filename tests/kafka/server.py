@@ -67,15 +67,18 @@ SETTINGS = {
 
 
 class KafkaServer:
-    """A node that can be stopped, killed and started again over the same data and ports."""
+    """A node that can be stopped, killed and started again over the same data and ports.
 
-    def __init__(self, folder: Path) -> None:
+    password: that of the one user `me` of a second listener, `sasl_servers`, by SASL PLAIN; None: there is none.
+    """
+
+    def __init__(self, folder: Path, password: str | None = None) -> None:
         self.folder = folder
         self.log_file = folder / "server.log"
         self._guard: subprocess.Popen[bytes] | None = None
         self._pid = 0
-        port, controller_port = free_ports(2)
-        self.bootstrap_servers = f"127.0.0.1:{port}"
+        port, controller_port, sasl_port = free_ports(3)
+        self.bootstrap_servers, self.sasl_servers = f"127.0.0.1:{port}", f"127.0.0.1:{sasl_port}"
         self._properties = folder / "server.properties"
         settings = SETTINGS | {
             "listeners": f"PLAINTEXT://{self.bootstrap_servers},CONTROLLER://127.0.0.1:{controller_port}",
@@ -83,6 +86,8 @@ class KafkaServer:
             "controller.quorum.voters": f"1@127.0.0.1:{controller_port}",
             "log.dirs": str(folder / "data"),
         }
+        if password is not None:
+            settings |= _with_sasl(settings, self.sasl_servers, password)
         self._properties.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
         cluster_id = base64.urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")
         self._run_tool("kafka.tools.StorageTool", "format", f"--cluster-id={cluster_id}", "-c", str(self._properties))
@@ -135,6 +140,19 @@ class KafkaServer:
         done = subprocess.run([*JAVA, "-cp", f"{JARS}/*", *arguments], env=_environment(), capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise RuntimeError(f"{' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
+
+
+def _with_sasl(settings: dict[str, str], address: str, password: str) -> dict[str, str]:
+    """A listener more."""
+    return {
+        "listeners": f"{settings['listeners']},SASL://{address}",
+        "advertised.listeners": f"{settings['advertised.listeners']},SASL://{address}",
+        "listener.security.protocol.map": f"{settings['listener.security.protocol.map']},SASL:SASL_PLAINTEXT",
+        "listener.name.sasl.sasl.enabled.mechanisms": "PLAIN",
+        "listener.name.sasl.plain.sasl.jaas.config": (
+            f'org.apache.kafka.common.security.plain.PlainLoginModule required user_me="{password}";'
+        ),
+    }
 
 
 def missing_programs() -> list[str]:

@@ -14,7 +14,7 @@ from confluent_kafka import Producer
 from stream_monitor.config import Config, load_config
 from stream_monitor.respond import ActionResult, ActionStatus, Alert
 from stream_monitor.runtime.broker import Record, TopicPartition
-from stream_monitor.runtime.kafka import KafkaBroker, KafkaSettings
+from stream_monitor.runtime.kafka import KafkaBroker
 from stream_monitor.runtime.topics import ACTIONS, ALERTS, DEAD_LETTERS, actions_topic, topic_specs
 from tests.integration.stack import SESSION_MS, Monitor
 from tests.integration.waiting import wait_until
@@ -62,7 +62,7 @@ class RespondStack:
         self.module.write_text(f"SLOW_S = {slow_s}\n{module}")
         self._tree = tree
         self.config: Config = load_config(self.config_file("any"))
-        self.broker = KafkaBroker(KafkaSettings(bootstrap_servers))
+        self.broker = KafkaBroker.of(self.config)
         if prepare:
             self.broker.ensure_topics([*topic_specs(self.config), actions_topic(self.config)])
         self.processes: list[RespondProcess] = []

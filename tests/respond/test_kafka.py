@@ -11,6 +11,7 @@ import pytest
 from stream_monitor.respond import ActionReason, ActionStatus
 from tests.integration.stack import ROOT
 from tests.integration.waiting import FIGURES, wait_until
+from tests.kafka.fixtures import SASL_PASSWORD
 from tests.kafka.server import KafkaServer, free_ports
 from tests.respond.lab import alert
 from tests.respond.stack import RespondStack, memory_mb
@@ -101,6 +102,23 @@ def test_a_broker_that_is_away_is_waited_for(make: Make, kafka_server: KafkaServ
     stack.wait_for(["a", "b", "c", "d", "e", "f", "g"])
     assert_nothing_after_its_record(stack, ["a", "b", "c", "d", "e", "f", "g"])
     assert process.terminate() == 0
+
+
+def test_a_kafka_that_wants_a_password(make: Make, sasl_server: KafkaServer) -> None:
+    """librdkafka's properties serve both clients; nothing tells the password."""
+    properties = {"security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "PLAIN", "sasl.username": "me", "sasl.password": SASL_PASSWORD}
+    stack = make(sasl_server.sasl_servers, kafka={"bootstrap_servers": sasl_server.sasl_servers, "properties": properties})
+    stack.tell(["a"])
+    process = stack.respond("one")
+    stack.wait_for(["a"])
+    assert process.terminate() == 0
+    assert SASL_PASSWORD not in process.log.read_text()
+    wrong = make(
+        sasl_server.sasl_servers,
+        prepare=False,
+        kafka={"bootstrap_servers": sasl_server.sasl_servers, "properties": properties | {"sasl.password": "no"}},
+    )
+    assert wrong.respond("two").wait(60) == 1
 
 
 def test_it_leaves_in_time_while_the_broker_is_away(make: Make, kafka_server: KafkaServer) -> None:
