@@ -4,10 +4,12 @@ It shares with the pipeline the baseline's edges, categories and positions, the 
 are written; nothing else. What those do is the affair of their own tests.
 """
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import ceil
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -27,6 +29,7 @@ from stream_monitor.detect.transit import TransitWatch
 from stream_monitor.detect.volume import Volume
 from stream_monitor.pipeline.plan import Plan, StreamPlan
 from stream_monitor.pipeline.unit import SILENT_WINDOWS_MAX
+from stream_monitor.profile.anomalies import Anomalies
 from stream_monitor.profile.attributions import Attributions
 from stream_monitor.profile.codec import Segment
 from stream_monitor.profile.ids import IdSample
@@ -83,6 +86,7 @@ class _Unit:
     def __post_init__(self) -> None:
         self.times = np.array([event.time_ms for event in self.events])
         self.codes = np.array([codes_of(self.plan.baseline, event.body) for event in self.events])
+        self.strange = StrangeOnes.of(self.plan.baseline, self.codes, [event.body for event in self.events])
         self.book = AlertBook(self.plan.key, dict(self.segment), self.plan.baseline.id)
         self.volume, self.operating = Volume(), Operating()
         self.transit, self.producers = TransitWatch(), Producers()
@@ -126,8 +130,8 @@ class _Unit:
         moments = self._moments(inside)
         calls = operations_of([event.body for event, held in zip(self.events, inside, strict=True) if held])
         told = attributions_of(self.plan.baseline, [event.body for event, held in zip(self.events, inside, strict=True) if held])
-        transit = self._transit(begin, end)
-        return WindowRef(begin, end, n), Profile(n, counts, moments, ids=sample, operations=calls, attributions=told, transit=transit)
+        parts: dict[str, Any] = {"operations": calls, "attributions": told, "transit": self._transit(begin, end)}
+        return WindowRef(begin, end, n), Profile(n, counts, moments, ids=sample, anomalies=self.strange.count(inside), **parts)
 
     def _transit(self, begin: int, end: int) -> Transit:
         inside = [event for event in self.events if begin <= event.time_ms < end]
@@ -219,6 +223,40 @@ def codes_of(baseline: Baseline, body: Mapping[str, Any]) -> list[int]:
     """Each column's code, as in `profile.layout`: 0 missing, 1 invalid, 2 below or other, 3 … bins or categories, last above."""
     values = values_of(body)
     return [_code(entry, values.get(entry.column.name)) for entry in baseline.columns]
+
+
+@dataclass
+class StrangeOnes:
+    """Of N events: which values are beyond the fences, bool[N, C], and in which bin each distance is, [N]; by plain Python."""
+
+    outliers: Any
+    bins: Any
+    size: int
+
+    @classmethod
+    def of(cls, baseline: Baseline, codes: Any, bodies: Sequence[Mapping[str, Any]]) -> "StrangeOnes":
+        joint, values = baseline.joint, [values_of(body) for body in bodies]
+        outliers, z = np.zeros((len(bodies), len(baseline.columns)), dtype=np.int64), {}
+        for c, entry in enumerate(baseline.columns):
+            numbers = np.array(
+                [each.get(entry.column.name) if code > 1 else np.nan for each, code in zip(values, codes[:, c], strict=True)]
+            )
+            if isinstance(entry, NumericColumn) and entry.fences is not None:
+                outliers[:, c] = [number < entry.fences[0] or number > entry.fences[1] for number in numbers]
+            u = positions(entry, codes[:, c].astype(np.int32), numbers)
+            z[c] = [0 if np.isnan(each) else round(256 * NormalDist().inv_cdf((round(each * 4096) + 0.5) / 4097)) for each in u.tolist()]
+        if joint is None:
+            return cls(outliers, np.zeros(len(bodies), dtype=np.int64), 0)
+        bins = []
+        for row in range(len(bodies)):
+            lengths = [sum(weight * z[c][row] for weight, c in zip(weights, joint.places, strict=False)) for weights in joint.factor]
+            bins.append(bisect_right(joint.edges, sum(round(length / 1024) ** 2 for length in lengths)))
+        return cls(outliers, np.array(bins), len(joint.counts))
+
+    def count(self, rows: Any) -> Anomalies:
+        """Of these events; the worst are left out."""
+        joint = np.bincount(self.bins[rows], minlength=self.size) if self.size else np.zeros(0, dtype=np.int64)
+        return Anomalies.of(self.outliers[rows].sum(axis=0), joint)
 
 
 def _code(entry: Any, value: Any) -> int:

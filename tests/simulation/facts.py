@@ -11,7 +11,7 @@ from stream_monitor.pipeline.summarise import hashes_of
 from stream_monitor.profile.ids import IdSample
 from stream_monitor.profile.profile import Profile
 from stream_monitor.profile.slices import POSITION_SCALE, SLICE_MS, Slices
-from tests.property.pipeline_oracle import attributions_of, codes_of, operations_of, transit_of, values_of
+from tests.property.pipeline_oracle import StrangeOnes, attributions_of, codes_of, operations_of, transit_of, values_of
 from tests.property.pipeline_world import Event
 
 
@@ -26,6 +26,7 @@ class Facts:
     cells: Any
     hashes: Any
     events: Any
+    strange: StrangeOnes
 
     @classmethod
     def of(cls, baseline: Baseline, events: list[Event]) -> "Facts":
@@ -45,7 +46,9 @@ class Facts:
                         moments[row, :, c] = round(z * 2**20), round(z * z * 2**10)
         times_ms = np.array([event.time_ms for event in events])
         hashes = hashes_of([str(event.body["event_id"]) for event in events])
-        return cls(baseline, times_ms, codes, moments, cells, hashes, events)
+        return cls(
+            baseline, times_ms, codes, moments, cells, hashes, events, StrangeOnes.of(baseline, codes, [event.body for event in events])
+        )
 
     def profile(self, rows: list[int]) -> Profile:
         """All of these events at once."""
@@ -54,7 +57,8 @@ class Facts:
         moments, bodies = self.moments[rows].sum(axis=0), [self.events[row].body for row in rows]
         ids, calls, told = IdSample.of(self.hashes[rows]), operations_of(bodies), attributions_of(self.baseline, bodies)
         transit = transit_of([self.events[row] for row in rows])
-        return Profile(len(rows), counts, moments, ids=ids, operations=calls, attributions=told, transit=transit)
+        parts: dict[str, Any] = {"operations": calls, "attributions": told, "transit": transit}
+        return Profile(len(rows), counts, moments, ids=ids, anomalies=self.strange.count(rows), **parts)
 
     def second(self, number: int, rows: list[int]) -> Slices:
         """The slice of one second."""
