@@ -18,7 +18,7 @@ whom to tell is added to what a life publishes (`telling`).
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import NamedTuple
 
 import msgspec
@@ -109,10 +109,11 @@ class AlertBook:
         published = (self._correct(window, heard, stamp) for heard in listen(scores, raised, self._firing.keys()))
         return self._telling.tell(window.end_ms, [alert for alert in published if alert is not None], stamp)
 
-    def resolve(self, reason: Reason, at_ms: int, stamp: Stamp, feature: str | None = None) -> list[Alert]:
-        """End all alerts (of one feature, where it is named) for another reason than recovery. at_ms: event time."""
-        causes = [cause for cause in self._firing if feature is None or cause.feature == feature]
-        closed = [self._publisher.closed(self._end(cause).last, reason, at_ms, stamp) for cause in causes]
+    def resolve(self, reason: Reason, at_ms: int, stamp: Stamp, feature: str | None = None, causes: Set[str] | None = None) -> list[Alert]:
+        """End all alerts (of one feature, or of these causes, where they are named) for another reason than recovery. at_ms: event time."""
+        ending = [cause for cause in self._firing if feature is None or cause.feature == feature]
+        ending = [cause for cause in ending if causes is None or cause.name in causes]
+        closed = [self._publisher.closed(self._end(cause).last, reason, at_ms, stamp) for cause in ending]
         return self._telling.tell(at_ms, closed, stamp)
 
     def _advance(self, window: WindowRef, heard: Heard, stamp: Stamp) -> list[Alert]:

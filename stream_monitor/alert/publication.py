@@ -34,6 +34,8 @@ class Reason(StrEnum):
     """The config no longer names the segment."""
     LABELS_CHANGED = "labels_changed"
     """The config reads labels another way."""
+    VERSIONS_CHANGED = "versions_changed"
+    """The config compares the version with another one, or none."""
 
 
 class Stamp(NamedTuple):

@@ -6,6 +6,7 @@ from typing import Final
 from stream_monitor.alert.alert import Affected, Evidence, Moved
 from stream_monitor.alert.capture import CAPTURED
 from stream_monitor.alert.labels import of_labels, told_by_labels
+from stream_monitor.alert.versions import COMPARED
 from stream_monitor.alert.wording import FIGURES, amount, chance, is_share, moment, percent, split, what, when, who
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.detect.decide import title_of
@@ -42,6 +43,8 @@ def found(
 
 def _happened(finding: Finding, window: WindowRef, change_point: str | None) -> str:
     name = finding.key.detector
+    if name in COMPARED:
+        return COMPARED[name](finding, window)
     if finding.key.kind in FIGURES or finding.key.kind is FindingKind.CONCEPT_DRIFT:
         return told_by_labels(finding, window, change_point)
     if name in _WHOLE:
@@ -147,7 +150,7 @@ _WHOLE: Final[Mapping[str, Callable[[Finding, WindowRef], str]]] = {
 def _moved(finding: Finding, moved: tuple[Moved, ...], window: WindowRef) -> str:
     """The bin that moved most; bad values of a column are told as a share already."""
     kinds = (FindingKind.CONCEPT_DRIFT, FindingKind.ATTRIBUTION_DRIFT, FindingKind.CAPTURE_HEALTH)
-    if not moved or finding.interval is not None or finding.key.kind in kinds:
+    if not moved or finding.interval is not None or finding.key.kind in kinds or finding.key.detector in COMPARED:
         return ""
     if finding.key.kind is FindingKind.DATA_QUALITY and finding.key.feature is not None:
         return ""

@@ -5,7 +5,7 @@ from typing import Final
 
 from stream_monitor.capture.schema import PREDICTION, SCORE, StreamKey
 from stream_monitor.detect.finding import FindingKind, Key, Score
-from stream_monitor.detect.registry import CAPTURE, OPERATIONS, title_of
+from stream_monitor.detect.registry import CAPTURE, OPERATIONS, VERSIONS, title_of
 from stream_monitor.detect.report import WindowRef, utc
 
 _UNITS: Final = ((3_600_000, "hour"), (60_000, "minute"), (1000, "second"), (1, "millisecond"))
@@ -36,6 +36,8 @@ def what(key: Key) -> str:
     if key.kind is FindingKind.ATTRIBUTION_DRIFT:
         return "what the answers rest on"
     if key.kind in FIGURES or key.detector in OPERATIONS or key.detector in CAPTURE:
+        return title_of(key.detector)
+    if key.feature is None and key.detector in VERSIONS:
         return title_of(key.detector)
     return "the traffic" if key.feature is None else _OUTPUTS.get(key.feature, key.feature)
 

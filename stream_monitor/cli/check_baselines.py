@@ -23,7 +23,7 @@ def baseline_warnings(loaded: Loaded) -> list[str]:
     found: list[str] = []
     for key, stream in loaded.plan.streams.items():
         model = loaded.config.models[key.model]
-        path = model.baseline if key.version is None else model.versions[key.version].baseline
+        path = model.baseline if key.version is None else model.versions[key.version].baseline or model.baseline
         place = f"models.{key.model}" if key.version is None else f"models.{key.model}.versions.{key.version}"
         found += [f"{place}: {warning}" for warning in _of_stream(stream, model, path)]
     return found

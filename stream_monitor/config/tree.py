@@ -89,10 +89,10 @@ class Window(Section):
 
 
 class Version(Section):
-    """A model version with a baseline of its own; it is judged apart from the others."""
+    """A model version that is judged apart from the others."""
 
-    baseline: str
-    """Path of its baseline file, relative to the config file."""
+    baseline: str | None = None
+    """Path of its baseline file, relative to the config file; default: the model's."""
 
 
 class Facet(Section):
@@ -115,7 +115,9 @@ class Model(Section):
     baseline: str
     """Path of the baseline file, relative to the config file."""
     versions: dict[str, Version] = {}
-    """Version -> its own baseline; versions that are not named here are judged together."""
+    """Versions that are judged apart, each with its own baseline or the model's; those that are not named here are judged together."""
+    current: str | None = None
+    """Of `versions` the one that the others are compared with, window by window, while both run: a canary against it."""
     topics: tuple[str, ...] = ()
     """Capture topics that carry this model only: their events may leave `model` out."""
     task: Literal["binary", "multiclass", "regression"] | None = None
@@ -142,6 +144,13 @@ class Model(Section):
     """Whether a threshold rises to 1.2 times what the feature showed over time in training: seasons are not drift."""
     false_alerts_per_30d: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     """How many false alerts a month this model may raise; divided over all its tests."""
+
+    @model_validator(mode="after")
+    def _current_is_a_version(self) -> "Model":
+        if self.current is not None and self.current not in self.versions:
+            raise ValueError(f"current is {self.current!r}, which versions does not name; name it there (`{{}}` is enough), and the others")
+        return self
+
     rules: tuple[Rule, ...] = Field(default=(), max_length=RULES_MAX)
     """How its alerts are told; all that match count, and of what several set, the first one's (`docs/how-to/alert-rules.md`)."""
 
@@ -237,12 +246,11 @@ class Config(Section):
         for model in tree["models"].values():
             model["baseline"] = baseline_ids[model["baseline"]]
             for version in model["versions"].values():
-                version["baseline"] = baseline_ids[version["baseline"]]
+                if version["baseline"] is not None:
+                    version["baseline"] = baseline_ids[version["baseline"]]
         return orjson.dumps(tree, option=orjson.OPT_SORT_KEYS)
 
     def baseline_paths(self) -> list[str]:
         """Every baseline that the config names, in order, once."""
-        paths = [
-            path for model in self.models.values() for path in (model.baseline, *(version.baseline for version in model.versions.values()))
-        ]
-        return list(dict.fromkeys(paths))
+        paths = [path for model in self.models.values() for path in (model.baseline, *(each.baseline for each in model.versions.values()))]
+        return list(dict.fromkeys(path for path in paths if path is not None))

@@ -16,6 +16,7 @@ from stream_monitor.detect.outcomes.told import TOLD
 from stream_monitor.detect.producers import SILENT
 from stream_monitor.detect.quality import QUALITY
 from stream_monitor.detect.transit import DELAY, MIX, SHIFT_MAX, SKEW, SKEW_MAX_MS
+from stream_monitor.detect.versions import ACCURACY, ACCURACY_DROP, DISTANCE, ERRORS, ERRORS_MAX, LATENCY_RATIO, LATENCY_RATIO_MAX
 from stream_monitor.detect.volume import VOLUME_FACTOR
 from stream_monitor.detect.whole import WHOLE
 
@@ -75,6 +76,14 @@ CAPTURE: Final[Mapping[str, Meaning]] = {
     MIX: Meaning("shift between producers", "producers", SHIFT_MAX),
 }
 """Those that read how events came here; see `transit` and `producers`."""
+VERSIONS: Final[Mapping[str, Meaning]] = {
+    DISTANCE: Meaning("PSI from the current version", "versions", DISTANCES["psi"].default_threshold),
+    LATENCY_RATIO: Meaning("latency p95 by the current version's", "version latency", LATENCY_RATIO_MAX),
+    ERRORS: Meaning("error ratio less the current version's", "version errors", ERRORS_MAX),
+    ACCURACY: Meaning("accuracy less the current version's", "version quality", ACCURACY_DROP),
+}
+"""Those that hold a version against the current one; see `versions`."""
+VERSION_CAUSES: Final = frozenset(each.cause for each in VERSIONS.values())
 OUTCOMES: Final[Mapping[str, Meaning]] = {
     **{name: Meaning(row.title, "relation" if name == "conditional_entropy" else "quality", 0.0) for name, row in METRICS.items()},
     **{name: Meaning(row.title, "bias", 0.0) for name, row in BIAS.items()},
@@ -86,7 +95,7 @@ OUTCOME_THRESHOLDS: Final = (*METRICS, *(name + DROP for name in METRICS), *BIAS
 PLUGIN: Final = Meaning("shift", DISTRIBUTION, 0.05)
 _BUILT_IN: Final[Mapping[str, Meaning]] = {
     name: Meaning(each.title, each.cause, each.default_threshold)
-    for table in (BY_COLUMN, SEQUENTIAL, WHOLE, VOLUME, OPERATIONS, ATTRIBUTIONS, CAPTURE, OUTCOMES, LOSS)
+    for table in (BY_COLUMN, SEQUENTIAL, WHOLE, VOLUME, OPERATIONS, ATTRIBUTIONS, CAPTURE, VERSIONS, OUTCOMES, LOSS)
     for name, each in table.items()
 }
 NAMES: Final = tuple(_BUILT_IN)

@@ -22,6 +22,7 @@ from stream_monitor.detect.sequential.dispersion import Clustering
 from stream_monitor.detect.sequential.entries import SERIES
 from stream_monitor.detect.sequential.plugin import PlugIn, plugin_of
 from stream_monitor.detect.sequential.watch import SequentialSpec
+from stream_monitor.detect.versions import Versus, tests_of
 from stream_monitor.errors import ConfigError
 from stream_monitor.pipeline.join.labelled import LabelPlan
 from stream_monitor.pipeline.join.plan import JoinPlan
@@ -49,6 +50,8 @@ class StreamPlan:
     sequential: SequentialSpec
     segmentations: tuple[Segmentation, ...] = ()
     labels: Mapping[Segment, LabelPlan] = field(default_factory=dict)
+    versus: Versus | None = None
+    """How a version is compared with the current one; None: it is not."""
     rules: Rules = field(default_factory=Rules)
 
     @property
@@ -99,14 +102,32 @@ def compile_plan(config: Config, shared: bytes, baselines: Mapping[str, Baseline
     for name, model in config.models.items():
         budget = model.false_alerts_per_30d / (1 + len(model.versions))
         own = {StreamKey(name, None): baselines[model.baseline]}
-        own |= {StreamKey(name, version): baselines[each.baseline] for version, each in model.versions.items()}
+        own |= {StreamKey(name, version): baselines[each.baseline or model.baseline] for version, each in model.versions.items()}
         join = join_plan(name, model, own, _spec(model), config.engine.label_join_rows_max)
         if join is not None:
             joins[name] = join
         rules = rules_of(config, name)
-        streams |= {key: replace(_stream(key, model, baseline, budget, join), rules=rules) for key, baseline in own.items()}
+        for key, baseline in own.items():
+            versus = _versus(key, model, own, budget / 2)
+            stream = _stream(key, model, baseline, budget if versus is None else budget / 2, join)
+            streams[key] = replace(stream, rules=rules, versus=versus)
     check_rules(config, {key: stream.baseline for key, stream in streams.items()})
     return Plan(config.revision, config_id(shared), config, streams, joins)
+
+
+def _versus(key: StreamKey, model: Model, baselines: Mapping[StreamKey, Baseline], budget: float) -> Versus | None:
+    """How a version is compared, with half of its budget; None for the current one, for those without a name, and where none is current."""
+    if key.version is None or model.current in (None, key.version):
+        return None
+    assert model.current is not None
+    baseline, current = baselines[key], baselines[StreamKey(key.model, model.current)]
+    judged = frozenset(column.name for column in baseline.schema.columns if _is_judged(column, model))
+    level = alpha(budget, tests_of(len(judged)), _spec(model).every_ms)
+    return Versus(model.current, level, model.window.events_min, _thresholds(model), baseline, current, judged)
+
+
+def _thresholds(model: Model) -> Thresholds:
+    return Thresholds(model.thresholds, {column: override.thresholds for column, override in model.overrides.items()})
 
 
 def _spec(model: Model) -> WindowSpec:
@@ -137,7 +158,7 @@ def _judges(
     profiles: dict[Segment, Profile] = {(): baseline.profile}
     for each in segmentations:
         profiles |= dict(zip(each.keys, each.profiles, strict=True))
-    thresholds = Thresholds(model.thresholds, {column: override.thresholds for column, override in model.overrides.items()})
+    thresholds = _thresholds(model)
     tests = count_tests(baseline.schema, judged, model.detectors) * len(profiles)
     level = alpha(budget, tests, spec.every_ms)
     references = {segment: reference_of(baseline, profile) for segment, profile in profiles.items()}

@@ -7,7 +7,7 @@ from stream_monitor.alert.alert import Affected, Alert
 from stream_monitor.alert.evidence import Scale, gather, gather_whole
 from stream_monitor.alert.publication import Raised, Stamp
 from stream_monitor.baseline.baseline import Baseline, NumericColumn
-from stream_monitor.detect.finding import Finding
+from stream_monitor.detect.finding import Finding, Score
 from stream_monitor.detect.report import WindowRef, WindowScore, window_scores
 from stream_monitor.pipeline.unit import Unit, UnitKey
 from stream_monitor.window.windows import Window
@@ -23,8 +23,10 @@ class Said(NamedTuple):
     alerts: list[Alert]
 
 
-def report_window(unit: Unit, key: UnitKey, window: Window, revision: int, stamp: Stamp, affected: Where, *, is_first: bool) -> Said:
-    """Judge a window. is_first: it advances the life of alerts; else it corrects them."""
+def report_window(
+    unit: Unit, key: UnitKey, window: Window, revision: int, stamp: Stamp, affected: Where, compared: Sequence[Score], *, is_first: bool
+) -> Said:
+    """Judge a window. compared: its scores beside another version; is_first: it advances the life of alerts; else it corrects them."""
     stream, segment = key
     judge, shifts = unit.plan.judges[segment], unit.shifts_of(window.end_ms)
     ref = WindowRef(window.judged_from_ms, window.end_ms, window.profile.events)
@@ -34,6 +36,7 @@ def report_window(unit: Unit, key: UnitKey, window: Window, revision: int, stamp
         scores += judge.judge_producers(unit.producers, window.end_ms - unit.plan.spec.every_ms, window.end_ms, window.fresh)
     scores += judge.judge_operations(unit.operating, ref.start_ms, ref.end_ms, window.profile)
     scores += judge.judge_transit(unit.transit, ref.start_ms, ref.end_ms, window.profile)
+    scores += compared
     raised = [_raise(unit.plan.baseline, finding, window, affected) for finding in judge.findings(scores, window.profile, shifts)]
     said = (unit.book.advance if is_first else unit.book.correct)(ref, scores, raised, stamp)
     return Said(window_scores(stream, dict(segment), ref, revision, scores), said)

@@ -6,14 +6,17 @@ Running live, `replay`, restoring after a crash, the tests and the simulator all
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 from stream_monitor.alert.alert import Alert
 from stream_monitor.alert.grouping import Groups
 from stream_monitor.alert.publication import Reason, Stamp
 from stream_monitor.capture.schema import StreamKey
+from stream_monitor.detect.registry import VERSION_CAUSES
 from stream_monitor.detect.report import WindowScore
 from stream_monitor.errors import CodecError
 from stream_monitor.pipeline.affected import affected_by
+from stream_monitor.pipeline.beside import Beside
 from stream_monitor.pipeline.join.join import Answer, Join
 from stream_monitor.pipeline.join.newest import Newest
 from stream_monitor.pipeline.join.record import JoinRecord
@@ -138,8 +141,9 @@ def _take_in(state: State, record: Sealed | Progress | JoinRecord, plans: Plans)
         _adopt(state, plans(record.revision), outputs)
     if isinstance(record, Progress):
         state.tracker.apply(record)
+        beside = Beside.of(state.units)
         for key in state.units:
-            _advance(state, key, outputs)
+            _advance(state, key, beside, outputs)
         for join in state.joins.values():  # last: a window's last telling still asks what its panes' rows stand for
             _age(state, join, outputs)
         return outputs
@@ -231,7 +235,7 @@ def _add(state: State, sealed: Sealed, outputs: Outputs) -> str | None:
     return None
 
 
-def _advance(state: State, key: UnitKey, outputs: Outputs) -> None:
+def _advance(state: State, key: UnitKey, beside: Beside, outputs: Outputs) -> None:
     unit = state.units[key]
     watermark_ms = state.watermark_ms(unit.plan)
     if watermark_ms is None:
@@ -240,21 +244,23 @@ def _advance(state: State, key: UnitKey, outputs: Outputs) -> None:
     unit.shifts += unit.sequential.advance(watermark_ms)
     for window in unit.windows.advance(watermark_ms):
         _silence(state, key, window.end_ms - 1, outputs)
-        _close(state, key, window, outputs)
+        _close(state, key, window, beside, outputs)
         state.changed.add(key)
     _silence(state, key, min(watermark_ms, state.tracker.clock_ms), outputs)
-    _advance_labelled(state, key, watermark_ms, outputs)
+    _advance_labelled(state, key, watermark_ms, beside, outputs)
     forgot = unit.forget(watermark_ms - unit.plan.spec.lateness_ms)
     if forgot or len(unit.windows.panes) < panes or unit.sequential.fed > fed:
         state.changed.add(key)
 
 
-def _advance_labelled(state: State, key: UnitKey, watermark_ms: int, outputs: Outputs) -> None:
-    labelled = state.units[key].labelled
+def _advance_labelled(state: State, key: UnitKey, watermark_ms: int, beside: Beside, outputs: Outputs) -> None:
+    unit = state.units[key]
+    labelled = unit.labelled
     if labelled is None:
         return
     join, fed = state.joins.get(key[0].model), labelled.concept.fed
-    for said in labelled.advance(watermark_ms, join.rates if join else {}, state.stamp(state.units[key]), state.units[key].drifting()):
+    compared = partial(beside.outcome_scores, unit, key)
+    for said in labelled.advance(watermark_ms, join.rates if join else {}, state.stamp(unit), unit.drifting(), compared):
         outputs.scores.extend(said.scores)
         outputs.alerts.extend(said.alerts)
         outputs.show(key, said.newest)
@@ -263,12 +269,13 @@ def _advance_labelled(state: State, key: UnitKey, watermark_ms: int, outputs: Ou
         state.changed.add(key)
 
 
-def _close(state: State, key: UnitKey, window: Window, outputs: Outputs) -> None:
+def _close(state: State, key: UnitKey, window: Window, beside: Beside, outputs: Outputs) -> None:
     unit = state.units[key]
     revision = unit.revisions.get(window.end_ms, 0) + 1
     unit.revisions[window.end_ms] = revision
     is_first = revision == 1 and unit.book.goes_on_to(window.end_ms)
-    said = report_window(unit, key, window, revision, state.stamp(unit), affected_by(state.units, key, window), is_first=is_first)
+    compared = beside.scores(unit, key, window.start_ms, window.end_ms)
+    said = report_window(unit, key, window, revision, state.stamp(unit), affected_by(state.units, key, window), compared, is_first=is_first)
     outputs.scores.extend(said.scores)
     outputs.alerts.extend(said.alerts)
     outputs.closed.append((key, window))
@@ -301,6 +308,8 @@ def _adopt(state: State, plan: Plan, outputs: Outputs) -> None:
         if new is not None and reason is None:
             for feature in sorted(unit.plan.judge.judged - new.judge.judged):
                 outputs.alerts.extend(unit.book.resolve(Reason.FEATURE_REMOVED, at_ms, state.stamp(unit), feature))
+            if _compared(unit.plan) not in (None, _compared(new)):
+                outputs.alerts.extend(unit.resolve(Reason.VERSIONS_CHANGED, at_ms, state.stamp(unit), VERSION_CAUSES))
             if key[0].model in relabelled or (unit.labelled is None) != (key[1] not in new.labels):
                 outputs.alerts.extend(unit.labelled.resolve(Reason.LABELS_CHANGED, at_ms, state.stamp(unit)) if unit.labelled else [])
                 unit.labelled = labelled_of(key, new)
@@ -313,6 +322,11 @@ def _adopt(state: State, plan: Plan, outputs: Outputs) -> None:
             del state.units[key]
             if new is not None and key[1] in new.judges:
                 state.insert(key, unit.successor(key, new, state.watermark_ms(new)))
+
+
+def _compared(plan: StreamPlan) -> tuple[str, str] | None:
+    """With which version, by which baseline."""
+    return None if plan.versus is None else (plan.versus.current, plan.versus.current_baseline.id)
 
 
 def _layout_of(plan: Plan, model: str) -> str | None:

@@ -1,6 +1,7 @@
 """What is judged on its own, a stream's whole or one of its segments: its windows, its detectors' state and its alerts."""
 
 from collections import Counter
+from collections.abc import Set
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -94,9 +95,10 @@ class Unit:
         books = (self.book, *(self.labelled.books.values() if self.labelled else ()))
         return sum((book.waited for book in books), Counter())
 
-    def resolve(self, reason: Reason, at_ms: int, stamp: Stamp) -> list[Alert]:
-        """End all alerts for another reason than recovery."""
-        return self.book.resolve(reason, at_ms, stamp) + (self.labelled.resolve(reason, at_ms, stamp) if self.labelled else [])
+    def resolve(self, reason: Reason, at_ms: int, stamp: Stamp, causes: Set[str] | None = None) -> list[Alert]:
+        """End all alerts (of these causes, where they are named) for another reason than recovery."""
+        told = self.labelled.resolve(reason, at_ms, stamp, causes) if self.labelled else []
+        return self.book.resolve(reason, at_ms, stamp, causes=causes) + told
 
     def shifts_of(self, end_ms: int) -> list[Shift]:
         """The shifts found in the part of a window that no earlier window held."""

@@ -1,6 +1,6 @@
 """What labels add to a unit: its outcomes by pane, the loss as a series of its own, and the alerts on both."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
@@ -11,7 +11,8 @@ from stream_monitor.alert.evidence import gather_whole
 from stream_monitor.alert.life import AlertBook, BookState
 from stream_monitor.alert.publication import Raised, Reason, Stamp
 from stream_monitor.capture.schema import StreamKey
-from stream_monitor.detect.finding import Finding, FindingKind, Key, Score, ScoreStatus, Severity, Shown
+from stream_monitor.detect.decide import severity_of
+from stream_monitor.detect.finding import Finding, FindingKind, Key, Score, ScoreStatus, Severity, Shown, is_finding
 from stream_monitor.detect.outcomes.judge import OutcomeJudge, OutcomeScore, by_segment
 from stream_monitor.detect.registry import LOSS, SEQUENTIAL
 from stream_monitor.detect.report import WindowRef, WindowScore, window_scores
@@ -28,6 +29,15 @@ AT_LAST: Final = "at_last"
 """The clocks of alerts: what needs no label is judged when its window closes, what needs some once they came, and whether they came at all
 when they are waited for no longer.
 """
+
+
+Compared = Callable[[int, int], Sequence[Score]]
+"""(start_ms, end_ms) -> scores of a window beside another version's."""
+
+
+def alone(start_ms: int, end_ms: int) -> Sequence[Score]:
+    """There is no other."""
+    return ()
 
 
 @dataclass(frozen=True)
@@ -88,12 +98,16 @@ class Labelled:
         """Take in losses that became known."""
         self.concept.add(losses.slices, watermark_ms)
 
-    def advance(self, watermark_ms: int, rates: Mapping[int, int], stamp: Stamp, drifting: Sequence[str]) -> Iterator[Said]:
-        """Let time pass: what each window that is due says. drifting: features of the unit on which a drift alert fires now."""
+    def advance(
+        self, watermark_ms: int, rates: Mapping[int, int], stamp: Stamp, drifting: Sequence[str], compared: Compared = alone
+    ) -> Iterator[Said]:
+        """Let time pass: what each window that is due says. drifting: features of the unit on which a drift alert fires now;
+        compared: scores of [start_ms, end_ms) beside another version.
+        """
         for shift in self.concept.advance(watermark_ms):
             self._hear(shift)
         for window in self.outcomes.advance(watermark_ms, rates):
-            yield self._report(window, stamp, drifting)
+            yield self._report(window, stamp, drifting, compared)
         horizon_ms = watermark_ms - 2 * self.outcomes.spec.size_ms
         self.shifts = [shift for shift in self.shifts if shift.detected_ms > horizon_ms]
 
@@ -108,9 +122,9 @@ class Labelled:
         """The last publication of every alert that fires."""
         return tuple(alert for book in self.books.values() for alert in book.firing())
 
-    def resolve(self, reason: Reason, at_ms: int, stamp: Stamp) -> list[Alert]:
-        """End all alerts for another reason than recovery."""
-        return [alert for book in self.books.values() for alert in book.resolve(reason, at_ms, stamp)]
+    def resolve(self, reason: Reason, at_ms: int, stamp: Stamp, causes: Set[str] | None = None) -> list[Alert]:
+        """End all alerts (of these causes, where they are named) for another reason than recovery."""
+        return [alert for book in self.books.values() for alert in book.resolve(reason, at_ms, stamp, causes=causes)]
 
     def adopt(self, plan: LabelPlan) -> None:
         """Go on under other thresholds."""
@@ -132,7 +146,7 @@ class Labelled:
         self.known_ms = state.known_ms
         self.books = {(clock, about): self._new_book(about, book) for clock, about, book in state.books}
 
-    def _report(self, window: OutcomeWindow, stamp: Stamp, drifting: Sequence[str]) -> Said:
+    def _report(self, window: OutcomeWindow, stamp: Stamp, drifting: Sequence[str], compared: Compared) -> Said:
         judge, layout = self.plan.judge, self.outcomes.layout
         closed, labelled = window.at_close, window.labelled
         said = Said([], [], Newest.of(judge, window))
@@ -142,6 +156,7 @@ class Labelled:
         if labels := layout.labelled(labelled.vector):
             part = WindowRef(labelled.from_ms, window.end_ms, labels)
             found = [_beside(each, drifting) for each in judge.labelled(labelled.vector, labelled.weight)]
+            found += [OutcomeScore(score, (), _found(score)) for score in compared(window.start_ms, window.end_ms)]
             self._say(said, LABELLED, part, window, found, stamp, is_first=said.newest.is_ready)
         if window.is_last:
             self._say(said, AT_LAST, whole, window, judge.at_last(closed.vector, closed.weight), stamp, is_first=True)
@@ -171,6 +186,12 @@ class Labelled:
 
     def _new_book(self, about: Segment, state: BookState | None = None) -> AlertBook:
         return AlertBook(self.stream, dict((*self.segment, *about)), self.baseline_id, state)
+
+
+def _found(score: Score) -> Finding | None:
+    if not is_finding(score) or score.score is None:
+        return None
+    return Finding(score, score.score, score.base, severity_of(score), (), shown=score.shown)
 
 
 def _concept_score(name: str, shift: Shift | None, spec: SequentialSpec, drifting: Sequence[str]) -> OutcomeScore:

@@ -1,0 +1,70 @@
+"""What the current version of a model held before time passed: what another version's windows are compared with."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Self
+
+from stream_monitor.capture.schema import StreamKey
+from stream_monitor.detect.finding import Score
+from stream_monitor.pipeline.join.outcomes import Packed
+from stream_monitor.pipeline.unit import Unit, UnitKey
+from stream_monitor.profile.outcome import OutcomeLayout, Vector
+from stream_monitor.profile.profile import Profile
+
+
+@dataclass(frozen=True)
+class Beside:
+    """panes, outcomes: of each current version, by start. Copies, for a unit that goes on may forget what another still asks for."""
+
+    panes: Mapping[StreamKey, Mapping[int, Profile]] = field(default_factory=dict)
+    outcomes: Mapping[StreamKey, Mapping[int, Packed]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, units: Mapping[UnitKey, Unit]) -> Self:
+        """As things stand."""
+        plans = [unit.plan for (_, segment), unit in units.items() if not segment]
+        wanted = {StreamKey(plan.key.model, plan.versus.current) for plan in plans if plan.versus}
+        found = {key: units[key, ()] for key in wanted if (key, ()) in units}
+        panes = {key: dict(unit.windows.panes) for key, unit in found.items()}
+        return cls(panes, {key: dict(unit.labelled.outcomes.panes) for key, unit in found.items() if unit.labelled})
+
+    def scores(self, unit: Unit, key: UnitKey, start_ms: int, end_ms: int) -> list[Score]:
+        """Of one window of a version, [start_ms, end_ms) of both sides; none for a unit that is not compared."""
+        versus = unit.plan.versus
+        if versus is None or key[1]:
+            return []
+        panes = self.panes.get(StreamKey(key[0].model, versus.current), {})
+        current = _merged(versus.current_baseline.layout.total, (panes[start] for start in sorted(panes) if start_ms <= start < end_ms))
+        return [] if current is None else _on(unit, versus.judge(unit.windows.held(start_ms, end_ms), current))
+
+    def outcome_scores(self, unit: Unit, key: UnitKey, start_ms: int, end_ms: int) -> list[Score]:
+        """The same of what labels told of the window."""
+        versus, labelled = unit.plan.versus, unit.labelled
+        if versus is None or labelled is None or key[1]:
+            return []
+        layout, panes = labelled.outcomes.layout, self.outcomes.get(StreamKey(key[0].model, versus.current), {})
+        mine, current = (_summed(layout, side, start_ms, end_ms) for side in (labelled.outcomes.panes, panes))
+        return _on(unit, versus.judge_outcome(layout, mine, current))
+
+
+def _on(unit: Unit, scores: list[Score]) -> list[Score]:
+    """Those of detectors that the config names."""
+    named = unit.plan.judge.detectors
+    return [score for score in scores if named is None or score.key.detector in named]
+
+
+def _merged(total: int, panes: Iterable[Profile]) -> Profile | None:
+    """None of no pane."""
+    merged: Profile | None = None
+    for pane in panes:
+        assert len(pane.counts) == total, "a pane of another baseline"
+        merged = pane if merged is None else merged.merge(pane)
+    return merged
+
+
+def _summed(layout: OutcomeLayout, panes: Mapping[int, Packed], start_ms: int, end_ms: int) -> Vector:
+    vector = layout.empty()
+    for start, packed in panes.items():
+        if start_ms <= start < end_ms:
+            vector[packed.at] += packed.by
+    return vector

@@ -1,0 +1,182 @@
+"""Versions side by side: a canary that does as the current one is quiet, one that does not is told with what it does otherwise."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import orjson
+import pytest
+from scipy import stats
+from typer.testing import CliRunner
+
+from stream_monitor.alert.alert import Alert
+from stream_monitor.baseline.build import build
+from stream_monitor.baseline.store import dump
+from stream_monitor.cli.app import app
+from stream_monitor.config import parse_config
+from stream_monitor.detect.report import WindowScore
+from stream_monitor.detect.versions import ACCURACY, DISTANCE, ERRORS, LATENCY_RATIO
+from stream_monitor.errors import ConfigError
+from tests.property.pipeline_world import START_MS, Event, World, config_tree, traffic
+
+MINUTE_MS = 60_000
+PER_WINDOW = 800
+WRONG = range(4, 9)
+
+
+def events(windows: int, seed: int, canary: str = "", share: float = 0.5) -> list[dict[str, Any]]:
+    """Two versions of one model on the same traffic; in some windows version 2 does something otherwise."""
+    random = np.random.default_rng(seed)
+    found = []
+    for number in range(windows * PER_WINDOW):
+        window, version = number // PER_WINDOW, "2" if random.random() < share else "1"
+        now = canary if version == "2" and window in WRONG else ""
+        truth = random.random() < 0.4
+        says = truth if random.random() < (0.6 if now == "worse" else 0.9) else not truth
+        says = says or (now == "generous" and random.random() < 0.5)
+        body: dict[str, Any] = {
+            "event_id": f"e{number}",
+            "model": "loan",
+            "version": version,
+            "time": START_MS + window * MINUTE_MS + number % PER_WINDOW * MINUTE_MS // PER_WINDOW,
+            "features": {"amount": float(random.normal(1.0 if now == "others" else 0.0))},
+            "prediction": {"label": "yes" if says else "no"},
+            "label": "yes" if truth else "no",
+            "latency_ms": float((120 if now == "slow" else 40) * np.exp(0.4 * random.standard_normal())),
+            "status": "error" if random.random() < (0.1 if now == "failing" else 0.01) else "ok",
+        }
+        found.append(body if body["status"] == "ok" else {**body, "error": "timeout"})
+    return found
+
+
+def replay(folder: Path, bodies: list[dict[str, Any]], versions: Mapping[str, Any] | None = None, **model: Any) -> Any:
+    (folder / "events.jsonl").write_bytes(b"\n".join(map(orjson.dumps, bodies)))
+    for name, drop in (("loan", []), ("other", ["amount"])):
+        past = [{**body, "features": {k + name * (k in drop): v for k, v in body["features"].items()}} for body in events(4, 99)]
+        (folder / f"{name}.jsonl").write_bytes(b"\n".join(map(orjson.dumps, past)))
+        (folder / f"{name}.json").write_bytes(dump(build([folder / f"{name}.jsonl"]).baseline))
+    window = {"size": "1m", "label_lateness": "10m"}
+    settings = {"versions": versions or {"1": {}, "2": {}}, "current": "1", "task": "binary", "window": window, **model}
+    (folder / "monitor.yaml").write_bytes(orjson.dumps({"models": {"loan": {"baseline": "loan.json", **settings}}}))
+    arguments = ["--config", str(folder / "monitor.yaml"), "--captures", str(folder / "events.jsonl"), "--out", str(folder / "out")]
+    result = CliRunner().invoke(app, ["replay", *arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    windows, alerts = ((folder / "out" / name).read_bytes().splitlines() for name in ("windows.jsonl", "alerts.jsonl"))
+    return [msgspec.json.decode(line, type=WindowScore) for line in windows], [Alert.from_json(line) for line in alerts]
+
+
+def compared(alerts: list[Alert]) -> dict[tuple[str | None, str], Alert]:
+    """The first publication of every alert beside the current version."""
+    return {(alert.feature, alert.detector): alert for alert in alerts if alert.revision == 1 and alert.detector.startswith("version_")}
+
+
+def test_a_canary_that_does_as_the_current_one_is_quiet(tmp_path: Path) -> None:
+    rows, alerts = replay(tmp_path, events(12, 1))
+    assert alerts == []
+    beside = [row for row in rows if row.detector.startswith("version_")]
+    assert {row.version for row in beside} == {"2"}
+    assert {(row.feature, row.detector) for row in beside} == {
+        ("amount", DISTANCE),
+        ("prediction", DISTANCE),
+        (None, LATENCY_RATIO),
+        (None, ERRORS),
+        (None, ACCURACY),
+    }
+    assert {row.status for row in beside} == {"judged"}
+
+
+@pytest.mark.parametrize(
+    ("canary", "about", "says"),
+    [
+        ("others", ("amount", DISTANCE), "loan 2: amount differs from the current version's in the minute from 2026-01-01 10:04 UTC (PSI "),
+        ("generous", ("prediction", DISTANCE), "loan 2: the prediction differs from the current version's in the minute from"),
+        ("slow", (None, LATENCY_RATIO), "loan 2: latency p95 is 2"),
+        ("failing", (None, ERRORS), "loan 2: 9.3 % of calls fail against 0.97 % of the current version's in the minute"),
+        ("worse", (None, ACCURACY), "loan 2: accuracy is 0."),
+    ],
+)
+def test_what_a_canary_does_otherwise_is_one_alert_that_says_what(
+    tmp_path: Path, canary: str, about: tuple[str | None, str], says: str
+) -> None:
+    _, alerts = replay(tmp_path, events(13, 2, canary))
+    found = compared(alerts)
+    assert about in found
+    alert = found[about]
+    assert (alert.version, alert.started_at) == ("2", "2026-01-01T10:04:00.000Z")
+    assert alert.annotations.summary.startswith(says), alert.annotations.summary
+    assert alert.annotations.summary.endswith("of the same windows")
+    assert " against " in alert.annotations.summary
+    assert [each for each in alerts if each.alert_id == alert.alert_id][-1].status == "resolved"
+    assert not [each for each in alerts if each.version != "2"], "the current one is as it was"
+
+
+def test_scores_are_those_of_scipy(tmp_path: Path) -> None:
+    bodies = events(5, 3, "failing")
+    rows, _ = replay(tmp_path, bodies)
+    last = [body for body in bodies if body["time"] >= START_MS + 4 * MINUTE_MS]
+    sides = {version: [body for body in last if body["version"] == version] for version in "12"}
+    rates = {version: np.mean([body["status"] == "error" for body in side]) for version, side in sides.items()}
+    tails = {version: np.quantile([body["latency_ms"] for body in side], 0.95, method="inverted_cdf") for version, side in sides.items()}
+    right = {version: [body["label"] == body["prediction"]["label"] for body in side] for version, side in sides.items()}
+    told = {row.detector: row for row in rows if row.window.start == "2026-01-01T10:04:00.000Z" and row.feature is None}
+    assert told[ERRORS].score == pytest.approx(rates["2"] - rates["1"], abs=1e-5)
+    assert told[LATENCY_RATIO].score == pytest.approx(tails["2"] / tails["1"], rel=0.021)
+    assert told[ACCURACY].score == pytest.approx(np.mean(right["2"]) - np.mean(right["1"]), abs=1e-5)
+    failed = {version: sum(body["status"] == "error" for body in side) for version, side in sides.items()}
+    table = [[failed["2"], len(sides["2"]) - failed["2"]], [failed["1"], len(sides["1"]) - failed["1"]]]
+    exact = stats.fisher_exact(table, alternative="greater").pvalue
+    assert exact <= (told[ERRORS].p_value or 0.0) < 10 * exact
+
+
+def test_versions_of_two_baselines_are_compared_by_what_they_answer(tmp_path: Path) -> None:
+    rows, alerts = replay(tmp_path, events(8, 4, "generous"), {"1": {}, "2": {"baseline": "other.json"}})
+    assert {row.feature for row in rows if row.detector == DISTANCE} == {"prediction"}
+    assert {each.bin for each in compared(alerts)["prediction", DISTANCE].evidence.moved} == {"no", "yes"}
+
+
+def test_few_events_of_a_canary_are_told_and_not_judged(tmp_path: Path) -> None:
+    rows, alerts = replay(tmp_path, events(8, 5, "generous", share=0.03))
+    assert {row.status for row in rows if row.detector.startswith("version_")} == {"too_few"}
+    assert compared(alerts) == {}
+
+
+def test_one_version_alone_and_one_that_nobody_compares_have_no_scores_of_it(tmp_path: Path) -> None:
+    rows, _ = replay(tmp_path, events(3, 6, share=1.0))
+    assert not [row for row in rows if row.detector.startswith("version_")]
+    rows, _ = replay(tmp_path, events(3, 6), current=None)
+    assert not [row for row in rows if row.detector.startswith("version_")]
+    rows, _ = replay(tmp_path, events(3, 6), detectors=["psi", ERRORS])
+    assert {row.detector for row in rows if row.detector.startswith("version_")} == {ERRORS}
+
+
+def test_a_current_version_without_a_place_is_a_mistake_that_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"models.loan: current is '7', which versions does not name"):
+        replay(tmp_path, events(1, 1), current="7")
+
+
+def played(world: World, arrivals: list[Event]) -> list[bytes]:
+    world.play(arrivals)
+    return world.settle(4, 600_000).outcome().lines()
+
+
+def test_comparisons_hang_on_no_number_of_workers_and_partitions() -> None:
+    """Versions with one baseline and with two; at the end time leaps over many windows at once, in an order that is another each time."""
+    tree = config_tree()
+    tree["models"]["loan"] |= {"versions": {"1": {}, "2": {"baseline": "loan2"}, "0": {}}, "current": "1"}
+    config, streams = parse_config(tree, "test"), [("loan", "0"), ("loan", "1"), ("loan", "2")]
+    arrivals = traffic(5, 1_800, 240_000, streams)
+    first, *others = (
+        played(World(config, partitions, seed).staff(profile, detect), arrivals)
+        for seed, (partitions, profile, detect) in enumerate([(1, 1, 1), (3, 2, 2), (5, 1, 3)])
+    )
+    assert all(other == first for other in others)
+    told = [line for line in first if b'"detector":"version_psi"' in line and b'"status":"judged"' in line]
+    assert any(b'"version":"0"' in line and b'"feature":"amount"' in line for line in told)
+    assert any(b'"version":"2"' in line and b'"feature":"prediction"' in line for line in told)
+
+
+@pytest.mark.parametrize("seed", range(10, 14))
+def test_canaries_that_differ_by_chance_alone_raise_no_alert(tmp_path: Path, seed: int) -> None:
+    assert replay(tmp_path, events(20, seed), false_alerts_per_30d=30)[1] == []
