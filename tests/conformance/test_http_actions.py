@@ -2,14 +2,18 @@
 
 import json
 import logging
+import ssl
 from collections.abc import Callable
+from pathlib import Path
 from xml.sax.saxutils import escape
 
 import pytest
+from pydantic import ValidationError
 
 from stream_monitor.respond import Refused, Retriable
 from tests.kafka.server import free_ports
 from tests.respond.alerts import ALERT, ESSENTIAL, KEY, LINKED, RESOLVED, act, call
+from tests.respond.certificate import certificate
 from tests.respond.counterpart import Asked, Reply, counterpart
 from tests.respond.http_actions import EVERY, HTTP, SECRET, Case
 
@@ -132,6 +136,46 @@ def test_an_answer_without_end_is_not_read_to_its_end(case: Case) -> None:
     with counterpart(Reply(500, b"x" * 3_000_000)) as there, pytest.raises(Retriable) as error:
         act(case.make(there.url))
     assert len(str(error.value)) < 600
+
+
+@of_every
+@pytest.mark.parametrize("said", [b"220 smtp.example\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{", b"\xff\x00\r\n\r\n", b""])
+def test_who_does_not_speak_http_or_stops_in_the_middle(case: Case, said: bytes) -> None:
+    with counterpart(Reply(raw=said)) as there, pytest.raises(Retriable):
+        act(case.make(there.url))
+
+
+@of_http
+def test_a_long_answer_is_read_to_its_end(case: Case) -> None:
+    if case.garbled is None or not case.success.body.startswith(b"{"):
+        pytest.skip("its answer is no JSON")
+    long = case.success.body[:-1] + b', "padding": "' + b"x" * 900_000 + b'"}'
+    with counterpart(Reply(case.success.status, long)) as there:
+        assert act(case.make(there.url)) is not None
+
+
+@of_http
+@pytest.mark.parametrize("url", ["", "nonsense", "ftp://127.0.0.1", "http://", "http://[::1", "http://127.0.0.1:99999"])
+def test_what_is_no_url_is_refused_and_not_shown(case: Case, url: str) -> None:
+    with pytest.raises((Refused, ValidationError)) as error:
+        act(case.make(url))
+    assert SECRET not in str(error.value)
+
+
+@of_http
+def test_a_certificate_is_trusted_if_the_settings_say_so(case: Case, tmp_path: Path) -> None:
+    chain, key = certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(chain, key)
+    with counterpart(case.success, context) as there:
+        action = case.make(there.url)
+        with pytest.raises(Retriable, match="Certificate"):
+            act(action)
+        assert not there.asked
+        assert act(action.model_copy(update={"ca": chain})) is not None
+        with pytest.raises(Refused, match="certificates"):
+            act(action.model_copy(update={"ca": tmp_path / "none"}))
+    assert len(there.asked) == 1
 
 
 @of_http

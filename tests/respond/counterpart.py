@@ -1,6 +1,7 @@
 """A real HTTP server on loopback, that answers as it is told and keeps what it was asked."""
 
 import json
+import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,11 +22,12 @@ class Asked(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """What is answered; status 0: nothing, until the counterpart ends."""
+    """What is answered; status 0: nothing, until the counterpart ends. raw: bytes instead, and then the connection ends."""
 
     status: int = 200
     body: bytes = b""
     headers: Mapping[str, str] = {}
+    raw: bytes | None = None
 
 
 @dataclass
@@ -39,7 +41,7 @@ class Counterpart:
 
 
 @contextmanager
-def counterpart(answer: Callable[[Asked], Reply] | Reply) -> Iterator[Counterpart]:
+def counterpart(answer: Callable[[Asked], Reply] | Reply, tls: ssl.SSLContext | None = None) -> Iterator[Counterpart]:
     """Serve until the end of the block."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -51,6 +53,9 @@ def counterpart(answer: Callable[[Asked], Reply] | Reply) -> Iterator[Counterpar
             if reply.status == 0:
                 there.ended.wait()
                 return
+            if reply.raw is not None:
+                self.wfile.write(reply.raw)
+                return
             self.send_response(reply.status)
             for name, value in {"Content-Length": str(len(reply.body)), **reply.headers}.items():
                 self.send_header(name, value)
@@ -61,7 +66,9 @@ def counterpart(answer: Callable[[Asked], Reply] | Reply) -> Iterator[Counterpar
             """Tests tell their own."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    there = Counterpart(f"http://127.0.0.1:{server.server_port}", answer if callable(answer) else lambda _: answer)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    there = Counterpart(f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}", answer if callable(answer) else lambda _: answer)
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:

@@ -13,8 +13,8 @@ from stream_monitor.alert.alert import Alert
 from stream_monitor.respond.actions.base import DRY_MAX, WAIT_MAX_S, Ready, seconds, trusted
 from stream_monitor.respond.call import Call, Refused, Retriable
 
-ANSWER_MAX: Final = 65_536
-"""Bytes of an answer that are read."""
+ANSWER_MAX: Final = 1_048_576
+"""Bytes of an answer that are read: a cluster repeats the whole Job."""
 _HEADERS: Final = {"Content-Type": "application/json", "User-Agent": "stream-monitor"}
 _AGAIN: Final = frozenset({408, 425, 429})
 """Refusals that say: not now."""
@@ -86,13 +86,15 @@ class HttpAction(Ready):
                 aiohttp.ClientSession(connector=connector, proxy=_proxy(request.url), timeout=aiohttp.ClientTimeout(limit_s)) as session,
                 session.post(request.url, data=request.body, headers=headers, allow_redirects=False) as response,
             ):
-                body = await response.content.read(ANSWER_MAX)
+                body = await _read(response.content)
         except TimeoutError:
             raise Retriable(f"{place} did not answer within {limit_s:.1f} s") from None
-        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError):
-            raise Refused(f"{place} is not the URL of an HTTP service") from None
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientPayloadError, aiohttp.ClientConnectionError, OSError) as error:  # a certificate's is a ValueError, too
             raise Retriable(f"{place} cannot be reached: {type(error).__name__}") from None
+        except (aiohttp.NonHttpUrlClientError, ValueError):
+            raise Refused(f"{place} is not the URL of an HTTP service") from None
+        except aiohttp.ClientError as error:
+            raise Retriable(f"{place} does not speak HTTP: {type(error).__name__}") from None
         if self.expects(response.status):
             return Answer(response.status, body)
         raise self._refused(place, response, body)
@@ -102,6 +104,14 @@ class HttpAction(Ready):
         if response.status in _AGAIN or response.status >= 500:
             return Retriable(said, seconds(response.headers.get("Retry-After")))
         return Refused(f"{place} answers with a redirect: write the address that it leads to" if response.status < 400 else said)
+
+
+async def _read(stream: aiohttp.StreamReader) -> bytes:
+    """All of it, or its beginning."""
+    body = bytearray()
+    while len(body) < ANSWER_MAX and (part := await stream.read(ANSWER_MAX - len(body))):
+        body += part
+    return bytes(body)
 
 
 def encoded(tree: object) -> bytes:
