@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from heapq import heappush, heappushpop
 from typing import Final, NamedTuple
 
+from msgspec.structs import replace
+
 from stream_monitor.respond.action import Action
 from stream_monitor.respond.result import ActionReason, ActionResult, ActionStatus
 from stream_monitor.respond.times import ms_of
@@ -35,6 +37,7 @@ class Record:
         self._begun: dict[str, OrderedDict[str, list[int]]] = {name: OrderedDict() for name in self._actions}
         """Action -> scope -> a heap of the latest times (ms) at which one was begun, as many as the action's rate allows."""
         self._open: dict[str, ActionResult] = {}
+        self._stragglers: dict[str, ActionResult] = {}
 
     def apply(self, result: ActionResult) -> None:
         """Fold in one message."""
@@ -43,9 +46,11 @@ class Record:
         if is_new:
             self._count(result)
         elif before is not None and before.status.is_final and result.status.is_open and result.status is not ActionStatus.APPROVED:
-            self._standings[result.key] = before  # a straggler of a responder that has lost its partition
+            self._standings[result.key] = before
+            self._stragglers[result.key] = replace(result, status=before.status, reason=before.reason, alert=None)
             return
         self._standings[result.key] = Standing(result.status, result.reason, result.attempt)
+        self._stragglers.pop(result.key, None)
         if result.status.is_open:
             self._open[result.key] = result
         else:
@@ -61,6 +66,11 @@ class Record:
     def open(self) -> Mapping[str, ActionResult]:
         """What a responder has still to run, by key, in the order in which it was last told of."""
         return self._open
+
+    def take_stragglers(self) -> list[ActionResult]:
+        """Ends to be said again: after each a responder that was taken for dead said that it began. Compaction would keep that alone."""
+        found, self._stragglers = list(self._stragglers.values()), {}
+        return found
 
     def is_at_rate(self, action: Action, scope: str, now_ms: int) -> bool:
         """Whether as many were begun in the last while as the action's rate allows."""

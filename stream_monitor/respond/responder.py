@@ -81,6 +81,7 @@ class Responder:
                 if not is_ours():
                     return False
                 self._record, self._tenure = record, threading.Event()
+        self._journal.write(record.take_stragglers())
         self._go_on()
         _log.info("responding", open=len(record.open))
         return True
@@ -119,6 +120,8 @@ class Responder:
             with self._state:
                 for result in news:
                     self._record.apply(result)
+                stragglers = self._record.take_stragglers()
+        self._journal.write(stragglers)
         if news:
             self._go_on()
 

@@ -166,6 +166,28 @@ def test_a_crash_after_the_record_skips_and_before_it_repeats() -> None:
     assert Lab([act], broker).last()["act/b"].status is SUCCEEDED
 
 
+def test_an_end_is_said_again_after_a_straggler() -> None:
+    """Who was frozen begins what another has ended: the last message of the key, which compaction keeps, must be the end."""
+    broker, calls = memory_broker(), list[int]()
+
+    @on()
+    def act(alert: Alert, call: Call) -> None:
+        calls.append(call.attempt)
+
+    lab = Lab([act], broker)
+    lab.tell(alert("a"))
+    lab.settle()
+    (_, started, _) = lab.said()
+    Lab([], broker).journal.write([started])
+    lab.responder.follow()
+    assert lab.statuses("act/a") == [ACCEPTED, STARTED, SUCCEEDED, STARTED, SUCCEEDED]
+    Lab([], broker).journal.write([started])
+    for _ in range(2):
+        Lab([act], broker).settle()
+    assert lab.statuses("act/a")[-3:] == [SUCCEEDED, STARTED, SUCCEEDED], "said once, and not at every start"
+    assert calls == [1]
+
+
 def test_an_action_that_kills_its_responder_is_given_up_in_the_end() -> None:
     broker, calls = memory_broker(), list[int]()
 
