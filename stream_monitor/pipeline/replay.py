@@ -15,6 +15,7 @@ from stream_monitor.alert.alert import Alert
 from stream_monitor.capture.columns import Columns, Raw
 from stream_monitor.capture.labels import Labels
 from stream_monitor.capture.reject import Reject
+from stream_monitor.detect.producers import SILENT
 from stream_monitor.detect.registry import VOLUME
 from stream_monitor.detect.report import WindowScore, utc
 from stream_monitor.pipeline.join import record as join_record
@@ -144,7 +145,7 @@ class Replay:
 
     def _is_cut_short(self, said: WindowScore | Alert) -> bool:
         """Whether it tells of the number of events in a window that goes on after the last of them: there fewer are no news."""
-        return said.detector in VOLUME and said.window.end > utc(self._clock_ms)
+        return said.detector in (*VOLUME, SILENT) and said.window.end > utc(self._clock_ms)
 
     def _closing(self) -> Progress:
         """A Progress by which every window closes. Few rows confirm no jump: at the end one of up to a window's reach is believed."""
