@@ -57,6 +57,9 @@ class Responder:
         self._pending_max = pending_max
         self._lanes = {action.name: Lane(action, self._put_on_record, meter, clock_ms, failed, self._left) for action in actions}
         self._record = Record(actions)
+        for name in self._lanes:
+            for status in ActionStatus:
+                meter.add("actions_total", {"action": name, "status": status}, 0)  # so that the first failure is an increase
         self._tenure: threading.Event | None = None
         self._jobs: set[str] = set()
         """Keys in the lanes."""

@@ -98,7 +98,8 @@ def test_the_composed_services_mount_what_they_are_told_to_read() -> None:
     mounted = [volume.split(":") for name in ("prometheus", "alertmanager", "grafana") for volume in services[name]["volumes"]]
     assert all((ROOT / source).exists() for source, *_ in mounted if source.startswith("./"))
     scraped = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text(encoding="utf-8"))
-    assert scraped["scrape_configs"][0]["static_configs"][0]["targets"] == ["monitor:9108"]
+    targets = [job["static_configs"][0]["targets"] for job in scraped["scrape_configs"]]
+    assert targets == [["monitor:9108"], ["responder:9109"]]
     provider = yaml.safe_load((DEPLOY / "grafana/provisioning/dashboards/stream-monitor.yml").read_text(encoding="utf-8"))["providers"][0]
     assert provider["options"]["path"] in [target for _, target, *_ in mounted]
 
@@ -176,6 +177,7 @@ def shipped(folder: Path, target: str, manager: str) -> Path:
     config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
     config["rule_files"] = [str(DEPLOY / "prometheus/rules.yml")]
     config["scrape_configs"][0]["static_configs"][0]["targets"] = [target]
+    del config["scrape_configs"][1:]
     config["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"] = [manager]
     path = folder / "prometheus.yml"
     path.write_text(yaml.safe_dump(config), encoding="utf-8")
