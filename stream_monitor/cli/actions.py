@@ -32,7 +32,7 @@ def listed(
     json: Annotated[bool, typer.Option("--json", help="One action result per line.")] = False,
 ) -> None:
     """What waits or runs, and the last that ended."""
-    with _journal(config) as journal:
+    with open_journal(config) as journal:
         last_of_each = {result.key: result for result in journal.read_all()}
     found = sorted(last_of_each.values(), key=lambda result: result.decided_at)
     ended = [result for result in found if result.status.is_final][-last:]
@@ -63,10 +63,11 @@ def retry(key: KeyArgument, config: ConfigOption) -> None:
 
 
 def _say(config: Path, key: str, before: ActionStatus, after: ActionStatus) -> None:
-    with _journal(config) as journal:
+    with open_journal(config) as journal:
         result = _wanted({each.key: each for each in journal.read_all()}, key, before)
         reason, attempt = (ActionReason.REJECTED, result.attempt) if after is ActionStatus.SKIPPED else (None, 0)
-        journal.write([replace(result, status=after, reason=reason, attempt=attempt, alert=result.alert if after.is_open else None)])
+        alert = result.alert if after.is_open else None
+        journal.write([replace(result, status=after, reason=reason, attempt=attempt, progress=None, alert=alert)])
     console().print(f"{result.key}: {after.replace('_', ' ')}")
 
 
@@ -82,7 +83,8 @@ def _wanted(found: dict[str, ActionResult], key: str, status: ActionStatus) -> A
 
 
 @contextmanager
-def _journal(config: Path) -> Iterator[Journal]:
+def open_journal(config: Path) -> Iterator[Journal]:
+    """The actions topic of a config's cluster. Errors: ConfigError where there is none."""
     from stream_monitor.runtime.kafka import KafkaBroker
 
     configure_logs("error")

@@ -14,10 +14,10 @@ from stream_monitor.alert.alert import Alert, AlertStatus
 from stream_monitor.alert.notification import notification_of
 from stream_monitor.config.actions import ActionOptions, AlertFilter
 from stream_monitor.errors import ConfigError
-from stream_monitor.respond.call import Call
+from stream_monitor.respond.call import Call, Continue
 
 Result = Mapping[str, Any] | None
-Target = Callable[..., Result | Awaitable[Result]]
+Target = Callable[..., Result | Continue | Awaitable[Result | Continue]]
 """Takes an `Alert`, and where it wants to a `Call`; sync or async."""
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _FILTER: Final = frozenset(AlertFilter.model_fields)
@@ -36,7 +36,7 @@ class Action:
         if not _NAME.fullmatch(self.name):
             raise ConfigError(f"an action cannot be called {self.name!r}: write a name of letters, digits, _ . -, at most 64")
 
-    def __call__(self, alert: Alert, call: Call | None = None) -> Result | Awaitable[Result]:
+    def __call__(self, alert: Alert, call: Call | None = None) -> Result | Continue | Awaitable[Result | Continue]:
         """Call the function; without a call as a first attempt."""
         return self.target(alert, call or Call(self.key(alert))) if _takes_call(self.target) else self.target(alert)
 

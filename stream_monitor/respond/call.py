@@ -1,8 +1,9 @@
 """What an action is told beside its alert, and how it says that it failed."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import structlog
 
@@ -24,6 +25,24 @@ class Refused(ActionError):
     """Failed, and will however often it is tried: it is not tried again."""
 
 
+class AlertEnd(NamedTuple):
+    """When an alert ended, and why: as its last publication says."""
+
+    resolved_at: str | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Continue:
+    """What an action returns that is not done: `progress`, plain JSON, is put on record, then it is called again with it, as a new attempt.
+
+    after_s: no sooner than in so many seconds.
+    """
+
+    progress: Mapping[str, Any]
+    after_s: float = 0.0
+
+
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
 
@@ -33,13 +52,16 @@ class Call:
 
     attempt: from 1 on, over crashes too; an attempt after one that was interrupted repeats it with the same key.
     deadline: after it the attempt counts as failed. dry_run: say what would be done, as the result, and do nothing; only actions whose
-    `takes_dry_run` is true are called so.
+    `takes_dry_run` is true are called so. progress: what it said of itself last, see `Continue`; {} at first. alert_end: asks whether the
+    alert has ended by now.
     """
 
     idempotency_key: str
     attempt: int = 1
     deadline: datetime = _NEVER
     dry_run: bool = False
+    progress: Mapping[str, Any] = field(default_factory=dict)
+    alert_end: Callable[[], AlertEnd | None] = lambda: None
     logger: Any = field(default_factory=lambda: structlog.get_logger("stream_monitor.respond.action"))
 
     def remaining_s(self) -> float:

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import structlog
 
+from stream_monitor.alert.alert import Alert
 from stream_monitor.errors import CodecError, Retriable, RunError
 from stream_monitor.respond.result import ActionResult
 from stream_monitor.runtime.broker import Broker, Message, Record, TopicPartition
@@ -41,6 +42,14 @@ class Journal:
         if self._insist(lambda: self._broker.end_offset(TopicPartition(self._topic, 0))) <= self._next_offset:
             return []
         return list(self._read(others_only=True))
+
+    def alerts(self, topic: str, offset: int) -> Iterator[Alert]:
+        """All of the alerts topic that can be read, from this offset on. Errors: RunError."""
+        for message in self._insist(lambda: list(self._broker.read(TopicPartition(topic, 0), offset))):
+            try:
+                yield Alert.from_json(message.value() or b"")
+            except CodecError:
+                continue  # a dead letter already
 
     def write(self, results: Iterable[ActionResult], letters: Iterable[Record] = ()) -> None:
         """Put on record, and wait until it is; tries again while the broker is away. Errors: RunError."""

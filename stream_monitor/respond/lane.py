@@ -6,24 +6,28 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from time import monotonic
 from typing import Any
 
 import structlog
 from msgspec.structs import replace
 
+from stream_monitor.config.actions import ActionOptions
 from stream_monitor.respond.action import Action
 from stream_monitor.respond.attempt import TimedOut, attempt
 from stream_monitor.respond.breaker import Breaker
-from stream_monitor.respond.call import Call, Refused
+from stream_monitor.respond.call import AlertEnd, Call, Continue, Refused
 from stream_monitor.respond.result import ActionReason, ActionResult, ActionStatus
 from stream_monitor.respond.retry import is_worn_out, wait_s
 from stream_monitor.respond.secrets import secrets_of, without, without_in
 from stream_monitor.respond.times import utc
+from stream_monitor.respond.workflow import Workflow
 from stream_monitor.runtime.observe import Meter
 
 _log = structlog.get_logger(__name__)
 
+BREAKER_POLL_S = 1.0
 ERROR_CHARS_MAX = 1_000
 """Of an error's text: what goes into a message and a header."""
 
@@ -49,6 +53,8 @@ class Lane:
     """Told of what stops the whole responder: that nothing can be put on record."""
     left: Callable[[Job], None]
     """Told of every job that is not in the lane any more."""
+    alert_end: Callable[[str], AlertEnd | None] = lambda _: None
+    """Asked how an alert ended."""
     _waiting: deque[Job] = field(default_factory=deque)
     _runners: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -91,48 +97,79 @@ class Lane:
         """Attempts until one succeeds or none is left. A tenure that ends leaves the record as it is: open, for the next responder."""
         last, failures = job.result, 0
         while not job.tenure.is_set():
-            if is_worn_out(self.action.options, last.attempt):
-                return self._end(job, last, ActionReason.INTERRUPTED, last.error or "its responder died during every attempt")
+            options = self._options(last)
+            if is_worn_out(options, last.attempt):
+                last = replace(last, error=last.error or "its responder died during every attempt")
+                if (on := self._given_up(last)) is None:
+                    return self._end(job, last, ActionReason.INTERRUPTED)
+                last, failures = on, 0
             with self._lock:
                 admitted = self._breaker.admit(monotonic())
+            if not admitted and last.progress:
+                job.tenure.wait(BREAKER_POLL_S)  # a workflow that has begun is not left half done
+                continue
             if not admitted:
-                return self._end(job, last, ActionReason.BREAKER_OPEN, last.error or "the breaker is open after other alerts' failures")
+                last = replace(last, error=last.error or "the breaker is open after other alerts' failures")
+                return self._end(job, last, ActionReason.BREAKER_OPEN)
             last = self._started(last)
             self.record(last)
             began = monotonic()
             try:
-                result = self._call(last)
+                result = self._call(last, options)
             except BaseException as error:  # noqa: BLE001 - whatever the action raises; KeyboardInterrupt never reaches a thread
                 failures += 1
                 self._after(began, failed=True)
                 last = replace(last, error=self._text(error))
-                pause_s = wait_s(self.action.options, failures, error, random.random())
+                pause_s = wait_s(options, failures, error, random.random())
                 _log.warning(
                     "attempt_failed", action=self.action.name, key=last.key, attempt=last.attempt, error=last.error, again_in_s=pause_s
                 )
                 if pause_s is None:
-                    return self._end(job, last, _reason(error), last.error, took_s=monotonic() - began)
-                job.tenure.wait(pause_s)
+                    if (on := self._given_up(last)) is None:
+                        return self._end(job, self._ended(last, monotonic() - began), _reason(error))
+                    last, failures = on, 0
+                job.tenure.wait(pause_s or 0.0)
             else:
                 self._after(began, failed=False)
-                return self._succeeded(last, result, monotonic() - began)
+                if not isinstance(result, Continue):
+                    return self._succeeded(last, result, monotonic() - began)
+                last, failures = replace(last, progress=self._shown(result.progress), attempt=0, error=None), 0
+                job.tenure.wait(result.after_s)
 
     def _started(self, last: ActionResult) -> ActionResult:
         now = utc(self.clock_ms())
-        return replace(last, status=ActionStatus.STARTED, attempt=last.attempt + 1, started_at=now, reason=None)
+        progress = last.progress or {} if isinstance(self.action.target, Workflow) else None
+        return replace(last, status=ActionStatus.STARTED, attempt=last.attempt + 1, started_at=now, reason=None, progress=progress)
 
-    def _call(self, started: ActionResult) -> dict[str, Any] | None:
+    def _options(self, last: ActionResult) -> ActionOptions:
+        """Those of the step that comes next, for a workflow."""
+        target, base = self.action.target, self.action.options
+        return target.options(last.progress or {}, base) if isinstance(target, Workflow) else base
+
+    def _given_up(self, last: ActionResult) -> ActionResult | None:
+        """How a workflow goes on once its step has failed for good; None: it has failed, as other actions have."""
+        target = self.action.target
+        found = target.given_up(last.progress or {}, last.error or "") if isinstance(target, Workflow) else None
+        return None if found is None else replace(last, progress=self._shown(found), attempt=0)
+
+    def _shown(self, content: Mapping[str, Any]) -> dict[str, Any]:
+        shown: dict[str, Any] = without_in(self._secrets, dict(content))
+        return shown
+
+    def _call(self, started: ActionResult, options: ActionOptions) -> dict[str, Any] | Continue | None:
         assert started.alert is not None
         call = Call(
             started.idempotency_key,
             started.attempt,
-            datetime.now(UTC) + timedelta(milliseconds=self.action.options.timeout),
-            self.action.options.dry_run,
+            datetime.now(UTC) + timedelta(milliseconds=options.timeout),
+            options.dry_run,
+            started.progress or {},
+            partial(self.alert_end, started.alert_id),
             structlog.get_logger("stream_monitor.respond.action").bind(action=self.action.name, key=started.key, attempt=started.attempt),
         )
         self._running(+1)
         try:
-            return attempt(self.action, started.alert, call, self._slots)
+            return attempt(self.action, started.alert, call, self._slots, options.timeout)
         finally:
             self._running(-1)
 
@@ -141,11 +178,10 @@ class Lane:
         shown = without_in(self._secrets, result)
         self.record(replace(self._ended(last, took_s), status=status, result=shown, error=None, alert=None))
 
-    def _end(self, job: Job, last: ActionResult, reason: ActionReason, error: str | None, took_s: float | None = None) -> None:
+    def _end(self, job: Job, last: ActionResult, reason: ActionReason) -> None:
         """Given up; said only as long as this responder is the one to say it."""
         if not job.tenure.is_set():
-            ended = last if took_s is None else self._ended(last, took_s)
-            self.record(replace(ended, status=ActionStatus.FAILED, reason=reason, error=error))
+            self.record(replace(last, status=ActionStatus.FAILED, reason=reason))
 
     def _ended(self, last: ActionResult, took_s: float) -> ActionResult:
         return replace(last, ended_at=utc(self.clock_ms()), duration_ms=round(took_s * 1000))

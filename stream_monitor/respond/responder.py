@@ -15,6 +15,7 @@ from stream_monitor.alert.alert import Alert
 from stream_monitor.errors import CodecError
 from stream_monitor.respond.action import Action
 from stream_monitor.respond.decide import decide
+from stream_monitor.respond.ends import Ends
 from stream_monitor.respond.journal import Journal
 from stream_monitor.respond.lane import Job, Lane
 from stream_monitor.respond.letters import Letters
@@ -55,7 +56,10 @@ class Responder:
     ) -> None:
         self._actions, self._journal, self._letters, self._meter, self._clock_ms = actions, journal, letters, meter, clock_ms
         self._pending_max = pending_max
-        self._lanes = {action.name: Lane(action, self._put_on_record, meter, clock_ms, failed, self._left) for action in actions}
+        self._ends = Ends()
+        self._lanes = {
+            action.name: Lane(action, self._put_on_record, meter, clock_ms, failed, self._left, self._ends.of) for action in actions
+        }
         self._record = Record(actions)
         for name in self._lanes:
             for status in ActionStatus:
@@ -80,6 +84,7 @@ class Responder:
         with self._reading:
             for result in self._journal.read_all():
                 record.apply(result)
+            self._ends.read(self._journal, self._letters.alerts, record.open.values())
             with self._state:
                 if not is_ours():
                     return False
@@ -105,6 +110,7 @@ class Responder:
         if not self._await_room():
             return False
         alerts, letters = self._read(messages)
+        self._ends.take(alert for alert, _ in alerts)
         with self._state:
             results = [result for alert, offset in alerts for action in self._actions if (result := self._decide(action, alert, offset))]
         self._journal.write(results, letters)

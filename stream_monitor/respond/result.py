@@ -1,5 +1,6 @@
 """What is said of an action on the actions topic: one message per step of it, of which the last one counts."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Final
 
@@ -96,6 +97,8 @@ class ActionResult(msgspec.Struct, frozen=True):
     """How long it took; null until its end."""
     result: dict[str, Any] | None = None
     """What the action returned."""
+    progress: dict[str, Any] | None = None
+    """Of a workflow: `steps`, name -> how it ended (`status`, `at`, `result`, `error`); null for other actions."""
     error: str | None = None
     """Why the last attempt that ended has failed; null where it has not."""
     alert: Alert | None = None
@@ -121,3 +124,19 @@ class ActionResult(msgspec.Struct, frozen=True):
 
 _encoder: Final = msgspec.json.Encoder(order="deterministic")
 _decoder: Final = msgspec.json.Decoder(ActionResult)
+
+
+def recordable(found: object, bytes_max: int) -> dict[str, Any] | None:
+    """What an action returned, as it will be read. It has acted by now: what cannot be written down is told of, and is no failure."""
+    if found is None:
+        return None
+    try:
+        written = msgspec.json.encode(found) if isinstance(found, Mapping) else b""
+    except TypeError as error:
+        return {"not_recorded": f"the result is not JSON: {error}"}
+    if not written:
+        return {"not_recorded": f"the result is a {type(found).__name__}, not a mapping"}
+    if len(written) > bytes_max:
+        return {"not_recorded": f"the result has {len(written)} bytes, at most {bytes_max} are kept"}
+    decoded: dict[str, Any] = msgspec.json.decode(written)
+    return decoded

@@ -1,0 +1,39 @@
+"""How alerts ended that actions are still about: for a workflow that waits to see whether it helped."""
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from typing import Final
+
+from stream_monitor.alert.alert import Alert, AlertStatus
+from stream_monitor.respond.call import AlertEnd
+from stream_monitor.respond.journal import Journal
+from stream_monitor.respond.result import ActionResult
+
+ENDS_MAX: Final = 10_000
+"""The latest that are remembered, some 200 bytes each."""
+
+
+class Ends:
+    """The alerts topic is the record: after a restart it is read again, from the first alert on that an open action is about."""
+
+    def __init__(self) -> None:
+        self._ends: OrderedDict[str, AlertEnd] = OrderedDict()
+
+    def of(self, alert_id: str) -> AlertEnd | None:
+        """How an alert ended; None: it fires, as far as is known."""
+        return self._ends.get(alert_id)
+
+    def take(self, alerts: Iterable[Alert]) -> None:
+        """What was read, in the topic's order."""
+        for alert in alerts:
+            if alert.status is AlertStatus.RESOLVED:
+                self._ends[alert.alert_id] = AlertEnd(alert.resolved_at, alert.reason)
+                self._ends.move_to_end(alert.alert_id)
+        while len(self._ends) > ENDS_MAX:
+            self._ends.popitem(last=False)
+
+    def read(self, journal: Journal, topic: str, results: Iterable[ActionResult]) -> None:
+        """Catch up with what was read before for these open actions. Errors: RunError."""
+        offsets = [result.offset for result in results if result.offset is not None and result.progress is not None]
+        if offsets:
+            self.take(journal.alerts(topic, min(offsets)))

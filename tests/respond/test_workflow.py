@@ -1,0 +1,255 @@
+"""Workflows: the order of steps, conditions, waiting, compensation; and that a crash anywhere changes nothing but the number of calls."""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stream_monitor.alert.alert import AlertStatus
+from stream_monitor.errors import ConfigError
+from stream_monitor.respond import ActionReason, ActionStatus, Alert, Later, Refused, Run, Workflow, on, resolved
+from stream_monitor.respond.progress import StepStatus
+from tests.respond.lab import LETTERS, Lab, alert, memory_broker
+
+DONE, SKIPPED, FAILED, UNDONE = StepStatus.DONE, StepStatus.SKIPPED, StepStatus.FAILED, StepStatus.UNDONE
+
+
+def steps_of(lab: Lab, key: str) -> dict[str, str]:
+    """How each step ended, as it is on record."""
+    return {name: step["status"] for name, step in (lab.last()[key].progress or {})["steps"].items()}
+
+
+def run(workflow: Workflow, *alerts: Alert, **options: Any) -> Lab:
+    lab = Lab([on(backoff="1ms", **options)(workflow)], memory_broker())
+    lab.tell(*(alerts or (alert("a"),)))
+    lab.settle()
+    return lab
+
+
+def test_steps_are_done_in_order_and_see_what_was_done_before() -> None:
+    loop, seen = Workflow("loop"), list[Any]()
+
+    @loop.step()
+    def retrain(run: Run) -> dict[str, Any]:
+        seen.append((run.call.idempotency_key, run.alert.alert_id))
+        return {"version": "2"}
+
+    @loop.step()
+    async def validate(run: Run) -> dict[str, Any]:
+        seen.append(run["retrain"]["version"])
+        return {"accuracy": 0.9}
+
+    @loop.step(when=lambda run: run["validate"]["accuracy"] > 0.8)
+    def deploy(run: Run) -> None:
+        seen.append(sorted(run.results))
+
+    lab = run(loop)
+    assert seen == [("a/retrain", "a"), "2", ["retrain", "validate"]]
+    last = lab.last()["loop/a"]
+    assert (last.status, last.result) == (ActionStatus.SUCCEEDED, {"steps": {"retrain": "done", "validate": "done", "deploy": "done"}})
+    assert last.progress is not None
+    assert last.progress["steps"]["validate"]["result"] == {"accuracy": 0.9}
+
+
+def test_what_a_condition_skips_skips_what_comes_after_it_and_nothing_else() -> None:
+    loop = Workflow("loop")
+    loop.step(name="measure")(lambda run: {"share": 0.1})
+    loop.step(name="retrain", when=lambda run: run["measure"]["share"] > 0.5)(lambda run: None)
+    loop.step(name="deploy")(lambda run: None)
+    loop.step(name="tell", after="measure")(lambda run: None)
+    lab = run(loop)
+    assert steps_of(lab, "loop/a") == {"measure": DONE, "retrain": SKIPPED, "deploy": SKIPPED, "tell": DONE}
+    assert lab.last()["loop/a"].status is ActionStatus.SUCCEEDED
+
+
+def test_a_step_has_retries_of_its_own_and_the_next_begins_afresh() -> None:
+    loop, calls = Workflow("loop"), list[tuple[str, int]]()
+
+    @loop.step(retries=2)
+    def flaky(run: Run) -> None:
+        calls.append((run.call.idempotency_key, run.call.attempt))
+        if run.call.attempt < 3:
+            raise OSError("not yet")
+
+    @loop.step()
+    def sound(run: Run) -> None:
+        calls.append((run.call.idempotency_key, run.call.attempt))
+
+    run(loop, retries=0)
+    assert calls == [("a/flaky", 1), ("a/flaky", 2), ("a/flaky", 3), ("a/sound", 1)]
+
+
+def test_a_step_that_is_given_up_has_what_was_done_undone_the_last_first() -> None:
+    loop, undone = Workflow("loop"), list[str]()
+
+    def undo(run: Run) -> None:
+        undone.append(f"{run.call.idempotency_key}: {dict(run[run.call.idempotency_key.split('/')[1]])}")
+
+    loop.step(name="retrain", undo=undo)(lambda run: {"version": "2"})
+    loop.step(name="note")(lambda run: None)  # nothing to undo
+    loop.step(name="deploy", undo=undo)(lambda run: {"share": 1.0})
+
+    @loop.step(retries=1)
+    def verify(run: Run) -> None:
+        raise ValueError("accuracy is 0.4")
+
+    lab = run(loop)
+    assert undone == ["a/deploy: {'share': 1.0}", "a/retrain: {'version': '2'}"]
+    last = lab.last()["loop/a"]
+    assert (last.status, last.reason) == (ActionStatus.FAILED, ActionReason.REFUSED)
+    assert steps_of(lab, "loop/a") == {"retrain": UNDONE, "note": DONE, "deploy": UNDONE, "verify": FAILED}
+    assert last.error == "Refused: step verify failed: ValueError: accuracy is 0.4; undone: retrain, deploy"
+    (letter,) = lab.messages(LETTERS)
+    assert b"step verify failed" in dict(letter.headers() or ())["detail"]
+
+
+def test_what_cannot_be_undone_is_said_and_the_others_are() -> None:
+    loop = Workflow("loop")
+
+    def broken(run: Run) -> None:
+        raise OSError("no way back")
+
+    loop.step(name="first", undo=lambda run: None)(lambda run: None)
+    loop.step(name="second", undo=broken)(lambda run: None)
+
+    @loop.step()
+    def third(run: Run) -> None:
+        raise Refused("no")
+
+    lab = run(loop, retries=1)
+    assert steps_of(lab, "loop/a") == {"first": UNDONE, "second": StepStatus.NOT_UNDONE, "third": FAILED}
+    assert (lab.last()["loop/a"].error or "").endswith("undone: first; not undone: second")
+
+
+def test_a_step_may_answer_later_for_so_long() -> None:
+    now_ms = [0]
+    loop, calls = Workflow("loop", lambda: now_ms[0]), list[int]()
+
+    @loop.step(within="10s")
+    def poll(run: Run) -> dict[str, Any] | Later:
+        calls.append(run.call.attempt)
+        now_ms[0] += 4_000
+        return {"polls": len(calls)} if len(calls) == 3 else Later(0.0)
+
+    @loop.step(within="10s")
+    def never(run: Run) -> Later:
+        now_ms[0] += 6_000
+        return Later(0.0)
+
+    lab = run(loop)
+    assert calls == [1, 1, 1]
+    assert steps_of(lab, "loop/a") == {"poll": DONE, "never": FAILED}
+    assert "not done within 10 s" in (lab.last()["loop/a"].error or "")
+
+
+def test_did_it_help_is_seen_from_the_alerts_own_end() -> None:
+    loop = Workflow("loop")
+    loop.step(name="act")(lambda run: None)
+    loop.step(name="verify", within="1h")(resolved)
+    lab = Lab([on()(loop)], memory_broker())
+    ended = alert("a", status=AlertStatus.RESOLVED, resolved_at="2026-01-05T08:40:00.000Z", reason="recovered")
+    lab.tell(alert("a"), ended)
+    lab.settle()
+    progress = lab.last()["loop/a"].progress or {}
+    assert progress["steps"]["verify"]["result"] == {"resolved_at": "2026-01-05T08:40:00.000Z", "reason": "recovered"}
+
+
+@pytest.mark.parametrize(
+    ("declare", "problem"),
+    [
+        (lambda loop: (loop.step(name="a")(print), loop.step(name="a")(print)), "declared twice"),
+        (lambda loop: loop.step(name="a", after="b")(print), "after 'b', which is not declared"),
+        (lambda loop: loop.step(timeout="soon")(print), "timeout"),
+        (lambda loop: loop.step(within="soon")(print), "within"),
+        (lambda loop: loop.step(patience=3)(print), "patience: unknown"),
+    ],
+)
+def test_mistakes_are_named(declare: Callable[[Workflow], Any], problem: str) -> None:
+    with pytest.raises(ConfigError, match=problem):
+        declare(Workflow("loop"))
+
+
+class Death(BaseException):
+    """The process dies here."""
+
+
+@st.composite
+def graphs(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """Steps: the ones before, whether a condition skips it, how often it fails, whether it can be undone."""
+    found: list[dict[str, Any]] = []
+    for number in range(draw(st.integers(1, 6))):
+        before = draw(st.lists(st.integers(0, max(number - 1, 0)), unique=True, max_size=2)) if number else []
+        found.append(
+            {
+                "after": [f"s{each}" for each in before],
+                "skip": draw(st.booleans()) and draw(st.booleans()),
+                "fails": draw(st.sampled_from((0, 0, 0, 1, 2, 9))),
+                "undo": draw(st.booleans()),
+            }
+        )
+    return found
+
+
+def play(graph: list[dict[str, Any]], deaths: frozenset[int]) -> tuple[dict[str, str], ActionStatus, Counter[str], Counter[str]]:
+    """From the alert to the end, the process dying at the given records; lives go on from what is on record.
+
+    How every step ended, how all did; what was done, and what was called, by key.
+    """
+    done, called, failures = Counter[str](), Counter[str](), Counter[str]()
+
+    def work(spec: dict[str, Any], run: Run) -> dict[str, Any]:
+        key = run.call.idempotency_key
+        called[key] += 1
+        if failures[key] < spec["fails"]:
+            failures[key] += 1
+            raise OSError("down")
+        done[key] += 1
+        return {"key": key}
+
+    loop = Workflow("loop", lambda: 0)
+    for number, spec in enumerate(graph):
+        undo = (lambda run: done.update([f"undo {run.call.idempotency_key}"])) if spec["undo"] else None
+        when = (lambda run: False) if spec["skip"] else None
+        loop.step(name=f"s{number}", after=spec["after"], when=when, undo=undo)(lambda run, spec=spec: work(spec, run))
+    action, broker, writes = on(retries=2, backoff="1ms", breaker=None)(loop), memory_broker(), 0
+    for _ in range(len(deaths) + 1):
+        lab = Lab([action], broker)
+        record = lab.responder._put_on_record
+
+        def dying(result: Any, record: Callable[[Any], None] = record) -> None:
+            nonlocal writes
+            writes += 1
+            if writes in deaths:
+                raise Death
+            record(result)
+
+        for lane in lab.responder._lanes.values():
+            lane.record = dying
+        lab.tell(alert("a"))
+        _quiet_settle(lab)
+        if (last := lab.last()["loop/a"]).status.is_final:
+            break
+    return steps_of(lab, "loop/a"), last.status, done, called
+
+
+def _quiet_settle(lab: Lab) -> None:
+    from tests.integration.waiting import wait_until
+
+    wait_until(lambda: lab.responder.pending == 0, "the end of all calls")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@given(graphs(), st.frozensets(st.integers(1, 20), max_size=4))
+def test_deaths_anywhere_change_nothing_but_the_number_of_calls(graph: list[dict[str, Any]], deaths: frozenset[int]) -> None:
+    """A failure on the way is forgotten by a death, so only steps that never fail, or always, are compared in how they end."""
+    sound = [{**spec, "fails": 0 if spec["fails"] < 3 else 99} for spec in graph]
+    steps, status, done, _ = play(sound, frozenset())
+    again, same, done_again, called = play(sound, deaths)
+    assert (again, same) == (steps, status)
+    assert done_again.keys() == done.keys()
+    assert all(count == 1 for count in done.values())
+    assert all(count <= 1 + len(deaths) for count in done_again.values())
+    assert sum(called.values()) <= sum(3 * (1 + len(deaths)) for _ in sound)
