@@ -13,6 +13,7 @@ from stream_monitor.cli.replay import replay
 from stream_monitor.cli.respond import respond
 from stream_monitor.cli.run import run
 from stream_monitor.cli.sample import sample
+from stream_monitor.cli.workflows import workflows
 
 app = typer.Typer(
     name="stream-monitor",
@@ -41,3 +42,4 @@ def _root(
 for command in (demo, sample, baseline, check, run, replay, investigate, respond):
     app.command()(command)
 app.add_typer(actions, name="actions")
+app.add_typer(workflows, name="workflows")

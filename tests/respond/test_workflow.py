@@ -210,10 +210,14 @@ def play(graph: list[dict[str, Any]], deaths: frozenset[int]) -> tuple[dict[str,
         return {"key": key}
 
     loop = Workflow("loop", lambda: 0)
+
+    def undo(run: Run) -> None:
+        done[f"undo {run.call.idempotency_key}"] += 1
+
     for number, spec in enumerate(graph):
-        undo = (lambda run: done.update([f"undo {run.call.idempotency_key}"])) if spec["undo"] else None
         when = (lambda run: False) if spec["skip"] else None
-        loop.step(name=f"s{number}", after=spec["after"], when=when, undo=undo)(lambda run, spec=spec: work(spec, run))
+        declare = loop.step(name=f"s{number}", after=spec["after"], when=when, undo=undo if spec["undo"] else None)
+        declare(lambda run, spec=spec: work(spec, run))  # type: ignore[misc]
     action, broker, writes = on(retries=2, backoff="1ms", breaker=None)(loop), memory_broker(), 0
     for _ in range(len(deaths) + 1):
         lab = Lab([action], broker)
