@@ -6,7 +6,7 @@ from typing import Any
 
 from stream_monitor.cli.demo_acts import ACTS, SPAN_MS, START_MS
 from stream_monitor.cli.demo_stage import Stage, demo_config
-from stream_monitor.cli.demo_traffic import Loan, Service, Traffic
+from stream_monitor.cli.demo_traffic import Live, Loan, Service, Traffic
 
 
 @cache
@@ -22,9 +22,9 @@ def played(acts: int = 2) -> Stage:
 class Called(Service):
     """A service that tells how its calls went: in the end it becomes slow, and some calls time out."""
 
-    def event(self, number: int, loan: Loan, time_ms: int, malus: float = 0.0) -> dict[str, Any]:
+    def event(self, number: int, loan: Loan, time_ms: int, malus: float = 0.0, version: str | None = None) -> dict[str, Any]:
         """With what calls tell."""
-        body = Service.event(self, number, loan, time_ms, malus)
+        body = Service.event(self, number, loan, time_ms, malus, version)
         is_slow = time_ms >= START_MS + SPAN_MS * 4 // 5
         body |= {"latency_ms": (160 if is_slow else 40) * (1 + number % 7 / 10), "resources": {"cpu_ratio": 0.3}}
         if is_slow and number % 5 == 0:
@@ -36,7 +36,7 @@ class Called(Service):
 def called(acts: int = 2) -> Stage:
     """The same with calls, and a segment by region."""
     traffic = Traffic.seeded(3, 8_000, ACTS[:acts])
-    stage = Stage(replace(traffic, service=Called(traffic.service.model)), config=demo_config(segments=["region"]))
+    stage = Stage(replace(traffic, live=Live(Called(traffic.live.service.model))), config=demo_config(segments=["region"]))
     for _ in stage.play():
         pass
     return stage

@@ -8,10 +8,10 @@ import typer
 from rich.console import Console
 
 from stream_monitor.cli.console import console, screen
-from stream_monitor.cli.demo_closing import found_table, quality_table
+from stream_monitor.cli.demo_closing import found_table, loop_table, quality_table
 from stream_monitor.cli.demo_page import address, open_pages, somebody_watches, stay
 from stream_monitor.cli.demo_stage import Stage
-from stream_monitor.cli.demo_told import lines, unnoticed
+from stream_monitor.cli.demo_told import is_open, lines, unnoticed
 from stream_monitor.cli.demo_traffic import Traffic
 from stream_monitor.cli.demo_view import View
 from stream_monitor.cli.results import Results
@@ -28,7 +28,7 @@ EVENTS_ENOUGH: Final = 20_000
 
 def demo(
     headless: Annotated[bool, typer.Option("--headless", help="Plain lines, as when the output is not a terminal; no pages.")] = False,
-    events: Annotated[int, typer.Option(min=1, max=10_000_000, help="How many events the service answers.")] = 40_000,
+    events: Annotated[int, typer.Option(min=1, max=10_000_000, help="How many events the service answers.")] = 48_000,
     seed: Annotated[int, typer.Option(help="Of all randomness: the same seed tells the same story.")] = 7,
     out: Annotated[Path | None, typer.Option(help="Write alerts.jsonl, windows.jsonl and metrics.prom here.")] = None,
     report: Annotated[Path | None, typer.Option(help="Write an HTML page here: what moved, when, how sure.")] = None,
@@ -45,7 +45,7 @@ def demo(
         if port is not None or not headless:
             server = stack.enter_context(open_pages(said, store, board, DEFAULT_PORT if port is None else port))
         said.print(f"Training a classifier with river (seed {seed}) and building its baseline …")
-        stage = Stage(Traffic.seeded(seed, events), store, board)
+        stage = Stage.mending(Traffic.seeded(seed, events), store, board)
         said.print(f"Serving {events:,} loan applications\n")
         if view_on is None or server is None:
             _tell(stage, said)
@@ -58,13 +58,15 @@ def demo(
         if report is not None:
             write_report(Story.of(stage.alerts, stage.windows), report, "What the demo's monitor saw")
             said.print(f"\nWritten: {report}; open it in a browser")
-        for table in (found_table(stage), quality_table(stage)):
+        for table in filter(None, (found_table(stage), quality_table(stage), loop_table(stage))):
             said.print()
             said.print(table)
         if view_on is not None and server is not None and somebody_watches():
             stay(said, server)
         stage.close()
     missed = [f"no {kind} alert began after {act.name}" for act, kind in unnoticed(stage)]
+    if is_open(stage):
+        missed.append("the loop did not close: no new version was good and ended an alert")
     if missed and events >= EVENTS_ENOUGH:
         raise RunError("; ".join(missed))
 

@@ -8,7 +8,7 @@ from stream_monitor.detect.finding import FindingKind
 
 START_MS: Final = int(datetime(2026, 1, 5, 8, tzinfo=UTC).timestamp() * 1000)
 MINUTE_MS: Final = 60_000
-SPAN_MS: Final = 52 * MINUTE_MS
+SPAN_MS: Final = 64 * MINUTE_MS
 """However many events there are, they come within so much event time."""
 END_MS: Final = START_MS + SPAN_MS + 2 * MINUTE_MS
 """The last window closes and more labels come; the silence is not noticed yet."""
@@ -61,10 +61,10 @@ ACTS: Final = (
     Act(
         "the rise",
         START_MS + 30 * MINUTE_MS,
-        "interest rises: the same people apply, but fewer of them can repay",
+        "interest rises: the same people apply, but fewer of them can repay; the alert has the model trained anew",
         DEARER,
         (FindingKind.MODEL_QUALITY, FindingKind.CONCEPT_DRIFT),
     ),
-    Act("the rule", START_MS + 42 * MINUTE_MS, "a new rule in the service marks women down", UNFAIR, (FindingKind.BIAS,)),
+    Act("the rule", START_MS + 54 * MINUTE_MS, "a new rule in the service marks women down", UNFAIR, (FindingKind.BIAS,)),
 )
 """In the order of their beginnings, the first at `START_MS`."""

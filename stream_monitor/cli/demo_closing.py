@@ -6,10 +6,13 @@ from rich.table import Table
 from stream_monitor.alert.alert import Alert, AlertStatus
 from stream_monitor.cli.demo_acts import MINUTE_MS, Act
 from stream_monitor.cli.demo_figures import ACCURACY, COVERAGE, ESTIMATED, IMPACT
+from stream_monitor.cli.demo_loop import loop_steps
 from stream_monitor.cli.demo_stage import Stage
-from stream_monitor.cli.demo_told import COLOURS, after, unnoticed
+from stream_monitor.cli.demo_told import COLOURS, after, hour, unnoticed
 from stream_monitor.detect.finding import FindingKind, Severity
 from stream_monitor.detect.report import utc
+from stream_monitor.respond.times import ms_of
+from stream_monitor.runtime.topics import ACTIONS
 
 
 def found_table(stage: Stage) -> Table:
@@ -36,6 +39,23 @@ def quality_table(stage: Stage) -> Table:
         estimated, accuracy, labelled, impact = ("" if value is None else f"{value:.0%}" for value in values)
         table.add_row(act.name, estimated, accuracy, labelled, impact and f"{impact} as often as men")
     table.caption = f"In the first {size_ms // MINUTE_MS} minutes of each act. Estimated: before any of their labels came."
+    return table
+
+
+def loop_table(stage: Stage) -> Table | None:
+    """What followed from the alert, until it ended; None where nobody acted on it, or not to the end."""
+    if stage.desk is None or (run := stage.desk.closed) is None:
+        return None
+    told = [alert for alert in stage.alerts if alert.alert_id == run.alert_id]
+    began_ms = stage.traffic.act_at(ms_of(told[0].started_at)).starts_ms
+    fell = told[0].annotations.summary.partition(" in the ")[0]
+    events = [("the relation changes", began_ms, ""), ("alert", ms_of(told[0].detected_at), fell), *loop_steps(stage.desk)]
+    if told[-1].status is AlertStatus.RESOLVED:
+        events.append(("alert resolved", ms_of(told[-1].detected_at), f"{told[-1].reason}: version {told[-1].version} answers no more"))
+    table = _table("What was done about it", "what", "at", "after", "about")
+    for what, at_ms, about in events:
+        table.add_row(what, hour(at_ms), f"{(at_ms - began_ms) / 1000:.0f} s", escape(about))
+    table.caption = f"A workflow of the responder; every step is on record on {stage.config.topics.own(ACTIONS)}."
     return table
 
 

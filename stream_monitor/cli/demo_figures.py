@@ -20,22 +20,27 @@ _decoder: Final = msgspec.json.Decoder(WindowScore)
 
 @dataclass(slots=True)
 class Figures:
-    """Figure -> end of a window -> what was last said of it."""
+    """Figure -> end of a window and version -> what was last said of it."""
 
-    rows: dict[str, dict[str, WindowScore]] = field(default_factory=lambda: {name: {} for name in (*KINDS, COVERAGE)})
+    rows: dict[str, dict[tuple[str, str | None], WindowScore]] = field(default_factory=lambda: {name: {} for name in (*KINDS, COVERAGE)})
 
     def add(self, content: bytes) -> None:
         """Take in a row of the windows topic, if it is about one of these figures."""
         row = _decoder.decode(content)
         if row.feature is None and row.detector in self.rows and row.score is not None:
-            self.rows[row.detector][row.window.end] = row
+            self.rows[row.detector][row.window.end, row.version] = row
 
     def newest(self, name: str) -> WindowScore | None:
         """Of the last window that was judged; None: there is none so far."""
         judged = [row for row in self.rows[name].values() if row.status == ScoreStatus.JUDGED]
         return max(judged, key=lambda row: row.window.end, default=None)
 
+    def first(self, name: str, version: str, after: str) -> WindowScore | None:
+        """Of the first window of this version that begins at this time or later and was judged."""
+        judged = [row for row in self.rows[name].values() if row.status == ScoreStatus.JUDGED and row.version == version]
+        return min((row for row in judged if row.window.start >= after), key=lambda row: row.window.end, default=None)
+
     def of(self, name: str, end: str) -> float | None:
-        """Of the window with this end, as rows tell it; None: not known."""
-        row = self.rows[name].get(end)
-        return None if row is None else row.score
+        """Of the window with this end, as rows tell it, of the version with the most events; None: not known."""
+        rows = [row for (at, _), row in self.rows[name].items() if at == end]
+        return max(rows, key=lambda row: row.window.events).score if rows else None

@@ -23,6 +23,8 @@ def lines(turn: Turn) -> Iterator[str]:
     for alert in turn.alerts:
         colour = "green" if alert.status is AlertStatus.RESOLVED else COLOURS[alert.severity]
         yield f"{alert.detected_at[11:19]}  [{colour}]{alert.status:8} {alert.severity:8}[/{colour}] {escape(alert.annotations.summary)}"
+    for sentence in turn.done:
+        yield f"{hour(turn.now_ms)}  [cyan]{'mend':17}[/cyan] {escape(sentence)}"
 
 
 def hour(time_ms: int) -> str:
@@ -35,6 +37,13 @@ def after(traffic: Traffic, alert: Alert) -> tuple[Act, float]:
     detected_ms = round(datetime.fromisoformat(alert.detected_at).timestamp() * 1000)
     act = traffic.act_at(detected_ms - 1)
     return act, (detected_ms - act.starts_ms) / 1000
+
+
+def is_open(stage: Stage) -> bool:
+    """Whether somebody acts on alerts, and none of them was followed to its end: a better model, and the alert resolved."""
+    run = None if stage.desk is None else stage.desk.closed
+    ended = {alert.alert_id for alert in stage.alerts if alert.status is AlertStatus.RESOLVED}
+    return stage.desk is not None and (run is None or run.alert_id not in ended)
 
 
 def unnoticed(stage: Stage) -> list[tuple[Act, FindingKind]]:

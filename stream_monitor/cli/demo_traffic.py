@@ -95,11 +95,12 @@ class Service:
             score = 1.0 / (1.0 + exp(malus) * (1.0 / max(score, 1e-9) - 1.0))
         return {"label": label_of(score >= 0.5), "score": round(score, 6)}
 
-    def event(self, number: int, loan: Loan, time_ms: int, malus: float = 0.0) -> dict[str, Any]:
+    def event(self, number: int, loan: Loan, time_ms: int, malus: float = 0.0, version: str | None = None) -> dict[str, Any]:
         """The capture event of one prediction."""
         return {
             "event_id": f"loan-{number}",
             "model": "loan",
+            **({} if version is None else {"version": version}),
             "time": time_ms,
             "features": loan.features,
             "prediction": self.predict(loan.features, loan.gender, malus),
@@ -107,11 +108,19 @@ class Service:
         }
 
 
+@dataclass(slots=True)
+class Live:
+    """What answers now. version: None where the service says none."""
+
+    service: Service
+    version: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Traffic:
     """A seeded run: a service, and a stream of `events` events in `acts` with their labels. training: labelled events for the baseline."""
 
-    service: Service
+    live: Live
     training: list[bytes]
     random: Random
     events: int
@@ -127,7 +136,7 @@ class Traffic:
             orjson.dumps({**service.event(number, loan, START_MS - (TRAINING_ROWS - number) * 25), "label": label_of(loan.repaid)})
             for number, loan in enumerate(held_out)
         ]
-        return cls(service, training, random, events, acts)
+        return cls(Live(service), training, random, events, acts)
 
     def time_ms(self, number: int) -> int:
         """Event time of the n-th event."""
@@ -146,7 +155,8 @@ class Traffic:
                 yield heappop(due)
             world = self.act_at(time_ms).world
             loan = apply(self.random, world)
-            yield Sent(time_ms, CAPTURES, orjson.dumps(self.service.event(number, loan, time_ms, world.malus)))
+            event = self.live.service.event(number, loan, time_ms, world.malus, self.live.version)
+            yield Sent(time_ms, CAPTURES, orjson.dumps(event))
             for label in self._labels(number, loan, time_ms):
                 heappush(due, label)
         yield from (label for label in sorted(due) if label.time_ms < END_MS)

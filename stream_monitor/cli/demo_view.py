@@ -13,9 +13,9 @@ from stream_monitor.cli.demo_acts import SPAN_MS, START_MS
 from stream_monitor.cli.demo_frame import Around, frame
 from stream_monitor.cli.demo_stage import Stage, Turn
 
-SHOW_S: Final = 60.0
+SHOW_S: Final = 70.0
 """How long the traffic lasts on the screen, at most; fewer events than by default take less, in proportion."""
-SHOW_EVENTS: Final = 40_000
+SHOW_EVENTS: Final = 48_000
 
 
 class View:

@@ -33,7 +33,7 @@ def sample(
     """Write training data and traffic that drifts, to try the other commands on."""
     try:
         out.mkdir(parents=True, exist_ok=True)
-        service, random = Traffic.seeded(seed, 1).service, Random(seed)
+        service, random = Traffic.seeded(seed, 1).live.service, Random(seed)
         rows = [_row(service, number, apply(random, AS_TRAINED)) for number in range(TRAINING_S)]
         _write_training(out / "train.parquet", rows)
         with gzip.GzipFile(out / "captures.jsonl.gz", "wb", mtime=0) as file:

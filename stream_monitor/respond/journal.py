@@ -54,7 +54,7 @@ class Journal:
     def write(self, results: Iterable[ActionResult], letters: Iterable[Record] = ()) -> None:
         """Put on record, and wait until it is; tries again while the broker is away. Errors: RunError."""
         headers = (("writer", self._writer),)
-        records = [*letters, *(Record(self._topic, each.to_json(), each.key.encode(), 0, headers) for each in results)]
+        records = [*letters, *(Record(self._topic, *each.message, 0, headers) for each in results)]
         if records:
             self._insist(lambda: self._broker.publish(records))
 

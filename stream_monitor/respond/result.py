@@ -109,6 +109,11 @@ class ActionResult(msgspec.Struct, frozen=True):
         """What the message is keyed by."""
         return f"{self.action}/{self.idempotency_key}"
 
+    @property
+    def message(self) -> tuple[bytes, bytes]:
+        """Value and key on the actions topic."""
+        return self.to_json(), self.key.encode()
+
     def to_json(self) -> bytes:
         """The message's value. Errors: TypeError where `result` is not JSON."""
         return _encoder.encode(self)

@@ -3,16 +3,20 @@
 import socket
 from datetime import datetime
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import orjson
 import pytest
 from typer.testing import CliRunner
 
+from stream_monitor.cli import demo_loop
 from stream_monitor.cli.app import app
-from stream_monitor.cli.demo_acts import ACTS
-from stream_monitor.cli.demo_traffic import LABEL_AFTER_MS
-from stream_monitor.errors import InputError
+from stream_monitor.cli.demo_acts import ACTS, DEARER
+from stream_monitor.cli.demo_stage import Stage
+from stream_monitor.cli.demo_traffic import LABEL_AFTER_MS, Loan, Service, Traffic, apply
+from stream_monitor.errors import InputError, RunError
+from stream_monitor.respond import ActionStatus
 
 
 def demo(out: Path, *more: str) -> str:
@@ -47,12 +51,12 @@ def test_every_act_is_told_and_found_out(told: tuple[str, Path]) -> None:
     start, shift, back, rise, rule = acts(said)
     assert "firing" not in start + back
     assert "income drifted" in shift
-    assert shift.index("estimated accuracy fell") < shift.index("loan: accuracy fell"), "before labels came"
+    assert shift.index("estimated accuracy fell") < shift.index("loan 1: accuracy fell"), "before labels came"
     assert "labelled events; inputs drifted as well (income, region), which alone may explain it" in shift
-    assert "loan: accuracy is back to normal" in back
+    assert "loan 1: accuracy is back to normal" in back
     assert "labelled events" in rise
     assert "no input drifted, so what they mean changed" in rise
-    assert "drifted in" not in rise
+    assert "drifted in" not in rise.partition("deploy")[0]
     assert "disparate impact is 0." in rule
     assert "\x1b" not in said, "headless: no colours"
 
@@ -83,6 +87,50 @@ def test_the_tables_say_how_soon_and_how_good(told: tuple[str, Path]) -> None:
     assert estimated["the shift"] < 85 < estimated["the rise"]
     assert abs(estimated["the shift"] - accuracy["the shift"]) < 10
     assert accuracy["the rise"] < 65 < 85 < accuracy["the return"]
+
+
+def test_the_loop_closes(told: tuple[str, Path]) -> None:
+    """Retrained where that helps, and nowhere else; every step on time and in order."""
+    start, shift, back, rise, rule = acts(told[0])
+    assert "deploy: skipped" in shift + back, "people changed, not what they mean: a new model is no better"
+    assert rise.index("accuracy fell") < rise.index("retrain:") < rise.index("deploy: version 2") < rise.index("verify: accuracy")
+    assert "loan 1: the alert on accuracy was closed" in rise.partition("retire:")[2]
+    assert "loan 2: accuracy fell" not in rise
+    assert "mend" not in start
+    assert "deploy: skipped" in rule, "the rule is not the model's"
+    rows = [row.split("│")[1:4] for row in told[0].partition("What was done about it")[2].splitlines() if row.startswith("│")]
+    assert [row[0].strip() for row in rows] == [
+        *("the relation changes", "alert", "collect", "retrain", "validate", "deploy", "verify", "retire", "alert resolved")
+    ]
+    delays = [int(row[2].strip().removesuffix(" s")) for row in rows]
+    assert delays == sorted(delays)
+    assert delays[-1] < 1_200
+
+
+def test_a_loop_that_does_not_close_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new model that is held to be no better is not deployed, and the alert on the old one goes on."""
+    monkeypatch.setattr(demo_loop, "GAIN_MIN", 1.0)
+    with pytest.raises(RunError, match="the loop did not close"):
+        CliRunner().invoke(app, ["demo", "--headless", "--events", "20000"], catch_exceptions=False)
+
+
+def test_a_version_that_is_not_good_is_rolled_back() -> None:
+    """Its labels say so: the old one answers again, and the run has failed, with what was undone on record."""
+    stage = Stage.mending(Traffic.seeded(7, 20_000))
+    assert stage.desk is not None
+    practice, spoiled = stage.desk.practice, Service.train([Loan(loan.features, loan.gender, not loan.repaid) for loan in some_loans()])
+    for turn in stage.play():
+        if any("deploy: version" in line for line in turn.done):
+            practice.live.service = spoiled
+    failed, *_ = [result for result in stage.desk.results.values() if result.status is ActionStatus.FAILED]
+    statuses = {name: step["status"] for name, step in (failed.progress or {})["steps"].items()}
+    assert statuses == {"collect": "done", "retrain": "done", "validate": "done", "deploy": "undone", "verify": "failed"}
+    assert "under" in (failed.progress or {})["steps"]["verify"]["error"]
+
+
+def some_loans() -> list[Loan]:
+    random = Random(0)
+    return [apply(random, DEARER) for _ in range(1_000)]
 
 
 def test_the_files_are_those_of_replay(told: tuple[str, Path]) -> None:
