@@ -21,11 +21,14 @@ class TimedOut(Exception):
     """The attempt took too long, or found no free slot in its time."""
 
 
-def attempt(action: Action, alert: Alert, call: Call, slots: BoundedSemaphore, timeout_ms: int) -> dict[str, Any] | Continue | None:
-    """Call the action, sync or async (then in an event loop of its own), for at most so long.
+def attempt(
+    action: Action, alert: Alert, call: Call, slots: BoundedSemaphore, timeout_ms: int | None = None
+) -> dict[str, Any] | Continue | None:
+    """Call the action, sync or async (then in an event loop of its own), for at most so long, by default its time-out.
 
     slots: how many calls of it may be under way; one that hangs keeps its slot. Errors: TimedOut; whatever the action raises.
     """
+    timeout_ms = action.options.timeout if timeout_ms is None else timeout_ms
     deadline = monotonic() + timeout_ms / 1000
     if not slots.acquire(timeout=max(0.0, deadline - monotonic())):
         raise TimedOut("earlier calls of this action have timed out and are still running")
