@@ -114,7 +114,6 @@ class NaiveOutcomes:
                     assert join is not None
                     self._tell(end, watermark_ms, join, said)
             self._finish(watermark_ms)
-        self.shifts = [shift for shift in self.shifts if shift.detected_ms > watermark_ms - 2 * self.spec.size_ms]
 
     def _finish(self, watermark_ms: int) -> None:
         final_ms = watermark_ms - self.plan.label_lateness_ms

@@ -1,6 +1,7 @@
 """What labels add to a unit: a change of the loss is told once, by whoever finds it first and whoever agrees."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -91,3 +92,28 @@ def test_a_window_of_few_events_or_chance_alone_is_no_alert() -> None:
     watched.add(minute(1, 300, 235, 21))
     found = {alert.detector for at_ms in (120_000, 900_000) for alert in alerts_of(watched, at_ms)}
     assert not found & {"label_coverage", "label_delay_p50_s"}
+
+
+def told_by(one: Labelled, at_ms: int, detector: str) -> dict[str, float | None]:
+    """Score by end of the window."""
+    said = [score for each in one.advance(at_ms, {}, Stamp(at_ms, "config"), []) for score in each.scores]
+    return {score.window.end: score.score for score in said if score.detector == detector}
+
+
+def test_a_window_that_is_told_again_still_says_what_the_loss_did_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As long as labels may come, also from a snapshot: of each detector the largest shift is kept so long, and no longer."""
+    one, end, small = labelled(), "1970-01-01T00:17:00.000Z", replace(FIRST, detected_ms=1_010_000, changed_ms=1_000_000, after=0.2)
+    one.add(minute(16, 300, 0, 0))
+    monkeypatch.setattr(one.concept, "advance", lambda _: [FIRST, small])
+    assert told_by(one, 1_020_000, "adwin") == {end: 0.3}
+    assert one.shifts == [FIRST]
+    monkeypatch.setattr(one.concept, "advance", lambda _: [])
+    assert told_by(one, 1_400_000, "adwin") == {}
+    one.add(labels := minute(16, 0, 290, 20)._replace(touched=290))
+    again = labelled()
+    for pane in (minute(16, 300, 0, 0), labels):
+        again.outcomes.restore(pane)
+    again.load(one.to_state())
+    assert told_by(one, 1_500_000, "adwin") == told_by(again, 1_500_000, "adwin") == {end: 0.3}
+    list(one.advance(1_680_000, {}, Stamp(1_680_000, "config"), []))
+    assert one.shifts == []

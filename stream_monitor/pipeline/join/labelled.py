@@ -80,6 +80,7 @@ class Labelled:
     outcomes: Outcomes
     concept: Sequential
     shifts: list[Shift] = field(default_factory=list)
+    """Of windows that may be told again, the largest by detector."""
     known_ms: int | None = None
     """When the last change of the loss was found; another detector that finds it later tells nothing new."""
     books: dict[tuple[str, Segment], AlertBook] = field(default_factory=dict)
@@ -108,8 +109,7 @@ class Labelled:
             self._hear(shift)
         for window in self.outcomes.advance(watermark_ms, rates):
             yield self._report(window, stamp, drifting, compared)
-        horizon_ms = watermark_ms - 2 * self.outcomes.spec.size_ms
-        self.shifts = [shift for shift in self.shifts if shift.detected_ms > horizon_ms]
+        self._forget()
 
     def _hear(self, shift: Shift) -> None:
         is_new = self.known_ms is None or shift.changed_ms >= self.known_ms
@@ -117,6 +117,17 @@ class Labelled:
             self.known_ms = shift.detected_ms
         if is_new or (self.known_ms is not None and shift.detected_ms < self.known_ms + self.outcomes.spec.size_ms):
             self.shifts.append(shift)
+
+    def _forget(self) -> None:
+        """Of a detector's shifts in one window only the largest is told, as long as the window may be told again."""
+        final_ms, spec = self.outcomes.final_ms, self.outcomes.spec
+        kept: dict[tuple[str, int], Shift] = {}
+        for shift in self.shifts:
+            end_ms = shift.detected_ms + (spec.size_ms - shift.detected_ms) % spec.every_ms
+            known = kept.get((shift.detector, end_ms))
+            if (final_ms is None or end_ms > final_ms) and (known is None or shift.size > known.size):
+                kept[shift.detector, end_ms] = shift
+        self.shifts = list(kept.values())
 
     def firing(self) -> tuple[Alert, ...]:
         """The last publication of every alert that fires."""
