@@ -94,7 +94,7 @@ class Baseline:
         """What to read from events."""
         columns = tuple(entry.column for entry in self.columns)
         attributed = tuple(column.name for column in columns if self.attribution and column.role is Role.FEATURE)
-        named = [each.name for each in self.segments if each.is_metadata]
+        named = [field for each in self.segments for field in each.fields]
         return Schema(columns, tuple(dict.fromkeys([*named, PRODUCER])), attributed)
 
     @cached_property

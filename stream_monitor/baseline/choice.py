@@ -1,12 +1,14 @@
 """Which parts of the traffic get a profile of their own: few enough to be kept, large enough to be judged."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from stream_monitor.baseline.column import BaselineColumn, CategoricalColumn
-from stream_monitor.baseline.segments import VALUES_MAX, Segmentation
+from stream_monitor.baseline.column import BaselineColumn, CategoricalColumn, NumericColumn
+from stream_monitor.baseline.crossing import banded
+from stream_monitor.baseline.options import BuildOptions
+from stream_monitor.baseline.segments import CROSS, CROSSED_MAX, VALUES_MAX, Segmentation
 from stream_monitor.capture.columns import INVALID
 from stream_monitor.capture.schema import Role
 from stream_monitor.capture.table import did_you_mean
@@ -45,40 +47,72 @@ class Choice:
 
 
 def choose_segments(
-    where: str, columns: Sequence[BaselineColumn], metadata: Mapping[str, FieldCounts], named: Sequence[str], cells: int
+    where: str, columns: Sequence[BaselineColumn], metadata: Mapping[str, FieldCounts], options: BuildOptions, cells: int
 ) -> Choice:
     """Those that are named, then categorical and boolean features and metadata fields of 2 to `VALUES_MAX` values, in their order.
 
-    A name that a feature and a metadata field share is the feature's. cells: counts of one profile.
-    Errors: BaselineError for a name that is neither, or a numeric feature's.
+    A name that a feature and a metadata field share is the feature's. cells: counts of one profile. Intersections have their parts and not
+    yet their values.
+    Errors: BaselineError for a name that is neither, or that of a numeric feature without bands.
     """
-    features = {entry.column.name: entry for entry in columns if entry.column.role is Role.FEATURE}
-    for name in named:
-        _check(where, name, features, metadata)
-    found = {
-        **{name: _by_feature(entry) for name, entry in features.items() if isinstance(entry, CategoricalColumn)},
-        **{name: _by_field(name, counts) for name, counts in metadata.items() if name not in features},
-    }
-    suitable = [name for name, entry in features.items() if isinstance(entry, CategoricalColumn) and 2 <= entry.distinct <= VALUES_MAX]
-    suitable += [name for name, counts in metadata.items() if name not in features and _is_suitable(counts)]
-    wanted = list(dict.fromkeys([*named, *suitable]))
-    kept = wanted[: max(SEGMENTATIONS_MAX, len(dict.fromkeys(named)))]
-    room = CELLS_MAX // cells
-    fitting: list[Segmentation] = []
-    for name in kept:
-        if sum(len(each.values) + 1 for each in [*fitting, found[name]]) <= room:
-            fitting.append(found[name])
-    left = [name for name in wanted if found[name] not in fitting]
+    cuts = _Cuts(where, {entry.column.name: entry for entry in columns if entry.column.role is Role.FEATURE}, metadata, options.bands)
+    named = dict.fromkeys(options.segments)
+    wanted = [*map(cuts.by, named), *(cuts.by(name) for name in cuts.suitable() if name not in named)]
+    room, fitting, left = CELLS_MAX // cells, list[Segmentation](), list[str]()
+    for place, each in enumerate(wanted):
+        size = 1 + (min(each.cells, VALUES_MAX) if each.parts else len(each.values))
+        if place < max(SEGMENTATIONS_MAX, len(named)) and size <= room:
+            fitting.append(each)
+            room -= size
+        else:
+            left.append(each.name)
     return Choice(tuple(fitting), _notes(left))
 
 
-def _check(where: str, name: str, features: Mapping[str, BaselineColumn], metadata: Mapping[str, FieldCounts]) -> None:
-    if name not in features and name not in metadata:
-        known = [*(name for name, entry in features.items() if isinstance(entry, CategoricalColumn)), *metadata]
-        hint = did_you_mean(name, known)
-        raise BaselineError(f"{where}: has no feature or metadata field `{name}` (--segment, or `segments`, `facets` in the config){hint}")
-    if not isinstance(features.get(name), CategoricalColumn | None):
-        raise BaselineError(f"{where}: `{name}` (--segment) is numeric, and segments are by category; --categorical {name} makes it one")
+@dataclass(frozen=True, slots=True)
+class _Cuts:
+    """What segments can be by."""
+
+    where: str
+    features: Mapping[str, BaselineColumn]
+    metadata: Mapping[str, FieldCounts]
+    bands: Mapping[str, int | Sequence[float]]
+
+    def suitable(self) -> Iterator[str]:
+        """Names of those that have segments without being asked for."""
+        for name, entry in self.features.items():
+            if isinstance(entry, CategoricalColumn) and 2 <= entry.distinct <= VALUES_MAX:
+                yield name
+        yield from (name for name, counts in self.metadata.items() if name not in self.features and _is_suitable(counts))
+
+    def by(self, name: str) -> Segmentation:
+        """Without profiles. Errors: BaselineError."""
+        entry = self.features.get(name)
+        if entry is None and name not in self.metadata:
+            return self._crossed(name, name.split(CROSS))
+        if isinstance(entry, NumericColumn):
+            return self._banded(name, entry)
+        return _by_feature(entry) if entry is not None else _by_field(name, self.metadata[name])
+
+    def _crossed(self, name: str, parts: Sequence[str]) -> Segmentation:
+        if len(parts) == 1:
+            known = [*(name for name, entry in self.features.items() if isinstance(entry, CategoricalColumn)), *self.metadata]
+            asked = f"has no feature or metadata field `{name}` (--segment, or `segments`, `facets` in the config)"
+            raise BaselineError(f"{self.where}: {asked}{did_you_mean(name, known)}")
+        if len(parts) > CROSSED_MAX or len(set(parts)) < len(parts):
+            raise BaselineError(f"{self.where}: `{name}` must be an intersection of at most {CROSSED_MAX} that differ")
+        return Segmentation(name, False, (), (), parts=tuple(map(self.by, parts)))
+
+    def _banded(self, name: str, entry: NumericColumn) -> Segmentation:
+        if name not in self.bands:
+            raise BaselineError(
+                f"{self.where}: `{name}` (--segment) is numeric, and segments are by category; --categorical {name} makes it one, "
+                f"and in the config `facets: {{{name}: {{bins: [10, 20]}}}}` says its bands, `bins: 4` how many"
+            )
+        found = banded(entry, self.bands[name])
+        if not found.values:
+            raise BaselineError(f"{self.where}: `{name}` has too few different values for bands (`facets.{name}.bins`)")
+        return found
 
 
 def _is_suitable(counts: FieldCounts) -> bool:

@@ -1,9 +1,11 @@
 """What a person may say about training data."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from stream_monitor.baseline.binning import BINS_DEFAULT, BINS_MAX
+from stream_monitor.baseline.segments import CROSS
 from stream_monitor.capture.schema import PREDICTION, Kind
 from stream_monitor.errors import InputError
 
@@ -28,7 +30,8 @@ class BuildOptions:
     (None: all); drop: never these; categorical, numeric: overrule inference; model: only this model's events; task: says what the
     prediction is; positive_class: what the score is the probability of, and its entry of `scores`.
     window_ms, rows_min: how the data is cut to find natural ranges (see `runs`); segments: features or metadata fields that must have
-    segments, whatever the number of their values.
+    segments, whatever the number of their values, and intersections of these (`gender*region`); bands: numeric features of them -> the
+    edges of their bands, or how many there are.
     Errors: InputError where two of them contradict each other.
     """
 
@@ -48,6 +51,7 @@ class BuildOptions:
     window_ms: int = WINDOW_MS_DEFAULT
     rows_min: int = ROWS_MIN_DEFAULT
     segments: tuple[str, ...] = ()
+    bands: Mapping[str, int | Sequence[float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not 2 <= self.bins <= BINS_MAX:
@@ -76,9 +80,14 @@ class BuildOptions:
         """Whether a feature is part of the baseline: one to be judged, or to make segments by."""
         if feature in (self.time, self.target, self.prediction, self.score):
             return False
-        if feature in self.segments:
+        if feature in self.cut_by:
             return True
         return feature not in self.drop and (self.include is None or feature in self.include)
+
+    @property
+    def cut_by(self) -> frozenset[str]:
+        """All that segments are by, alone or as part of an intersection."""
+        return frozenset((*self.segments, *(part for name in self.segments for part in name.split(CROSS))))
 
     def named(self) -> dict[str, str]:
         """Every column that the options name, and the flag that does."""

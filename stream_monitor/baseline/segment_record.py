@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
@@ -9,9 +10,9 @@ from msgspec import Meta
 
 from stream_monitor.baseline.attribution_record import PartRecord, attributions_of, part_tree
 from stream_monitor.baseline.baseline import Baseline
-from stream_monitor.baseline.column import CategoricalColumn
+from stream_monitor.baseline.column import CategoricalColumn, NumericColumn
 from stream_monitor.baseline.column_record import Count, Record, require
-from stream_monitor.baseline.segments import VALUES_MAX, Segmentation
+from stream_monitor.baseline.segments import CROSS, CROSSED_MAX, VALUES_MAX, Segmentation, band_names
 from stream_monitor.capture.columns import INVALID
 from stream_monitor.capture.schema import Role
 from stream_monitor.errors import BaselineError
@@ -33,12 +34,19 @@ class ProfileRecord(NamedTuple):
     joint: tuple[Count, ...] = ()
 
 
-class SegmentationRecord(Record, frozen=True):
-    """As `Segmentation`. attributions: of each profile; none where the baseline has none."""
+class CutRecord(Record, frozen=True):
+    """As `Segmentation` without profiles."""
 
     name: str
     metadata: bool
     values: Annotated[list[str], Meta(max_length=VALUES_MAX)]
+    edges: tuple[float, ...] = ()
+
+
+class SegmentationRecord(CutRecord, frozen=True, kw_only=True):
+    """As `Segmentation`. attributions: of each profile; none where the baseline has none. parts: none but for an intersection."""
+
+    parts: Annotated[tuple[CutRecord, ...], Meta(max_length=CROSSED_MAX)] = ()
     profiles: list[ProfileRecord]
     attributions: tuple[PartRecord, ...] = ()
 
@@ -47,12 +55,14 @@ def segmentation_tree(segmentation: Segmentation, baseline: Baseline) -> dict[st
     """As plain values."""
     columns = [entry.column for entry in baseline.columns]
     attributed = [part_tree(each.attributions, columns) for each in segmentation.profiles]
-    return {
-        "name": segmentation.name,
-        "metadata": segmentation.is_metadata,
-        "values": list(segmentation.values),
-        "profiles": [_profile_tree(each) for each in segmentation.profiles],
-    } | ({"attributions": attributed} if baseline.attribution else {})
+    parts = {"parts": [_cut_tree(part) for part in segmentation.parts]} if segmentation.parts else {}
+    profiles = {"profiles": [_profile_tree(each) for each in segmentation.profiles]}
+    return _cut_tree(segmentation) | parts | profiles | ({"attributions": attributed} if baseline.attribution else {})
+
+
+def _cut_tree(cut: Segmentation) -> dict[str, Any]:
+    edges = {"edges": list(cut.edges)} if cut.edges else {}
+    return {"name": cut.name, "metadata": cut.is_metadata, "values": list(cut.values)} | edges
 
 
 def _profile_tree(profile: Profile) -> list[Any]:
@@ -69,19 +79,15 @@ def segmentations(records: Sequence[SegmentationRecord], baseline: Baseline, whe
 
 
 def _segmentation(record: SegmentationRecord, baseline: Baseline, where: str) -> Segmentation:
-    by_name = {entry.column.name: entry for entry in baseline.columns if entry.column.role is Role.FEATURE}
-    entry = by_name.get(record.name)
-    fits = entry is None if record.metadata else isinstance(entry, CategoricalColumn)
-    require(fits, f"{where}.name", "must be a categorical or boolean feature" + (", or no feature" if record.metadata else ""))
-    values = tuple(record.values)
-    require(len({*values, INVALID}) == len(values) + 1, f"{where}.values", "must differ from each other")
-    require(len(record.profiles) == len(values) + 1, f"{where}.profiles", "must be one more than the values")
+    parts = tuple(_cut(part, baseline, f"{where}.parts[{i}]") for i, part in enumerate(record.parts))
+    cut = _crossed(record, parts, where) if parts else _cut(record, baseline, where)
+    require(len(record.profiles) == len(cut.values) + 1, f"{where}.profiles", "must be one more than the values")
     profiles = [_profile(each, baseline, f"{where}.profiles[{i}]") for i, each in enumerate(record.profiles)]
     if baseline.attribution:
         require(len(record.attributions) == len(profiles), f"{where}.attributions", "must be as many as the profiles")
         columns, place = [entry.column for entry in baseline.columns], f"{where}.attributions"
-        parts = [attributions_of(each, columns, f"{place}[{i}]") for i, each in enumerate(record.attributions)]
-        profiles = [replace(profile, attributions=part) for profile, part in zip(profiles, parts, strict=True)]
+        attributed = [attributions_of(each, columns, f"{place}[{i}]") for i, each in enumerate(record.attributions)]
+        profiles = [replace(profile, attributions=part) for profile, part in zip(profiles, attributed, strict=True)]
     whole = Profile.empty(baseline.layout)
     for profile in profiles:
         whole = whole.merge(profile)
@@ -90,7 +96,36 @@ def _segmentation(record: SegmentationRecord, baseline: Baseline, where: str) ->
         f"{where}.profiles",
         "must add up to the columns' counts" + (", with attributions to their sums" if baseline.attribution else ""),
     )
-    return Segmentation(record.name, record.metadata, values, tuple(profiles))
+    return replace(cut, profiles=tuple(profiles))
+
+
+def _cut(record: CutRecord, baseline: Baseline, where: str) -> Segmentation:
+    """One that is no intersection, without profiles."""
+    by_name = {entry.column.name: entry for entry in baseline.columns if entry.column.role is Role.FEATURE}
+    entry = by_name.get(record.name)
+    if record.edges:
+        rise = all(low < high for low, high in pairwise(record.edges))
+        require(
+            rise and not record.metadata and isinstance(entry, NumericColumn), f"{where}.edges", "must be of a numeric feature, and rise"
+        )
+        require(tuple(record.values) == band_names(record.edges), f"{where}.values", "must be the bands between the edges")
+    else:
+        fits = entry is None if record.metadata else isinstance(entry, CategoricalColumn)
+        require(fits, f"{where}.name", "must be a categorical or boolean feature" + (", or no feature" if record.metadata else ""))
+    return Segmentation(record.name, record.metadata, _values(record, where), (), record.edges)
+
+
+def _crossed(record: CutRecord, parts: tuple[Segmentation, ...], where: str) -> Segmentation:
+    named = record.name == CROSS.join(part.name for part in parts) and not record.metadata and not record.edges
+    require(named and len(parts) > 1, f"{where}.name", f"must be those of at least two parts with {CROSS} between")
+    crossed = Segmentation(record.name, False, _values(record, where), (), parts=parts)
+    require({*crossed.values} <= {*crossed.texts}, f"{where}.values", "must be of values of the parts")
+    return crossed
+
+
+def _values(record: CutRecord, where: str) -> tuple[str, ...]:
+    require(len({*record.values, INVALID}) == len(record.values) + 1, f"{where}.values", "must differ from each other")
+    return tuple(record.values)
 
 
 def _profile(record: ProfileRecord, baseline: Baseline, where: str) -> Profile:

@@ -14,17 +14,17 @@ from stream_monitor.baseline.baseline import Baseline, TimeSpan
 from stream_monitor.baseline.choice import FieldCounts, choose_segments
 from stream_monitor.baseline.collect import CategoryCollector, NumberCollector, collector
 from stream_monitor.baseline.column import BaselineColumn
+from stream_monitor.baseline.crossing import with_values
 from stream_monitor.baseline.joint import Joint, candidates, edges_of, factor_of, scores
 from stream_monitor.baseline.options import BuildOptions
 from stream_monitor.baseline.parts import Parts
 from stream_monitor.baseline.runs import RunPlan, TrainingRuns, fold, plan_by_rows, plan_by_time
-from stream_monitor.baseline.segments import VALUES_MAX, Segmentation
+from stream_monitor.baseline.segments import VALUES_MAX, Segmentation, places_in
 from stream_monitor.baseline.source import Source, Survey
 from stream_monitor.baseline.targets import TargetCounts
 from stream_monitor.baseline.task import plan_truth
 from stream_monitor.baseline.truth import Truth
 from stream_monitor.baseline.truth_plan import TruthPlan
-from stream_monitor.capture.columns import Columns
 from stream_monitor.capture.schema import PREDICTION, Role
 from stream_monitor.capture.times import UNREAD
 from stream_monitor.errors import BaselineError
@@ -63,7 +63,7 @@ class Training:
         """The first two passes. Errors: InputError, BaselineError, each naming the file."""
         survey = source.survey()
         collectors = [collector(column, options) for column in survey.schema.columns]
-        metadata = {name: FieldCounts(None if name in options.segments else VALUES_MAX) for name in survey.metadata}
+        metadata = {name: FieldCounts(None if name in options.cut_by else VALUES_MAX) for name in survey.metadata}
         targets, scales = TargetCounts.of(survey.schema), ScaleCollector()
         rows, times = 0, [np.empty(0, dtype=np.int64)]
         for columns in source.chunks(survey):
@@ -88,11 +88,12 @@ class Training:
             time=None if survey.time is None else _span(survey.time, known),
             left_out=survey.left_out,
         )
-        choice = choose_segments(str(paths[0]), baseline.columns, metadata, options.segments, baseline.layout.total)
-        truth = plan_truth(targets, *_predictions(collectors, baseline.columns), choice.segmentations, options)
+        choice = choose_segments(str(paths[0]), baseline.columns, metadata, options, baseline.layout.total)
+        segmentations = with_values(choice.segmentations, lambda: source.chunks(survey))
+        truth = plan_truth(targets, *_predictions(collectors, baseline.columns), segmentations, options)
         baseline = replace(baseline, joint=_joint(source, survey, baseline))
         notes = (*survey.notes, *(note for _, notes in finished for note in notes), *choice.notes, *truth.notes)
-        return cls(source, survey, options, baseline, choice.segmentations, truth.plan, known, notes, scales.scale())
+        return cls(source, survey, options, baseline, segmentations, truth.plan, known, notes, scales.scale())
 
     def plan_runs(self) -> RunPlan:
         """By the rows' times, where any could be read."""
@@ -117,7 +118,7 @@ class Training:
             if self.truth:
                 self.truth.add(columns, truth)
             coded = base.encode(columns)
-            places = [segmentation.index(self._values(segmentation, columns)) for segmentation in self.segmentations]
+            places = [places_in(segmentation, columns) for segmentation in self.segmentations]
             strange = Strange(base, coded, is_training=True)
             for place, parts in zip(places, segments, strict=True):
                 parts.add(base, coded, strange, place)
@@ -132,14 +133,6 @@ class Training:
             first_row += len(columns)
         told = self.truth.truth(truth) if self.truth else None
         return Counted(segments, runs, windows if len(windows) else runs, steps, told, attributions)
-
-    def _values(self, segmentation: Segmentation, columns: Columns) -> Sequence[str | None]:
-        if segmentation.is_metadata:
-            return columns.metadata[segmentation.name]
-        place = [column.name for column in self.survey.schema.columns].index(segmentation.name)
-        values = columns.values[place]
-        assert isinstance(values, list), "segments are by category"
-        return values
 
     def complete(self, counted: Counted) -> Baseline:
         """The baseline with its segments and truth, unsigned."""

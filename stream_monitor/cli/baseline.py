@@ -57,6 +57,7 @@ def baseline(
         window_ms=_window_ms(window, section),
         rows_min=section.window.events_min if section else ROWS_MIN_DEFAULT,
         segments=tuple(dict.fromkeys((*_names(segment), *((*section.segments, *section.facets) if section else ())))),
+        bands=section.bands() if section else {},
     )
     for path in filter(None, (out, constraints)):  # now rather than after reading all the data
         if not path.parent.is_dir():

@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from typing import Final
 
 from stream_monitor.baseline.joint import candidates
+from stream_monitor.baseline.segments import Segmentation
 from stream_monitor.baseline.truth import Truth
 from stream_monitor.cli.constraints import RUNS_MIN
 from stream_monitor.cli.load import Loaded
 from stream_monitor.config import Model
+from stream_monitor.config.tree import Facet
 from stream_monitor.detect.attributions import NDCG
 from stream_monitor.detect.registry import Thresholds
 from stream_monitor.pipeline.constraints import raised_thresholds
@@ -94,6 +96,18 @@ def _of_segments(stream: StreamPlan, model: Model, path: str) -> Iterator[str]:
                 f"{key}: {path} holds no segments by {_some(lacking)}, so they are not judged; "
                 f"build it again with `stream-monitor baseline … --segment {','.join(lacking)}`"
             )
+    for each in stream.baseline.segments:
+        if each.name in model.facets:
+            yield from _of_facet(each, model.facets[each.name], path)
+
+
+def _of_facet(held: Segmentation, facet: Facet, path: str) -> Iterator[str]:
+    """Where the baseline's groups are others than the config means."""
+    groups = [held.label(place) for place in range(len(held.values) + 1)]
+    if facet.privileged is not None and facet.privileged not in groups:
+        yield f"facets.{held.name}: privileged is {facet.privileged!r}, but {path} knows {_some(groups)}: no group is compared"
+    if isinstance(facet.bins, tuple) and facet.bins != held.edges:
+        yield f"facets.{held.name}: has other bins than {path}, which knows {_some(groups)}; build it again with this config"
 
 
 def _of_truth(truth: Truth | None, model: Model, path: str) -> Iterator[str]:

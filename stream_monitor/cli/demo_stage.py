@@ -192,7 +192,11 @@ def _baseline(model: Model, training: Sequence[bytes]) -> bytes:
     from stream_monitor.pipeline.learn import learn
 
     options = BuildOptions(
-        task=model.task, positive_class=model.positive_class, window_ms=model.window.size, segments=(*model.segments, *model.facets)
+        task=model.task,
+        positive_class=model.positive_class,
+        window_ms=model.window.size,
+        segments=(*model.segments, *model.facets),
+        bands=model.bands(),
     )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "training.jsonl"

@@ -1,10 +1,11 @@
 """Every setting, its default with unit and reason: one frozen tree."""
 
 from collections.abc import Mapping
-from typing import Literal
+from itertools import pairwise
+from typing import Final, Literal
 
 import orjson
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from stream_monitor.config.actions import ReadyAction, Respond
 from stream_monitor.config.duration import format_duration
@@ -95,11 +96,27 @@ class Version(Section):
     """Path of its baseline file, relative to the config file; default: the model's."""
 
 
+BANDS_MAX: Final = 20
+"""Bands of a numeric facet: as many as a segmentation has values."""
+
+
 class Facet(Section):
     """A protected attribute."""
 
     privileged: str | None = None
-    """The group that the others are compared with."""
+    """The group that the others are compared with: a value, a band (`[25, 60)`), or values with `*` between."""
+    bins: tuple[Limit, ...] | int | None = None
+    """Of a numeric feature: the edges of its bands (`[25, 60]`: under 25, 25 to under 60, from 60 on), or into how many of about as many
+    training rows each (when a baseline is built)."""
+
+    @field_validator("bins")
+    @classmethod
+    def _rise(cls, bins: tuple[float, ...] | int | None) -> tuple[float, ...] | int | None:
+        if isinstance(bins, int) and not 2 <= bins <= BANDS_MAX:
+            raise ValueError(f"{bins} bands: must be from 2 to {BANDS_MAX}")
+        if isinstance(bins, tuple) and not (0 < len(bins) < BANDS_MAX and all(low < high for low, high in pairwise(bins))):
+            raise ValueError(f"must be from 1 to {BANDS_MAX - 1} edges that rise")
+        return bins
 
 
 class Override(Section):
@@ -130,7 +147,13 @@ class Model(Section):
     segments: tuple[str, ...] = ()
     """Features or metadata whose values are judged beside the whole; the baseline must hold them (`baseline --segment NAME`)."""
     facets: dict[str, Facet] = {}
-    """Protected attribute -> its privileged group; binary models are judged for bias. The baseline must hold it (`baseline --segment`)."""
+    """Protected attribute -> its privileged group; binary models are judged for bias. Several with `*` between are their intersection
+    (`"gender*region": {}`). The baseline must hold it: it does when built with this config."""
+
+    def bands(self) -> dict[str, int | tuple[float, ...]]:
+        """Numeric facet -> edges of its bands, or how many there are."""
+        return {name: facet.bins for name, facet in self.facets.items() if facet.bins is not None}
+
     window: Window = Window()
     thresholds: dict[str, Limit] = {}
     """Detector -> threshold; for ratios the increase over the baseline's, for operations a limit (`latency_p95_ms: 200`)."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_monitor.baseline.encode import Coded, slice_sums, summarise_groups
-from stream_monitor.baseline.segments import Segmentation
+from stream_monitor.baseline.segments import Segmentation, places_in
 from stream_monitor.baseline.strange import Strange
 from stream_monitor.capture import cloudevents
 from stream_monitor.capture.columns import Columns, Raw
@@ -76,14 +76,7 @@ class _Batch:
         """Which segment each row is in, int32[n], and the segments."""
         if segmentation is None:
             return np.zeros(len(self.columns), dtype=np.int32), [()]
-        values = self.columns.metadata[segmentation.name] if segmentation.is_metadata else self._values(segmentation.name)
-        return segmentation.index(values), segmentation.keys
-
-    def _values(self, feature: str) -> Sequence[str | None]:
-        names = [column.name for column in self.stream.baseline.schema.columns]
-        values = self.columns.values[names.index(feature)]
-        assert isinstance(values, list), "segments are by category"
-        return values
+        return places_in(segmentation, self.columns), segmentation.keys
 
     @cached_property
     def _coded(self) -> Coded:

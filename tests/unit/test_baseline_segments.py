@@ -113,7 +113,7 @@ def test_metadata_fields_are_segments_but_no_features(tmp_path: Path, suffix: st
     baseline = build([path], BuildOptions(segments=("user", "region"))).baseline
     assert {"amount", "region"} == {column.name for column in baseline.schema.features}
     assert {name: len(each) for name, each in values(baseline).items()} == {"user": 20, "region": 1}
-    assert baseline.schema.metadata == ("user",)
+    assert baseline.schema.metadata == ("user", "producer")
     assert baseline.segments[0].is_metadata
     assert [profile.events for profile in baseline.segments[0].profiles] == [1] * 20 + [N - 20]
     tier = build([path], BuildOptions(segments=("tier",))).baseline.segments[0]
