@@ -102,12 +102,14 @@ class _Batch:
     @cached_property
     def _senders(self) -> Senders:
         """Who sent each event, by `metadata.producer` or else by the header `ce_source`, and how long it took."""
-        stamps = [message.timestamp() for message in self._taken]
-        sent_ms = np.array([stamp_ms if kind else np.nan for kind, stamp_ms in stamps], dtype=np.float64)
-        named = self.columns.metadata.get(PRODUCER) or (None,) * len(stamps)
-        pairs = zip(named, self._taken, strict=True)
-        producers = [cloudevents.attribute(message, cloudevents.SOURCE) if name is None else name for name, message in pairs]
-        return Senders(producers, sent_ms - self.columns.time_ms)
+        taken, named = self._taken, self.columns.metadata.get(PRODUCER)
+        stamps = [stamp_ms if kind else np.nan for kind, stamp_ms in [message.timestamp() for message in taken]]
+        delay_ms = np.array(stamps, dtype=np.float64) - self.columns.time_ms
+        headers = [message.headers() for message in taken]
+        if named is None and not any(headers):
+            return Senders(None, delay_ms)
+        pairs = zip(named or (None,) * len(taken), taken, strict=True)
+        return Senders([name or cloudevents.attribute(message, cloudevents.SOURCE) for name, message in pairs], delay_ms)
 
     @cached_property
     def _priorities(self) -> NDArray[np.uint64]:

@@ -63,10 +63,13 @@ class Transit:
 class Senders:
     """The producers and the delays of a batch, each in its bin: looked up once, then counted by any group of events."""
 
-    def __init__(self, producers: Sequence[str | None], delay_ms: NDArray[np.float64]) -> None:
-        """producers: n names, None: not told; delay_ms: float64[n], a message's time less its event's, NaN where it has none."""
+    def __init__(self, producers: Sequence[str | None] | None, delay_ms: NDArray[np.float64]) -> None:
+        """producers: n names, None: not told (by anyone); delay_ms: float64[n], a message's time less its event's, NaN: it has none."""
         late, early = (np.clip(side, 0, LEAP_MAX_MS) for side in (delay_ms, -delay_ms))
         self._bins = [bins_of(late), bins_of(early)]
+        self._names: list[str] = []
+        if producers is None:
+            return
         timed = ~np.isnan(delay_ms)
         self._sums = np.stack([np.ones(len(timed)), timed, np.nan_to_num(late), np.nan_to_num(early)]).astype(np.int64)
         names = [(name or "")[:PRODUCER_CHARS_MAX] for name in producers]
@@ -77,6 +80,8 @@ class Senders:
     def of(self, members: NDArray[np.int64]) -> Transit:
         """Of the events in these rows."""
         late, early = (LogHistogram.of(bins[members]) for bins in self._bins)
+        if not self._names:
+            return Transit(late, early)
         named = members[self._of[members] >= 0]
         held, place = np.unique(self._of[named], return_inverse=True)
         sums = np.zeros((len(held), len(self._sums)), dtype=np.int64)
