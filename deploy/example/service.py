@@ -4,8 +4,10 @@
 """
 
 import os
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -16,11 +18,31 @@ from starlette.routing import Route
 from stream_monitor import CaptureClient, CaptureMiddleware
 from stream_monitor.cli.demo_traffic import Traffic
 from stream_monitor.client import draft_of
+from stream_monitor.client.event import Resources
 
 FEATURES = ("income", "amount", "age", "region", "employed")
 
-client = CaptureClient(os.environ.get("KAFKA", "localhost:9092"), "loan", topic=os.environ.get("CAPTURES", "captures"))
-model = Traffic.seeded(seed=7, events=1).service
+client = CaptureClient(
+    os.environ.get("KAFKA", "localhost:9092"), "loan", topic=os.environ.get("CAPTURES", "captures"), producer="loan-service"
+)
+model = Traffic.seeded(seed=7, events=1).live.service
+
+
+class Usage:
+    """What this process uses: of one core since it was asked last, and of memory now."""
+
+    def __init__(self) -> None:
+        self._at_s, self._used_s = time.monotonic(), time.process_time()
+
+    def read(self) -> Resources:
+        """One measurement."""
+        (at_s, used_s), since = (time.monotonic(), time.process_time()), (self._at_s, self._used_s)
+        self._at_s, self._used_s = at_s, used_s
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return {"cpu_ratio": min(1.0, (used_s - since[1]) / max(at_s - since[0], 1e-6)), "memory_bytes": pages * os.sysconf("SC_PAGE_SIZE")}
+
+
+usage = Usage()
 
 
 async def predict(request: Request) -> Response:
@@ -32,6 +54,7 @@ async def predict(request: Request) -> Response:
     gender = application.pop("gender")  # the model does not see it, the monitor does: how else would bias be found?
     draft.features, draft.metadata = application, {"gender": gender}
     draft.prediction = model.predict(application, gender)
+    draft.resources = usage.read()
     return JSONResponse({"id": draft.event_id, **draft.prediction})
 
 

@@ -18,7 +18,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 from stream_monitor.client.client import CaptureClient
-from stream_monitor.client.event import Prediction, Value
+from stream_monitor.client.event import Prediction, Resources, Value
 
 Scope = MutableMapping[str, Any]
 Event = MutableMapping[str, Any]
@@ -39,6 +39,7 @@ class Draft:
     version: str | None = None
     metadata: Mapping[str, str] | None = None
     attributions: Mapping[str, float] | None = None
+    resources: Resources | None = None
     skip: bool = False
 
 
@@ -94,6 +95,7 @@ class CaptureMiddleware:
             latency_ms=round((time.perf_counter() - began) * 1_000, 3),
             status="ok" if error is None else "error",
             error=error,
+            resources=draft.resources,
             attributions=draft.attributions,
             metadata=draft.metadata,
         )

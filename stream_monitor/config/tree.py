@@ -186,8 +186,9 @@ class Metrics(Section):
     port: int = Field(default=9108, ge=0, le=65535)
     """0: any free port."""
     token: str | None = None
-    """Whoever wants the pages or the API must bear it (`Authorization: Bearer …`); beyond loopback there are none without. Give it as
-    `${ENV_VAR}`. Metrics and health need none."""
+    """Whoever wants the pages or the API must bear it (`Authorization: Bearer …`, or as the password of any user); beyond loopback there
+    are none without. Give it as `${ENV_VAR}`. Metrics and health need none.
+    """
 
 
 class Engine(Section):

@@ -51,7 +51,8 @@ def test_what_applicants_get_is_what_the_monitor_reads(kafka_bootstrap: str, tmp
         service.terminate()  # what is queued is sent before it ends
         service.wait(30)
     messages = list(broker.read(TopicPartition(captures, 0)))
-    told = {body["event_id"]: body["prediction"] for body in (orjson.loads(message.value() or b"") for message in messages)}
+    captured = [orjson.loads(message.value() or b"") for message in messages]
+    told = {body["event_id"]: body["prediction"] for body in captured}
     assert told == {each["id"]: {"label": each["label"], "score": each["score"]} for each in given}
     labels = [orjson.loads(message.value() or b"") for message in broker.read(TopicPartition("labels", 0))]
     assert told.keys() <= {body["event_id"] for body in labels}
@@ -59,6 +60,8 @@ def test_what_applicants_get_is_what_the_monitor_reads(kafka_bootstrap: str, tmp
     content = (ROOT / "deploy/docker/loan.baseline.json").read_bytes()
     baseline = load_baseline(content, "loan")
     config = parse_config({"instance": "test", "models": {"loan": {"baseline": "loan"}}}, "test")
+    assert all(body["latency_ms"] > 0 and 0 <= body["resources"]["cpu_ratio"] <= 1 < body["resources"]["memory_bytes"] for body in captured)
+    assert {dict(message.headers() or ())["ce_source"] for message in messages} == {b"loan-service"}
     columns, rejects = compile_plan(config, config.shared({"loan": baseline.id}), {"loan": baseline}).decoder().decode(messages, None)
     assert (sum(map(len, columns)), len(rejects)) == (COUNT, 0)
     assert {name for part in columns for name, flags in part.extra.items() if flags.any()} == set(), (

@@ -2,6 +2,7 @@
 
 import json
 import re
+from base64 import b64encode
 from collections.abc import Iterator
 from html import unescape
 from http import HTTPStatus
@@ -148,6 +149,17 @@ def test_others_need_the_token(host: str) -> None:
     assert get("/", Site(played().board, "127.0.0.1", "secret"))[0] == HTTPStatus.UNAUTHORIZED, "a token that is set is asked for"
 
 
+@pytest.mark.parametrize("scheme", ["Basic", "basic"])
+def test_a_browser_asks_for_the_token_as_a_password(scheme: str) -> None:
+    closed = Site(played().board, "0.0.0.0", "sécret:x")
+    asked = closed.answer("/", None)
+    assert asked is not None
+    assert asked.headers["WWW-Authenticate"].startswith("Basic ")
+    given = [f"{scheme} {b64encode(pair.encode()).decode()}" for pair in ("any:sécret:x", ":sécret:x", "any:secret", "sécret:x", "")]
+    answers = [closed.answer("/", each) for each in (*given, f"{scheme} /w==", f"{scheme} ~", scheme)]
+    assert [answer and answer.status for answer in answers] == [200, 200, 401, 401, 401, 401, 401, 401]
+
+
 @pytest.mark.parametrize("named", ["localhost", "LOCALHOST:9108", "127.0.0.1", "127.0.0.1:9108", "[::1]", "[::1]:9108"])
 def test_on_loopback_one_looks_by_an_address_of_the_machine(named: str) -> None:
     with MetricsServer(played().store.registry(), port=0, site=Site(played().board)) as server:
@@ -166,7 +178,7 @@ def test_a_page_from_elsewhere_that_bound_its_name_to_this_machine_reads_nothing
 
 
 def test_with_a_token_any_name_will_do() -> None:
-    """It is no cookie that a browser would send by itself; a proxy before it may pass its own name on."""
+    """A browser gives it to the name alone for which it was typed; a proxy before it may pass its own name on."""
     answer = Site(played().board, "127.0.0.1", "secret").answer("/", "Bearer secret", "monitor.example")
     assert answer is not None
     assert answer.status == HTTPStatus.OK

@@ -11,6 +11,7 @@ import yaml
 from jsonschema import Draft202012Validator
 from prometheus_client.parser import text_string_to_metric_families as parse
 
+from stream_monitor.cli.check import check
 from stream_monitor.config import Config, load_config
 from stream_monitor.export.catalog import PREFIX
 from stream_monitor.export.metrics import MetricStore
@@ -24,7 +25,9 @@ LOCKS = ("requirements.lock", "requirements-runtime.lock", "requirements-example
 
 
 @pytest.fixture
-def config() -> Config:
+def config(monkeypatch: pytest.MonkeyPatch) -> Config:
+    given = COMPOSE["services"]["monitor"]["environment"]["STREAM_MONITOR_TOKEN"]
+    monkeypatch.setenv("STREAM_MONITOR_TOKEN", re.fullmatch(r"\$\{STREAM_MONITOR_TOKEN:-(\w+)\}", given)[1])  # type: ignore[index]
     return load_config(ROOT / "deploy/docker/monitor.yaml")
 
 
@@ -82,6 +85,8 @@ def test_the_monitor_finds_kafka_and_is_found(config: Config) -> None:
     assert f"://{config.kafka.bootstrap_servers}" in advertised
     assert COMPOSE["services"]["monitor"]["ports"] == [f"127.0.0.1:9108:{config.metrics.port}"]
     assert config.metrics.host == "0.0.0.0"
+    assert config.metrics.token == "demo", "pages are shown beyond the container's own loopback"
+    assert COMPOSE["services"]["responder"]["environment"] == COMPOSE["services"]["monitor"]["environment"]
     assert f"EXPOSE {config.metrics.port}" in DOCKERFILE
 
 
@@ -91,6 +96,12 @@ def test_the_responder_has_its_module_and_is_probed_where_it_serves(config: Conf
     assert responder["command"][-1] == "/etc/stream-monitor/responder.py"
     assert responder["ports"] == [f"127.0.0.1:9109:{config.respond.port}"]
     assert f":{config.respond.port}/healthz" in responder["healthcheck"]["test"][-1]
+
+
+def test_nothing_is_to_be_said_of_the_composed_config(config: Config, capsys: pytest.CaptureFixture[str]) -> None:
+    """The baseline is not of older software, and fits the config: deploy/example/training.py says how it is made."""
+    check(ROOT / "deploy/docker/monitor.yaml")
+    assert "warning" not in capsys.readouterr().out
 
 
 def test_the_image_copies_what_the_builder_is_sent() -> None:

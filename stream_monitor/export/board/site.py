@@ -7,6 +7,7 @@ none is configured there are no pages: feature names and categories may be nobod
 
 import hmac
 import re
+from base64 import b64decode
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from ipaddress import ip_address
@@ -76,10 +77,11 @@ class Site:
         if self._token is None:
             text = "pages are shown on loopback only; to see them from elsewhere set metrics.token in the config\n"
             return Answer(HTTPStatus.FORBIDDEN, TEXT, text.encode(), SAFE)
-        scheme, _, borne = (authorization or "").partition(" ")
-        if scheme.lower() == "bearer" and hmac.compare_digest(borne.encode(), self._token.encode()):
+        borne = _borne(authorization or "")
+        if borne is not None and hmac.compare_digest(borne.encode(), self._token.encode()):
             return None
-        return Answer(HTTPStatus.UNAUTHORIZED, TEXT, b"bear the token of metrics.token\n", {**SAFE, "WWW-Authenticate": "Bearer"})
+        asked = b"bear the token of metrics.token, or give it as the password of any user\n"
+        return Answer(HTTPStatus.UNAUTHORIZED, TEXT, asked, {**SAFE, "WWW-Authenticate": 'Basic realm="stream-monitor", charset="UTF-8"'})
 
     def _api(self, steps: tuple[str, ...], query: Mapping[str, str]) -> Answer | None:
         tree: Any = None
@@ -130,6 +132,17 @@ class Site:
     def _html(self, render: Callable[..., str], tree: views.Tree, query: Mapping[str, str]) -> Answer:
         more = {"refresh": query.get("refresh") == "10", "search": query.get("search", ""), "has_crew": self._crew is not None}
         return Answer(HTTPStatus.OK, HTML, render(tree, **more).encode(), SAFE)
+
+
+def _borne(authorization: str) -> str | None:
+    """The token of a header `Bearer TOKEN`, or the password of a browser's `Basic …`."""
+    scheme, _, borne = authorization.partition(" ")
+    if scheme.lower() == "basic":
+        try:
+            return b64decode(borne).decode().partition(":")[2]
+        except ValueError:
+            return None
+    return borne if scheme.lower() == "bearer" else None
 
 
 def _is_loopback(host: str) -> bool:
