@@ -2,7 +2,8 @@
 
 import msgspec
 
-from stream_monitor.alert.alert import Alert, AlertStatus, Held, Notification
+from stream_monitor.alert.alert import Alert, AlertStatus, Held, Member, Notification
+from stream_monitor.detect.finding import Severity
 
 
 def notification_of(alert: Alert) -> Notification | None:
@@ -34,3 +35,28 @@ def is_over(alert: Alert) -> bool:
     if notification is None or notification.group is None:
         return alert.status is AlertStatus.RESOLVED
     return notification.firing == 0
+
+
+def is_grouped(alert: Alert) -> bool:
+    """Whether it is told as part of a group."""
+    notification = notification_of(alert)
+    return notification is not None and notification.group is not None
+
+
+def others_firing(alert: Alert) -> tuple[Member, ...]:
+    """Of its group, the worst first; at most 20."""
+    notification = notification_of(alert)
+    members = () if notification is None else notification.members
+    return tuple(member for member in members if member.status is not AlertStatus.RESOLVED and member.alert_id != alert.alert_id)
+
+
+def thread_severity(alert: Alert) -> Severity:
+    """How bad its thread is: its own severity, or where it has ended and others of its group fire, the worst one's."""
+    others = others_firing(alert)
+    return others[0].severity if others and alert.status is AlertStatus.RESOLVED else alert.severity
+
+
+def recipients_of(alert: Alert) -> tuple[str, ...]:
+    """Whom rules name; empty: nobody in particular."""
+    notification = notification_of(alert)
+    return () if notification is None else notification.recipients

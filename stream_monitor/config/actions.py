@@ -83,7 +83,8 @@ class AlertFilter(Section):
     """Recipients that an alert's rules must name, one or a list, of which one suffices; default: any, and alerts without."""
     status: Statuses | None = None
     """`firing`, `updated`, `resolved`, one or a list: once for each such publication. Default: once per alert, at its first publication
-    that has the other fields' values and is not its end (an alert that begins as a warning may become critical later)."""
+    that has the other fields' values and is not its end (an alert that begins as a warning may become critical later);
+    all of them for actions that open something which must be closed."""
 
 
 class ActionOptions(Section):

@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from stream_monitor.alert.alert import Alert, AlertStatus
-from stream_monitor.alert.notification import notification_of
+from stream_monitor.alert.notification import is_over, recipients_of
 from stream_monitor.config.actions import ActionOptions, AlertFilter
 from stream_monitor.errors import ConfigError
 from stream_monitor.respond.call import Call, Continue
@@ -43,26 +43,34 @@ class Action:
     def takes(self, alert: Alert) -> bool:
         """Whether it is to be called about this publication of an alert (once for each key)."""
         wanted = self.filter
-        statuses = wanted.status or (AlertStatus.FIRING, AlertStatus.UPDATED)
         return (
-            alert.status in statuses
+            alert.status in (self.statuses or (AlertStatus.FIRING, AlertStatus.UPDATED))
             and (wanted.kind is None or alert.kind in wanted.kind)
             and (wanted.severity is None or alert.severity in wanted.severity)
             and (wanted.model is None or alert.model in wanted.model)
             and (wanted.feature is None or alert.feature in wanted.feature)
             and (wanted.segment is None or _has(alert.segment, wanted.segment))
             and wanted.labels.items() <= alert.labels.items()
-            and (wanted.recipient is None or not set(wanted.recipient).isdisjoint(_recipients(alert)))
+            and (wanted.recipient is None or not set(wanted.recipient).isdisjoint(recipients_of(alert)))
         )
 
     def key(self, alert: Alert) -> str:
         """The idempotency key: the alert's id; with its revision where statuses are named, since each such publication counts."""
-        return alert.alert_id if self.filter.status is None else f"{alert.alert_id}/{alert.revision}"
+        return alert.alert_id if self.statuses is None else f"{alert.alert_id}/{alert.revision}"
 
+    @property
+    def statuses(self) -> Sequence[str] | None:
+        """Those that its filter names, else all where it opens something that must be closed; None: once per alert."""
+        return self.filter.status or (tuple(AlertStatus) if self.has_end else None)
 
-def _recipients(alert: Alert) -> tuple[str, ...]:
-    notification = notification_of(alert)
-    return () if notification is None else notification.recipients
+    @property
+    def has_end(self) -> bool:
+        """Whether it opens something outside that must be closed."""
+        return bool(getattr(self.target, "has_end", False))
+
+    def closes(self, alert: Alert) -> bool:
+        """Whether it must be told of this publication if it opened something for its thread, whatever the filter says of the alert."""
+        return self.has_end and is_over(alert) and alert.status in (self.statuses or ())
 
 
 def _has(segment: Mapping[str, str], wanted: Mapping[str, str]) -> bool:

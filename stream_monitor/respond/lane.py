@@ -43,7 +43,10 @@ class Job:
 
 @dataclass(slots=True)
 class Lane:
-    """Runs an action's jobs in order, `concurrency` at a time. record: puts a step on record; waits until it is, and may raise."""
+    """Runs an action's jobs in order, `concurrency` at a time; where it opens something, those of one thread one after the other.
+
+    record: puts a step on record; waits until it is, and may raise.
+    """
 
     action: Action
     record: Callable[[ActionResult], None]
@@ -56,6 +59,8 @@ class Lane:
     alert_end: Callable[[str], AlertEnd | None] = lambda _: None
     """Asked how an alert ended."""
     _waiting: deque[Job] = field(default_factory=deque)
+    _busy: set[str] = field(default_factory=set)
+    """Threads of which a job runs."""
     _runners: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _breaker: Breaker = field(init=False)
@@ -84,14 +89,24 @@ class Lane:
             except Exception as error:  # noqa: BLE001 - the top of this thread: the responder leaves, and its supervisor decides
                 self.failed(error)
             finally:
+                with self._lock:
+                    self._busy.discard(self._thread(job) or "")
                 self.left(job)
 
     def _next(self) -> Job | None:
+        """The first whose thread is not at work; the runner of that one comes back for the others of its thread."""
         with self._lock:
-            job = self._waiting.popleft() if self._waiting else None
-            self._runners -= job is None
+            job = next((job for job in self._waiting if self._thread(job) not in self._busy), None)
+            if job is None:
+                self._runners -= 1
+            else:
+                self._waiting.remove(job)
+                self._busy.update(filter(None, [self._thread(job)]))
             self._show()
             return job
+
+    def _thread(self, job: Job) -> str | None:
+        return job.result.thread if self.action.has_end else None
 
     def _do(self, job: Job) -> None:
         """Attempts until one succeeds or none is left. A tenure that ends leaves the record as it is: open, for the next responder."""

@@ -14,10 +14,12 @@ class ReadyAction(BaseModel, ABC):
     """A ready action: its fields are what `with:` holds in the config, and the arguments in Python. One file each in `respond.actions`.
 
     Secrets are `pydantic.SecretStr`: neither logs nor results show them. takes_dry_run: whether it wants to be called in a dry run.
+    has_end: whether it opens something outside that must be closed; then it is told of every publication unless the config names statuses.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, use_attribute_docstrings=True)
     takes_dry_run: ClassVar[bool] = False
+    has_end: ClassVar[bool] = False
 
     @abstractmethod
     def __call__(self, alert: Alert, call: Call) -> Mapping[str, Any] | Awaitable[Mapping[str, Any] | None] | None:

@@ -14,7 +14,7 @@ from stream_monitor.respond.times import ms_of
 KEYS_MAX: Final = 100_000
 """Keys that are remembered, some 300 bytes each. An alert that is read again after a crash is among the last few hundred."""
 SCOPES_MAX: Final = 10_000
-"""Models or fingerprints of one action whose rate is remembered; the oldest are forgotten first."""
+"""Models or fingerprints of one action whose rate is remembered, and threads that it has opened; the oldest are forgotten first."""
 
 
 class Standing(NamedTuple):
@@ -36,6 +36,8 @@ class Record:
         self._standings: OrderedDict[str, Standing] = OrderedDict()
         self._begun: dict[str, OrderedDict[str, list[int]]] = {name: OrderedDict() for name in self._actions}
         """Action -> scope -> a heap of the latest times (ms) at which one was begun, as many as the action's rate allows."""
+        self._opened: dict[str, OrderedDict[str, None]] = {name: OrderedDict() for name in self._actions}
+        """Action -> threads that it was told of, and not of their end."""
         self._open: dict[str, ActionResult] = {}
         self._stragglers: dict[str, ActionResult] = {}
 
@@ -45,6 +47,7 @@ class Record:
         is_new = before is None or before.reason is ActionReason.HELD
         if is_new:
             self._count(result)
+            self._note_thread(result)
         elif before is not None and before.status.is_final and result.status.is_open and result.status is not ActionStatus.APPROVED:
             self._standings[result.key] = before
             self._stragglers[result.key] = replace(result, status=before.status, reason=before.reason, alert=None)
@@ -78,10 +81,27 @@ class Record:
         times = self._begun[action.name].get(scope, [])
         return rate is not None and len(times) == rate.most and times[0] > now_ms - rate.per_ms
 
+    def has_opened(self, action: str, thread: str) -> bool:
+        """Whether an action was told of a thread, and not of its end."""
+        return thread in self._opened[action]
+
+    def _note_thread(self, result: ActionResult) -> None:
+        action = self._actions.get(result.action)
+        if action is None or not action.has_end or result.thread is None or result.status is ActionStatus.SKIPPED:
+            return
+        threads = self._opened[result.action]
+        threads.pop(result.thread, None)
+        if not result.is_over:
+            threads[result.thread] = None
+        if len(threads) > SCOPES_MAX:
+            threads.popitem(last=False)
+
     def _count(self, result: ActionResult) -> None:
         action = self._actions.get(result.action)
         if action is None or action.options.rate is None or result.status is ActionStatus.SKIPPED:
             return
+        if action.has_end and result.is_over:
+            return  # never held back, so that it leaves room
         scopes, scope = self._begun[action.name], scope_of(action, result.model, result.fingerprint)
         times = scopes.setdefault(scope, [])
         scopes.move_to_end(scope)

@@ -175,7 +175,7 @@ class Responder:
     def _go_on(self) -> None:
         with self._state:
             results = [result for key, result in self._record.open.items() if result.action in self._lanes and key not in self._jobs]
-        self._begin(results)
+        self._begin(sorted(results, key=lambda result: result.offset or 0))  # as alerts were said: an end comes after its beginning
 
     def _begin(self, results: Iterable[ActionResult]) -> None:
         with self._state:

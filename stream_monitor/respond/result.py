@@ -74,7 +74,7 @@ class ActionResult(msgspec.Struct, frozen=True):
     fingerprint: str
     """What that alert is about, the same for every recurrence."""
     idempotency_key: str
-    """The same for every attempt: the alert's id, with `/` and the revision where the action names statuses."""
+    """The same for every attempt: the alert's id, with `/` and the revision where it is called for each publication."""
     status: ActionStatus
     """Where it stands."""
     decided_at: str
@@ -83,6 +83,10 @@ class ActionResult(msgspec.Struct, frozen=True):
     """The alert's model."""
     summary: str
     """The alert in one sentence."""
+    thread: str | None = None
+    """What the publication belongs to: its group, else the fingerprint."""
+    is_over: bool = False
+    """Whether nothing of the thread fires any more."""
     offset: int | None = None
     """Where the alert is on the alerts topic."""
     reason: ActionReason | None = None

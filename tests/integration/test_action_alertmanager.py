@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
+from stream_monitor.alert.notification import is_over
 from stream_monitor.respond import Alert
 from stream_monitor.respond.actions.alertmanager import Alertmanager, posted
 from tests.integration.waiting import wait_until
 from tests.prometheus.programs import alertmanager, ask
-from tests.respond.alerts import ALERT, LINK, LINKED, RESOLVED, UPDATED, act, at
+from tests.respond.alerts import ALERT, LINK, LINKED, RESOLVED, UPDATED, act, at, told_of_a_group
 from tests.respond.counterpart import Counterpart, Reply, counterpart
 
 CLOCK = datetime.now(UTC)
@@ -74,7 +75,32 @@ def test_an_alert_fires_changes_its_severity_and_resolves_once_each(manager: Man
     send(manager, ENDED)
     wait_until(lambda: not manager.active(), "nothing to be active")
     wait_until(lambda: {"critical", "warning"} <= manager.severities("resolved"), "both ends")
-    assert manager.severities("firing") == {"critical", "warning"}
+    assert manager.severities("firing") == manager.severities("resolved") == {"critical", "warning"}, "no end of what never fired"
+
+
+def test_a_group_is_one_alert_until_its_last_member_ends(manager: Manager) -> None:
+    for alert in told_of_a_group(NOW, at(LATER, alert_id="b", feature="region")):
+        send(manager, alert)
+        if not is_over(alert):
+            wait_until(lambda: len(manager.active()) == 1, "one alert to be active")
+    wait_until(lambda: not manager.active(), "nothing to be active")
+    told = [alert for asked in manager.receiver.asked for alert in asked.json()["alerts"]]
+    assert {alert["labels"]["fingerprint"] for alert in told} == {"g"}
+    assert not any("feature" in alert["labels"] for alert in told)
+
+
+def test_what_never_fired_is_not_ended(manager: Manager) -> None:
+    send(manager, ENDED)
+    assert not ask(manager.url, "/api/v2/alerts")
+
+
+def test_another_s_alerts_of_the_same_thread_stay(manager: Manager) -> None:
+    """Two clusters that tell one Alertmanager, under labels of their own."""
+    for cluster in ("eu", 'u"s'):
+        act(Alertmanager(urls=(manager.url,), labels={"cluster": cluster}), NOW)
+    act(Alertmanager(urls=(manager.url,), labels={"cluster": "eu"}), ENDED)
+    (left,) = manager.active().values()
+    assert left["labels"]["cluster"] == 'u"s'
 
 
 def test_our_webhook_has_the_shape_of_its_webhook(manager: Manager) -> None:

@@ -8,7 +8,20 @@ from typing import Any
 
 import msgspec
 
-from stream_monitor.alert.alert import Affected, Agreeing, Alert, AlertStatus, Annotations, Evidence, Mean, Moved, SampleEvent
+from stream_monitor.alert.alert import (
+    Affected,
+    Agreeing,
+    Alert,
+    AlertStatus,
+    Annotations,
+    Evidence,
+    Mean,
+    Moved,
+    Notification,
+    SampleEvent,
+)
+from stream_monitor.alert.grouping import Groups
+from stream_monitor.alert.notification import notifies
 from stream_monitor.detect.finding import FindingKind, Severity
 from stream_monitor.detect.report import Span
 from stream_monitor.respond import Call, ReadyAction
@@ -79,6 +92,16 @@ ESSENTIAL = (
 def at(alert: Alert, **fields: Any) -> Alert:
     """The same with other fields."""
     return msgspec.structs.replace(alert, **fields)
+
+
+def told_of_a_group(worse: Alert, other: Alert) -> list[Alert]:
+    """What rules tell of two alerts of a group `g` that fire together: both, then the end of the worse one, then of the other."""
+    groups, marked = Groups(), [at(alert, notification=Notification(True, None, group="g")) for alert in (worse, other)]
+    steps = [marked]
+    for alert in marked:
+        end = alert.detected_at
+        steps.append([at(alert, status=AlertStatus.RESOLVED, revision=alert.revision + 1, resolved_at=end, reason="recovered")])
+    return [alert for step in steps for alert in groups.gather(step) if notifies(alert)]
 
 
 def call(key: str = KEY, *, within_s: float = 30.0, dry_run: bool = False) -> Call:

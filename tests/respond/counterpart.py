@@ -32,11 +32,12 @@ class Reply(NamedTuple):
 
 @dataclass
 class Counterpart:
-    """Where it listens, what it was asked, and how it answers."""
+    """Where it listens, what it was asked to do (POST) and to show (GET), and how it answers."""
 
     url: str
     answer: Callable[[Asked], Reply]
     asked: list[Asked] = field(default_factory=list)
+    looked: list[Asked] = field(default_factory=list)
     ended: Event = field(default_factory=Event)
 
 
@@ -45,10 +46,16 @@ def counterpart(answer: Callable[[Asked], Reply] | Reply, tls: ssl.SSLContext | 
     """Serve until the end of the block."""
 
     class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self._answer(there.looked)
+
         def do_POST(self) -> None:
+            self._answer(there.asked)
+
+        def _answer(self, requests: list[Asked]) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             asked = Asked(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
-            there.asked.append(asked)
+            requests.append(asked)
             reply = there.answer(asked)
             if reply.status == 0:
                 there.ended.wait()

@@ -29,10 +29,13 @@ def made(use: str, /, **settings: object) -> ReadyAction:
 
 JOB = {"template": {"spec": {"containers": [{"name": "retrain", "image": "retrain:1", "env": [{"name": "A", "value": "b"}]}]}}}
 
+ACTIVE = b'[{"labels": {"severity": "info"}, "startsAt": "2026-01-05T16:00:00.000Z"}]'
+"""What an Alertmanager shows: of the same thread, at another severity."""
+
 HTTP = {
     "webhook": Case(lambda url: made("webhook", url=f"{url}/{SECRET}", secret=SECRET, authorization=f"Bearer {SECRET}"), Reply(204), None),
     "webhook as Alertmanager": Case(lambda url: made("webhook", url=f"{url}/{SECRET}", shape="alertmanager"), Reply(), None),
-    "alertmanager": Case(lambda url: made("alertmanager", urls=[url], authorization=f"Bearer {SECRET}"), Reply(), None),
+    "alertmanager": Case(lambda url: made("alertmanager", urls=[url], authorization=f"Bearer {SECRET}"), Reply(200, ACTIVE), None),
     "slack": Case(lambda url: made("slack", url=f"{url}/services/{SECRET}"), Reply(200, b"ok")),
     "pagerduty": Case(
         lambda url: made("pagerduty", url=url, routing_key=SECRET),

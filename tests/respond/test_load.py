@@ -12,6 +12,7 @@ from stream_monitor.config import parse_config
 from stream_monitor.errors import ConfigError, InputError
 from stream_monitor.respond.credentials import credentials
 from stream_monitor.respond.load import load_actions
+from tests.respond.alerts import RESOLVED, UPDATED
 
 GOOD = "from stream_monitor.respond import on\n\n@on()\ndef act(alert): ...\n"
 
@@ -76,6 +77,21 @@ def test_ready_actions_stand_beside_a_module_s(tmp_path: Path, monkeypatch: pyte
         ("tell", 7, ("critical",)),
         ("act", 3, None),
     ]
+
+
+def test_what_opens_something_is_told_of_the_end_unless_statuses_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = {"use": "pagerduty", "with": {"routing_key": "k"}}
+    entries = {
+        "page": page,
+        "some": page | {"on": {"status": "firing"}},
+        "manager": {"use": "alertmanager", "with": {"urls": ["http://a"]}},
+        "ops": {"use": "opsgenie", "with": {"api_key": "k"}},
+        "hook": {"use": "webhook", "with": {"url": "http://a"}},
+    }
+    found = {action.name: action for action in load_actions(config(actions=entries), "monitor.yaml", None)}
+    assert [name for name, action in found.items() if action.takes(RESOLVED)] == ["page", "manager", "ops"]
+    assert found["page"].key(RESOLVED) == f"{RESOLVED.alert_id}/3"
+    assert found["hook"].key(UPDATED) == UPDATED.alert_id
 
 
 @pytest.mark.parametrize(

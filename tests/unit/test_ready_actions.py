@@ -140,7 +140,7 @@ def test_opsgenie_closes_by_the_alias() -> None:
     (opened,), (closed,) = action.requests(ALERT, call()), action.requests(RESOLVED, call())
     assert opened.url == "https://api.opsgenie.com/v2/alerts"
     assert closed.url == f"https://api.opsgenie.com/v2/alerts/{ALERT.fingerprint}/close?identifierType=alias"
-    assert ALERT.fingerprint.encode() in opened.body
+    assert ALERT.fingerprint.encode() in (opened.body or b"")
 
 
 def test_slack_cannot_be_made_to_call_a_channel() -> None:

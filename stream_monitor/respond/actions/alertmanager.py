@@ -1,20 +1,23 @@
 """The ready action `alertmanager`: the alert where a team's routes, silences and receivers already are."""
 
+import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, ClassVar, Final
+from urllib.parse import urlencode
 
+import orjson
 from pydantic import Field
 
-from stream_monitor.alert.alert import Alert, AlertStatus
+from stream_monitor.alert.alert import Alert
+from stream_monitor.alert.notification import is_grouped, is_over, thread_of, thread_severity
 from stream_monitor.config.section import Duration
 from stream_monitor.respond.actions.base import Secret
-from stream_monitor.respond.actions.http import HttpAction, Request, encoded
+from stream_monitor.respond.actions.http import Answer, HttpAction, Request, encoded
 from stream_monitor.respond.actions.text import facts
-from stream_monitor.respond.call import Call
+from stream_monitor.respond.call import Call, Retriable
 
-_SEVERITIES: Final = ("info", "warning", "critical")
 _NEVER: Final = "0001-01-01T00:00:00Z"
 """How Alertmanager says that an alert has no end."""
 
@@ -22,9 +25,11 @@ _NEVER: Final = "0001-01-01T00:00:00Z"
 class Alertmanager(HttpAction):
     """POSTs to `/api/v2/alerts`. An Alertmanager knows an alert by its labels, so that a repetition changes nothing.
 
-    Since the severity is one of the labels, each publication after the first ends what may have been said at another severity; receivers
-    may list such an end of what never fired.
+    Severity is one of them, and a group is told under that of its worst: what is active there of the same thread with other labels is asked
+    for, and ended with each publication.
     """
+
+    has_end: ClassVar[bool] = True
 
     urls: tuple[str, ...] = Field(min_length=1)
     """Every Alertmanager of the cluster, e.g. `http://alertmanager:9093`: each must know every alert."""
@@ -36,30 +41,69 @@ class Alertmanager(HttpAction):
     """When Alertmanager may take an alert of which no more is heard for resolved."""
 
     def requests(self, alert: Alert, call: Call) -> Sequence[Request]:
-        """One for each Alertmanager."""
-        headers = {"Authorization": self.authorization.read()} if self.authorization else {}
-        body = encoded(list(self._alerts(alert)))
-        return [Request(f"{url.rstrip('/')}/api/v2/alerts", body, headers) for url in self.urls]
+        """One for each Alertmanager, as if nothing were active there."""
+        return [self._said(url, [self._now(alert)]) for url in self.urls]
 
-    def _alerts(self, alert: Alert) -> Iterable[Mapping[str, Any]]:
-        begun = alert.status is AlertStatus.FIRING
-        for severity in (alert.severity,) if begun else _SEVERITIES:
-            ends_now = severity != alert.severity
-            ends = alert.resolved_at or (alert.detected_at if ends_now else _later(alert.detected_at, self.expires))
-            yield {
-                "labels": labels(alert) | dict(self.labels) | {"severity": str(severity)},
-                "annotations": annotations(alert, self.linked(alert)),
-                "startsAt": alert.started_at,
-                "endsAt": ends,
-                "generatorURL": self.linked(alert) or "",
-            }
+    async def __call__(self, alert: Alert, call: Call) -> Mapping[str, Any] | None:
+        """Ask each what is active, and tell it what is, and what is not any more. Errors: Refused, Retriable."""
+        if call.dry_run:
+            return await super().__call__(alert, call)
+        told: dict[str, Any] = {}
+        now = self._now(alert)
+        ours = {**self.labels, "fingerprint": thread_of(alert)}
+        query = urlencode([("filter", f"{name}={json.dumps(value, ensure_ascii=False)}") for name, value in ours.items()])
+        for url in self.urls:
+            answer = await self.send(Request(f"{_alerts(url)}?{query}", None, self._headers()), call)
+            ended = [_ended(each, alert) for each in _active(answer) if is_over(alert) or each["labels"] != now["labels"]]
+            if said := ended if is_over(alert) else [now, *ended]:
+                answer = await self.send(self._said(url, said), call)
+            told = {"status": answer.status}
+        return told
+
+    def _said(self, url: str, alerts: Sequence[Mapping[str, Any]]) -> Request:
+        return Request(_alerts(url), encoded(alerts), self._headers())
+
+    def _headers(self) -> Mapping[str, str]:
+        return {"Authorization": self.authorization.read()} if self.authorization else {}
+
+    def _now(self, alert: Alert) -> Mapping[str, Any]:
+        return {
+            "labels": {name: value for name, value in (labels(alert) | dict(self.labels)).items() if value},  # it drops what is empty
+            "annotations": annotations(alert, self.linked(alert)),
+            "startsAt": alert.started_at,
+            "endsAt": alert.resolved_at or alert.detected_at if is_over(alert) else _later(alert.detected_at, self.expires),
+            "generatorURL": self.linked(alert) or "",
+        }
+
+
+def _alerts(url: str) -> str:
+    return f"{url.rstrip('/')}/api/v2/alerts"
+
+
+def _active(answer: Answer) -> Sequence[Mapping[str, Any]]:
+    """Errors: Retriable: something between us and Alertmanager answered."""
+    try:
+        tree = orjson.loads(answer.body)
+        return [{"labels": dict(each["labels"]), "startsAt": str(each["startsAt"])} for each in tree]
+    except (ValueError, TypeError, KeyError):
+        raise Retriable(f"the answer of status {answer.status} is not Alertmanager's list of alerts") from None
+
+
+def _ended(active: Mapping[str, Any], alert: Alert) -> Mapping[str, Any]:
+    """Not before it began, which Alertmanager refuses."""
+    end = (alert.resolved_at if is_over(alert) else None) or alert.detected_at
+    return dict(active) | {"endsAt": max(end, active["startsAt"], key=datetime.fromisoformat)}
 
 
 def labels(alert: Alert) -> dict[str, str]:
-    """What an alert is about, in names that Prometheus takes; without the detector, which says how it was found."""
-    own = {"alertname": str(alert.kind), "severity": str(alert.severity), "model": alert.model, "fingerprint": alert.fingerprint}
-    own |= {name: value for name, value in {"version": alert.version, "feature": alert.feature}.items() if value}
-    segment = {f"segment_{_name(name)}": value for name, value in alert.segment.items()}
+    """What an alert is about, in names that Prometheus takes; without the detector, which says how it was found.
+
+    `fingerprint` is its thread. What members of a group need not share is left out: they are told under the same labels.
+    """
+    own = {"alertname": str(alert.kind), "severity": str(thread_severity(alert)), "model": alert.model, "fingerprint": thread_of(alert)}
+    place = {} if is_grouped(alert) else {"version": alert.version, "feature": alert.feature}
+    own |= {name: value for name, value in place.items() if value}
+    segment = {} if is_grouped(alert) else {f"segment_{_name(name)}": value for name, value in alert.segment.items()}
     return {_name(name): value for name, value in alert.labels.items()} | segment | own
 
 
@@ -71,26 +115,26 @@ def annotations(alert: Alert, link: str | None) -> dict[str, str]:
 
 def posted(alert: Alert, link: str | None) -> Mapping[str, Any]:
     """An alert as Alertmanager posts it to its webhooks, version 4: a group of one."""
-    status = "resolved" if alert.status is AlertStatus.RESOLVED else "firing"
+    status, thread = "resolved" if is_over(alert) else "firing", thread_of(alert)
     one = {
         "status": status,
         "labels": labels(alert),
         "annotations": annotations(alert, link),
         "startsAt": alert.started_at,
-        "endsAt": alert.resolved_at or _NEVER,
+        "endsAt": alert.resolved_at or alert.detected_at if is_over(alert) else _NEVER,
         "generatorURL": link or "",
-        "fingerprint": alert.fingerprint,
+        "fingerprint": thread,
     }
     return {
         "receiver": "stream-monitor",
         "status": status,
         "alerts": [one],
-        "groupLabels": {"fingerprint": alert.fingerprint},
+        "groupLabels": {"fingerprint": thread},
         "commonLabels": one["labels"],
         "commonAnnotations": one["annotations"],
         "externalURL": link or "",
         "version": "4",
-        "groupKey": f'{{}}:{{fingerprint="{alert.fingerprint}"}}',
+        "groupKey": f'{{}}:{{fingerprint="{thread}"}}',
         "truncatedAlerts": 0,
     }
 

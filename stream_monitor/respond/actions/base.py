@@ -2,14 +2,15 @@
 
 import re
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, TypeVar
 from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, SecretStr, model_validator
 
 from stream_monitor.alert.alert import Alert
+from stream_monitor.alert.notification import recipients_of
 from stream_monitor.respond.call import Refused
 from stream_monitor.respond.ready import ReadyAction
 
@@ -19,6 +20,7 @@ DRY_MAX: Final = 4_000
 """Characters of what a dry run would send that are told."""
 WAIT_MAX_S: Final = 3600.0
 """Longest wait for an answer, where a call has no deadline."""
+_Place = TypeVar("_Place")
 _PARTS: Final = re.compile(r"[\s/?&=:@]+")
 """Where a secret falls into parts: a URL, or `Bearer` and a token."""
 _PART_MIN: Final = 6
@@ -87,6 +89,11 @@ class Ready(ReadyAction):
         for part in sorted(parts, key=len, reverse=True):
             text = text.replace(part, "***")
         return text[:length_max]
+
+
+def addressed(alert: Alert, known: Mapping[str, _Place], default: _Place) -> Sequence[_Place]:
+    """Where to tell it: to those of the alert's recipients that are known here, else to the default."""
+    return [known[name] for name in recipients_of(alert) if name in known] or [default]
 
 
 def seconds(text: str | None) -> float:

@@ -10,7 +10,8 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field
 
 from stream_monitor.alert.alert import Alert
-from stream_monitor.respond.actions.base import DRY_MAX, WAIT_MAX_S, Ready, Secret, trusted
+from stream_monitor.alert.notification import is_grouped, thread_of
+from stream_monitor.respond.actions.base import DRY_MAX, WAIT_MAX_S, Ready, Secret, addressed, trusted
 from stream_monitor.respond.actions.text import letter, title
 from stream_monitor.respond.call import Call, Refused, Retriable
 
@@ -24,7 +25,7 @@ Mailbox = Annotated[str, Field(pattern=rf"^({_ADDRESS}|[^<>,\r\n]*<{_ADDRESS}>)$
 
 class Email(Ready):
     """The `Message-ID` follows from alert and revision, so that most mail programs show a repetition once; what is said later of an alert
-    answers the first mail.
+    answers the first mail; what is said of a group stands together.
     """
 
     host: str
@@ -33,6 +34,8 @@ class Email(Ready):
     """Who it is from."""
     to: tuple[Mailbox, ...] = Field(min_length=1)
     """Who gets it."""
+    recipients: Mapping[str, tuple[Mailbox, ...]] = Field(default={})
+    """Recipient that rules name -> who gets it instead; alerts that name none of them go to `to`."""
     tls: Literal["starttls", "tls", "none"] = "starttls"
     """`none` only where the way to the server is trusted; then without a password."""
     port: int | None = Field(default=None, ge=1, le=65535)
@@ -46,7 +49,8 @@ class Email(Ready):
 
     def __call__(self, alert: Alert, call: Call) -> Mapping[str, Any]:
         """Send. The result names the recipients that the server refused, where it took others. Errors: Refused, Retriable."""
-        mail = message(alert, self.linked(alert), self.sender, self.to)
+        to = dict.fromkeys(box for boxes in addressed(alert, self.recipients, self.to) for box in boxes)
+        mail = message(alert, self.linked(alert), self.sender, tuple(to))
         if call.dry_run:
             return {"would_send": self.hidden(mail.as_string(), DRY_MAX)}
         with self._mended(), self._server(call) as server:
@@ -93,13 +97,13 @@ def message(alert: Alert, link: str | None, sender: str, to: tuple[str, ...]) ->
     """The title as the subject, the facts as the text."""
     mail = EmailMessage()
     mail["Subject"], mail["From"], mail["To"] = title(alert), sender, ", ".join(to)
-    mail["Message-ID"] = _id(alert, alert.revision, sender)
-    if alert.revision > 1:
-        mail["In-Reply-To"] = mail["References"] = _id(alert, 1, sender)
+    mail["Message-ID"] = _id(f"{alert.alert_id}.{alert.revision}", sender)
+    if is_grouped(alert) or alert.revision > 1:
+        mail["In-Reply-To"] = mail["References"] = _id(thread_of(alert) if is_grouped(alert) else f"{alert.alert_id}.1", sender)
     mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's absence is announced to it
     mail.set_content(letter(alert, link))
     return mail
 
 
-def _id(alert: Alert, revision: int, sender: str) -> str:
-    return f"<{alert.alert_id}.{revision}@{sender.rpartition('@')[2].rstrip('>')}>"
+def _id(name: str, sender: str) -> str:
+    return f"<{name}@{sender.rpartition('@')[2].rstrip('>')}>"

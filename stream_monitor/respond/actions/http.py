@@ -21,10 +21,10 @@ _AGAIN: Final = frozenset({408, 425, 429})
 
 
 class Request(NamedTuple):
-    """A POST of JSON."""
+    """A POST of JSON; without a body a GET."""
 
     url: str
-    body: bytes
+    body: bytes | None
     headers: Mapping[str, str] = {}
 
 
@@ -70,13 +70,14 @@ class HttpAction(Ready):
         """Send. Errors: Refused, Retriable."""
         requests = self.requests(alert, call)
         if call.dry_run:
-            return {"would_send": [self.hidden(request.body.decode(), DRY_MAX) for request in requests]}
+            return {"would_send": [self.hidden((request.body or b"").decode(), DRY_MAX) for request in requests]}
         told: dict[str, Any] = {}
         for request in requests:
-            told |= self.told(await self._send(request, call))
+            told |= self.told(await self.send(request, call))
         return told or None
 
-    async def _send(self, request: Request, call: Call) -> Answer:
+    async def send(self, request: Request, call: Call) -> Answer:
+        """The answer, of a status that the action expects. Errors: Refused, Retriable."""
         place, limit_s = _place(request.url), min(call.remaining_s(), WAIT_MAX_S)
         headers = {**_HEADERS, "Idempotency-Key": call.idempotency_key, **request.headers}
         tls = trusted(self.ca)
@@ -84,7 +85,9 @@ class HttpAction(Ready):
             async with (
                 aiohttp.TCPConnector(ssl=tls) as connector,
                 aiohttp.ClientSession(connector=connector, proxy=_proxy(request.url), timeout=aiohttp.ClientTimeout(limit_s)) as session,
-                session.post(request.url, data=request.body, headers=headers, allow_redirects=False) as response,
+                session.request(
+                    "GET" if request.body is None else "POST", request.url, data=request.body, headers=headers, allow_redirects=False
+                ) as response,
             ):
                 body = await _read(response.content)
         except TimeoutError:

@@ -6,7 +6,8 @@ from typing import Any, Final
 
 import apprise
 
-from stream_monitor.alert.alert import Alert, AlertStatus
+from stream_monitor.alert.alert import Alert
+from stream_monitor.alert.notification import is_over, thread_severity
 from stream_monitor.respond.actions.base import DRY_MAX, Ready, Secret
 from stream_monitor.respond.actions.text import letter, title
 from stream_monitor.respond.call import Call, Refused, Retriable
@@ -28,7 +29,7 @@ class Notify(Ready):
     def __call__(self, alert: Alert, call: Call) -> Mapping[str, Any]:
         """Send. Errors: Refused, Retriable."""
         service = self._service(min(call.remaining_s(), _WAIT_MAX_S))
-        kind = apprise.NotifyType.SUCCESS if alert.status is AlertStatus.RESOLVED else _TYPES[str(alert.severity)]
+        kind = apprise.NotifyType.SUCCESS if is_over(alert) else _TYPES[str(thread_severity(alert))]
         text = letter(alert, self.linked(alert))
         if call.dry_run:
             return {"would_send": self.hidden(f"{title(alert)}\n{text}", DRY_MAX)}

@@ -3,8 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from stream_monitor.alert.alert import Alert, AlertStatus
-from stream_monitor.respond.actions.base import Secret
+from pydantic import Field
+
+from stream_monitor.alert.alert import Alert
+from stream_monitor.alert.notification import is_over, thread_severity
+from stream_monitor.respond.actions.base import Secret, addressed
 from stream_monitor.respond.actions.http import Answer, HttpAction, Request, encoded
 from stream_monitor.respond.actions.text import facts, title
 from stream_monitor.respond.call import Call, Retriable
@@ -21,10 +24,13 @@ class Slack(HttpAction):
 
     url: Secret
     """The incoming webhook, which is a secret: `https://hooks.slack.com/services/…`."""
+    recipients: Mapping[str, Secret] = Field(default={})
+    """Recipient that rules name -> the incoming webhook of its channel; alerts that name none of them go to `url`."""
 
     def requests(self, alert: Alert, call: Call) -> Sequence[Request]:
-        """One."""
-        return (Request(self.url.read(), encoded(message(alert, self.linked(alert)))),)
+        """One for each channel."""
+        told = encoded(message(alert, self.linked(alert)))
+        return [Request(url.read(), told) for url in addressed(alert, self.recipients, self.url)]
 
     def told(self, answer: Answer) -> Mapping[str, Any]:
         """Slack says `ok`; a page of something between says something else."""
@@ -40,7 +46,7 @@ def message(alert: Alert, link: str | None) -> Mapping[str, Any]:
     links = " · ".join(f"<{_escaped(known[name])}|{name}>" for name in ("link", "runbook") if name in known)
     texts = [f"*{_escaped(title(alert))}*\n{_escaped(known['summary'])}", lines, links, f"alert {alert.alert_id}"]
     blocks = [{"type": "section", "text": {"type": "mrkdwn", "text": text[:_TEXT_MAX]}} for text in texts if text]
-    colour = _COLOURS["resolved" if alert.status is AlertStatus.RESOLVED else str(alert.severity)]
+    colour = _COLOURS["resolved" if is_over(alert) else str(thread_severity(alert))]
     return {"text": _escaped(title(alert))[:_TEXT_MAX], "attachments": [{"color": colour, "blocks": blocks}]}
 
 

@@ -2,16 +2,25 @@
 
 from collections.abc import Mapping
 
-from stream_monitor.alert.alert import Alert, AlertStatus
+from stream_monitor.alert.alert import Alert, AlertStatus, Member
+from stream_monitor.alert.notification import is_over, notification_of, others_firing, thread_severity
 from stream_monitor.alert.wording import split
 
 
 def title(alert: Alert) -> str:
-    """One line without control characters: `[CRITICAL] loan: income (data drift)`."""
-    state = "RESOLVED" if alert.status is AlertStatus.RESOLVED else alert.severity.upper()
+    """One line without control characters: `[CRITICAL] loan: income, data drift`; of a group `…, and 2 more`."""
+    state = "RESOLVED" if is_over(alert) else thread_severity(alert).upper()
     place = f" ({split(alert.segment)})" if alert.segment else ""
     about = alert.feature or alert.detector
-    return one_line(f"[{state}] {alert.model}{place}: {about}, {alert.kind.replace('_', ' ')}")
+    return one_line(f"[{state}] {alert.model}{place}: {about}, {alert.kind.replace('_', ' ')}{_more(alert)}")
+
+
+def _more(alert: Alert) -> str:
+    notification = notification_of(alert)
+    firing = 0 if notification is None else notification.firing
+    if alert.status is AlertStatus.RESOLVED:
+        return f" ended, {firing} still firing" if firing else ""
+    return f", and {firing - 1} more" if firing > 1 else ""
 
 
 def facts(alert: Alert, link: str | None) -> dict[str, str]:
@@ -29,6 +38,7 @@ def facts(alert: Alert, link: str | None) -> dict[str, str]:
         "score": alert.score,
         "threshold": alert.threshold,
         "p_value": alert.p_value,
+        "also_firing": ", ".join(_about(member) for member in others_firing(alert)) or None,
         "window": f"{alert.window.start} to {alert.window.end}, {alert.window.events} events",
         "since": alert.change_point or alert.started_at,
         "resolved_at": alert.resolved_at,
@@ -38,6 +48,11 @@ def facts(alert: Alert, link: str | None) -> dict[str, str]:
         "alert_id": alert.alert_id,
     }
     return {name: str(value) for name, value in found.items() if value is not None}
+
+
+def _about(member: Member) -> str:
+    place = f" ({split(member.segment)})" if member.segment else ""
+    return f"{member.feature or 'traffic'}{place}: {member.kind.replace('_', ' ')}, {member.severity}"
 
 
 def letter(alert: Alert, link: str | None) -> str:
