@@ -86,6 +86,11 @@ class Segmentation:
         return f'"{value}"' if value == OTHER or value.startswith('"') or not value.strip() else value
 
 
+def value_of(label: str) -> str:
+    """The value that has this label."""
+    return label[1:-1] if label.startswith('"') else label
+
+
 def places_in(segmentation: Segmentation, columns: Columns) -> NDArray[np.int32]:
     """int32[n]: which segment each event is in; other where the events do not have the feature or field, or have it as another kind."""
     if segmentation.parts:

@@ -56,7 +56,7 @@ def baseline(
         positive_class=section.positive_class if section else None,
         window_ms=_window_ms(window, section),
         rows_min=section.window.events_min if section else ROWS_MIN_DEFAULT,
-        segments=tuple(dict.fromkeys((*_names(segment), *((*section.segments, *section.facets) if section else ())))),
+        segments=tuple(dict.fromkeys((*_names(segment), *((*section.segments, *section.cuts) if section else ())))),
         bands=section.bands() if section else {},
     )
     for path in filter(None, (out, constraints)):  # now rather than after reading all the data
@@ -69,11 +69,10 @@ def baseline(
     if constraints is not None:
         write_constraints(constraints, built.baseline, thresholds)
     notes = (*built.notes, *natural_notes(built.baseline, thresholds))
-    facets = section.facets if section else {}
     if as_json:
-        typer.echo(orjson.dumps(report_of(built.baseline, notes, out, thresholds, facets), option=orjson.OPT_INDENT_2))
+        typer.echo(orjson.dumps(report_of(built.baseline, notes, out, thresholds, section), option=orjson.OPT_INDENT_2))
     else:
-        print_baseline(built.baseline, notes, out, name, facets)
+        print_baseline(built.baseline, notes, out, name, section)
         if constraints is not None:
             print_constraints(constraints, built.baseline, thresholds)
 

@@ -1,30 +1,31 @@
 """Whether the training data hold bias already, as `stream-monitor baseline` tells it to people and to machines."""
 
-from collections.abc import Mapping
 from typing import Final
 
 from rich.markup import escape
 from rich.table import Table
 
 from stream_monitor.baseline.truth import Truth
-from stream_monitor.config.tree import Facet
+from stream_monitor.config import Model
 from stream_monitor.detect.outcomes.measure import Measure
-from stream_monitor.detect.outcomes.pre_training import DISTANCES, pre_training_bias
+from stream_monitor.detect.outcomes.pre_training import CONDITIONAL_LABELS, DISTANCES, pre_training_bias
 
 _SHORT: Final = {
     "class_imbalance": "CI",
     "label_parity_difference": "DPL",
     **{name: name.removeprefix("label_").upper() for name in DISTANCES},
+    CONDITIONAL_LABELS: "CDDL",
 }
 """As SageMaker Clarify calls them."""
 
 
-def label_bias(truth: Truth | None, facets: Mapping[str, Facet]) -> list[Measure]:
-    """Of every group of these facets; none where there is no binary truth."""
-    if truth is None or not facets:
+def label_bias(truth: Truth | None, model: Model | None) -> list[Measure]:
+    """Of every group of the model's facets; none where there is no binary truth."""
+    if truth is None or model is None:
         return []
-    privileged = {name: facet.privileged for name, facet in facets.items() if facet.privileged is not None}
-    return [each for each in pre_training_bias(truth.layout, truth.vector, privileged) if each.segment[0][0] in facets]
+    privileged = {name: facet.privileged for name, facet in model.facets.items() if facet.privileged is not None}
+    found = pre_training_bias(truth.layout, truth.vector, privileged, strata=model.strata())
+    return [each for each in found if each.segment[0][0] in model.facets]
 
 
 def bias_rows(found: list[Measure]) -> list[dict[str, object]]:
@@ -38,11 +39,13 @@ def bias_rows(found: list[Measure]) -> list[dict[str, object]]:
 
 def bias_table(found: list[Measure]) -> Table:
     """What a person is told: a row for each group."""
-    table = Table("labels of", "rows", *_SHORT.values(), box=None, pad_edge=False)
+    told = {each.name for each in found}
+    shown = {name: short for name, short in _SHORT.items() if name in told}
+    table = Table("labels of", "rows", *shown.values(), box=None, pad_edge=False)
     for group in dict.fromkeys(each.segment for each in found):
         mine = {each.name: each for each in found if each.segment == group}
         rows = f"{mine['class_imbalance'].events:,}"
-        table.add_row(escape(" = ".join(group[0])), rows, *(_number(mine[name].value) for name in _SHORT))
+        table.add_row(escape(" = ".join(group[0])), rows, *(_number(mine[name].value if name in mine else None) for name in shown))
     return table
 
 

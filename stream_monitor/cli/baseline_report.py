@@ -2,7 +2,6 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from stream_monitor.baseline.column import BaselineColumn, Natural, NumericColum
 from stream_monitor.baseline.segments import OTHER
 from stream_monitor.baseline.truth import Truth
 from stream_monitor.cli.baseline_bias import bias_rows, bias_table, label_bias
-from stream_monitor.config.tree import Facet
+from stream_monitor.config import Model
 from stream_monitor.detect.registry import Thresholds
 from stream_monitor.pipeline.constraints import suggested_overrides
 from stream_monitor.profile.outcome import ERRORS, SQUARE_SCALE
@@ -24,7 +23,7 @@ COLUMNS_SHOWN = 30
 """Rows of the closing table; the file holds all."""
 
 
-def report_of(base: Baseline, notes: tuple[str, ...], out: Path, thresholds: Thresholds, facets: Mapping[str, Facet]) -> dict[str, object]:
+def report_of(base: Baseline, notes: tuple[str, ...], out: Path, thresholds: Thresholds, section: Model | None) -> dict[str, object]:
     """What a machine is told."""
     return {
         "out": str(out),
@@ -35,7 +34,7 @@ def report_of(base: Baseline, notes: tuple[str, ...], out: Path, thresholds: Thr
         "segments": [{"name": each.name, "values": [*each.values, OTHER]} for each in base.segments],
         "truth": None if base.truth is None else _truth(base.truth),
         "attributions": None if base.attribution is None else {"told": base.attribution.whole.told, "shares": _shares(base)},
-        "label_bias": bias_rows(label_bias(base.truth, facets)),
+        "label_bias": bias_rows(label_bias(base.truth, section)),
         "overrides": suggested_overrides(base, thresholds),
         "notes": list(notes),
     }
@@ -57,7 +56,7 @@ def _missing(entry: BaselineColumn, base: Baseline) -> float:
     return entry.counts[0] / base.rows
 
 
-def print_baseline(base: Baseline, notes: tuple[str, ...], out: Path, model: str | None, facets: Mapping[str, Facet]) -> None:
+def print_baseline(base: Baseline, notes: tuple[str, ...], out: Path, model: str | None, section: Model | None) -> None:
     """What a person is told."""
     console = Console(highlight=False)
     kinds = Counter(entry.column.kind.value for entry in base.columns)
@@ -72,7 +71,7 @@ def print_baseline(base: Baseline, notes: tuple[str, ...], out: Path, model: str
         console.print(escape(_quality(base.truth, base.rows)), soft_wrap=True)
     if base.attribution is not None:
         console.print(escape(_counted(base, base.attribution.whole.told)), soft_wrap=True)
-    if bias := label_bias(base.truth, facets):
+    if bias := label_bias(base.truth, section):
         console.print(bias_table(bias))
     console.print(
         f"{base.rows:,} rows, {', '.join(f'{n} {kind}' for kind, n in kinds.items())} columns: {base.id} in {escape(str(out))}",

@@ -89,7 +89,7 @@ def _of_anomalies(stream: StreamPlan) -> Iterator[str]:
 
 def _of_segments(stream: StreamPlan, model: Model, path: str) -> Iterator[str]:
     known = {segmentation.name for segmentation in stream.baseline.segments}
-    for key, names in {"segments": model.segments, "facets": model.facets}.items():
+    for key, names in {"segments": model.segments, "facets": model.cuts}.items():
         lacking = [name for name in names if name not in known]
         if lacking:
             yield (

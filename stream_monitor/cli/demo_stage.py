@@ -195,7 +195,7 @@ def _baseline(model: Model, training: Sequence[bytes]) -> bytes:
         task=model.task,
         positive_class=model.positive_class,
         window_ms=model.window.size,
-        segments=(*model.segments, *model.facets),
+        segments=(*model.segments, *model.cuts),
         bands=model.bands(),
     )
     with tempfile.TemporaryDirectory() as folder:

@@ -109,6 +109,9 @@ class Facet(Section):
     """Of a numeric feature: the edges of its bands (`[25, 60]`: under 25, 25 to under 60, from 60 on), or into how many of about as many
     training rows each (when a baseline is built)."""
 
+    within: str | None = None
+    """A feature or field of metadata whose values are strata of like people: `conditional_demographic_disparity` is judged within them."""
+
     @field_validator("bins")
     @classmethod
     def _rise(cls, bins: tuple[float, ...] | int | None) -> tuple[float, ...] | int | None:
@@ -149,6 +152,15 @@ class Model(Section):
     facets: dict[str, Facet] = {}
     """Protected attribute -> its privileged group; binary models are judged for bias. Several with `*` between are their intersection
     (`"gender*region": {}`). The baseline must hold it: it does when built with this config."""
+
+    def strata(self) -> dict[str, str]:
+        """Facet -> its intersection with the variable that makes its strata."""
+        return {name: f"{name}*{facet.within}" for name, facet in self.facets.items() if facet.within is not None}
+
+    @property
+    def cuts(self) -> tuple[str, ...]:
+        """The segments of the baseline that bias needs: the facets, then what their strata need besides."""
+        return tuple(dict.fromkeys((*self.facets, *self.strata().values())))
 
     def bands(self) -> dict[str, int | tuple[float, ...]]:
         """Numeric facet -> edges of its bands, or how many there are."""

@@ -6,7 +6,7 @@ from math import inf
 from stream_monitor.detect.attributions import NDCG, NDCG_MIN, NDCG_SOURCE, SHARE
 from stream_monitor.detect.outcomes.bias import ALIASES, BIAS
 from stream_monitor.detect.outcomes.metrics import METRICS, Metric
-from stream_monitor.detect.outcomes.pre_training import DISTANCES, SHARES
+from stream_monitor.detect.outcomes.pre_training import CONDITIONAL_LABELS, CONDITIONAL_LABELS_ROW, DISTANCES, SHARES
 from stream_monitor.detect.outcomes.told import TOLD
 
 
@@ -56,11 +56,12 @@ def _bias() -> Iterator[str]:
         yield f"| {' | '.join(_cell(cell) for cell in cells)} |"
     yield ""
     yield "Before training, of the labels of the baseline: `stream-monitor baseline --config … --target …` tells them for each facet of the"
-    yield "config; nothing alerts on them. (CDDL is not there: it needs labels by group and stratum together.)"
+    yield "config; nothing alerts on them."
     yield ""
     yield "| name | formula | range | source |"
     yield "|---|---|---|---|"
     rows = {name: (formula, "-1 to 1", source) for name, (formula, source) in SHARES.items()}
+    rows[CONDITIONAL_LABELS] = (CONDITIONAL_LABELS_ROW[0], "-1 to 1", CONDITIONAL_LABELS_ROW[1])
     rows |= {name: (row.formula, _range(0, row.high), row.source) for name, row in DISTANCES.items()}
     yield from (f"| `{name}` | {' | '.join(map(_cell, each))} |" for name, each in rows.items())
     yield ""

@@ -29,7 +29,7 @@ def join_plan(name: str, model: Model, baselines: Mapping[StreamKey, Baseline], 
     if model.task is None:
         return None
     main = baselines[StreamKey(name, None)]
-    facets = tuple(each for each in main.segments if each.name in model.facets)
+    facets = tuple(each for each in main.segments if each.name in model.cuts)
     layout = _layout(name, model, main)
     segmentations = {
         stream: tuple(each for each in baseline.segments if each.name in model.segments) for stream, baseline in baselines.items()
@@ -83,7 +83,8 @@ def _judge(
         {name: limit for name, limit in model.thresholds.items() if name.removesuffix("_drop") in OUTCOMES},
         {name: facet.privileged for name, facet in model.facets.items() if facet.privileged is not None},
         None if model.detectors is None else frozenset(model.detectors),
-        frozenset(name for name, _ in segment),
+        frozenset((*(name for name, _ in segment), *(name for name in model.cuts if name not in model.facets))),
+        model.strata(),
     )
 
 
@@ -101,7 +102,7 @@ def _layout(name: str, model: Model, baseline: Baseline) -> OutcomeLayout:
         return OutcomeLayout("multiclass", classes, scored=SCORE in outputs and model.positive_class is None and learned)
     positive = _positive(name, model, baseline, classes)
     groups = tuple(
-        Group(each.name, each.label(place)) for each in baseline.segments if each.name in model.facets for place in range(len(each.keys))
+        Group(each.name, each.label(place)) for each in baseline.segments if each.name in model.cuts for place in range(len(each.keys))
     )
     return OutcomeLayout("binary", classes, classes.index(positive), SCORE in outputs, groups)
 

@@ -11,7 +11,7 @@ from scipy.spatial.distance import jensenshannon
 from scipy.stats import binom, entropy, ks_2samp
 from sklearn import metrics as sk
 
-from stream_monitor.detect.outcomes.bias import ALIASES, BIAS, EVENTS_MIN, FOUR_FIFTHS, TENTH, bias, outside
+from stream_monitor.detect.outcomes.bias import ALIASES, BIAS, EVENTS_MIN, FOUR_FIFTHS, PAIRED, TENTH, bias, outside
 from stream_monitor.detect.outcomes.intervals import difference, paired_ratio, quantile, ratio, share
 from stream_monitor.detect.outcomes.measure import Measure
 from stream_monitor.detect.outcomes.metrics import METRICS
@@ -77,7 +77,7 @@ def test_every_metric_is_its_definition(seed: int, n: int) -> None:
     assert {each.segment for each in found} == {(group,) for group in compared}
     for group, (a, d) in compared.items():
         oracle = plain(y, says, a, d)
-        assert set(oracle) == set(BIAS)
+        assert set(oracle) == set(PAIRED)
         for name, value in oracle.items():
             assert find(found, name, (group,)).value == (None if np.isnan(value) else pytest.approx(value)), name
 
@@ -163,8 +163,8 @@ def test_intervals_hold_the_truth(unfair: bool) -> None:
     expected = np.zeros((2, 2, 2))
     expected[1], expected[0] = chances[1] * 1e6, chances[0] * 1e6
     truth = {each.name: each.value for each in draw_bias(expected.astype(np.int64)) if each.value is not None}
-    assert set(truth) == set(BIAS)
-    hits: dict[str, list[bool]] = {name: [] for name in BIAS}
+    assert set(truth) == set(PAIRED)
+    hits: dict[str, list[bool]] = {name: [] for name in PAIRED}
     for seed in range(SAMPLES):
         generator = np.random.default_rng(seed)
         counts = np.stack([generator.multinomial(n, chances[group].ravel()).reshape(2, 2) for group, n in ((0, 100), (1, 300))])
@@ -186,7 +186,7 @@ def draw_bias(counts: Bits) -> list[Measure]:
 
 def test_fair_groups_are_rarely_outside_and_unfair_ones_are() -> None:
     fair, unfair = np.array([[0.35, 0.15], [0.1, 0.4]]), np.array([[0.5, 0.1], [0.25, 0.15]])
-    outsiders = {"fair": dict.fromkeys(BIAS, 0), "unfair": dict.fromkeys(BIAS, 0)}
+    outsiders = {"fair": dict.fromkeys(PAIRED, 0), "unfair": dict.fromkeys(PAIRED, 0)}
     for seed in range(SAMPLES):
         generator = np.random.default_rng(seed)
         privileged = generator.multinomial(600, fair.ravel())

@@ -13,7 +13,7 @@ from sklearn import metrics as sk
 from sklearn.isotonic import IsotonicRegression
 
 from stream_monitor.detect.finding import ScoreStatus
-from stream_monitor.detect.outcomes.bias import BIAS, bias
+from stream_monitor.detect.outcomes.bias import PAIRED, bias
 from stream_monitor.detect.outcomes.constant import constant
 from stream_monitor.detect.outcomes.coverage import coverage
 from stream_monitor.detect.outcomes.estimated import estimated, fit_calibration
@@ -414,7 +414,7 @@ def test_only_what_has_a_threshold_is_a_test() -> None:
     assert OutcomeJudge(BINARY, 0.01, 1, 0.5, limits={"accuracy": 0.8, "f1_drop": 0.1}).tests() == 1
     assert OutcomeJudge(BINARY, 0.01, 1, 0.5, baseline).tests() == len(judged) == 8
     fair = OutcomeJudge(GROUPED, 0.01, 1, 0.5)
-    assert fair.tests() == 5 * (len(BIAS) - 1), "treatment equality has no scale"
+    assert fair.tests() == 5 * (len(PAIRED) - 1), "treatment equality has no scale"
 
 
 # Without labels

@@ -15,7 +15,7 @@ from stream_monitor.cli.demo_acts import ACTS, START_MS
 from stream_monitor.cli.demo_stage import Stage
 from stream_monitor.cli.demo_traffic import Traffic
 from stream_monitor.config import parse_config
-from stream_monitor.detect.outcomes.bias import BIAS
+from stream_monitor.detect.outcomes.bias import BIAS, PAIRED
 from stream_monitor.detect.outcomes.judge import UNLABELLED_BIAS, OutcomeJudge
 from stream_monitor.detect.outcomes.metrics import METRICS
 from stream_monitor.detect.registry import OPERATIONS
@@ -77,7 +77,7 @@ def test_figures_are_those_that_were_published_with_their_intervals(query: str, 
 def test_bias_is_by_facet_group_and_metric_with_what_is_allowed() -> None:
     found = figures()["bias"]
     assert {(row["facet"], row["group"]) for row in found} == {("gender", "female"), ("gender", "other")}
-    assert {row["metric"] for row in found} == set(BIAS)
+    assert {row["metric"] for row in found} == set(PAIRED)
     for row in found:
         told = published()[row["metric"], row["window"]["end"] + str({row["facet"]: row["group"]})]
         assert (rounded(row["value"]), row["status"]) == (told.score, told.status)
@@ -155,7 +155,7 @@ def test_that_there_are_no_labels_yet_is_said() -> None:
     assert (quality["state"], quality["figures"], quality["window"], quality["labels"]) == ("no_labels", [], None, None)
     assert "<b>No labels yet:</b> how good the model is, is not known." in page(board=board)
     assert quality["estimated"], "scores tell something"
-    assert {row["metric"] for row in figures(board=board)["bias"]} == set(UNLABELLED_BIAS)
+    assert {row["metric"] for row in figures(board=board)["bias"]} == {*UNLABELLED_BIAS} & {*PAIRED}
     while figures(board=board)["quality"]["state"] in ("no_labels", "too_few"):
         next(play)
     states = {"too_few": "Too few labels yet", "incomplete": "Not judged: fewer than 50% of the events", "judged": "have a label"}

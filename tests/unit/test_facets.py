@@ -181,3 +181,31 @@ def test_check_says_where_the_baseline_knows_other_groups(tmp_path: Path) -> Non
     said = run("check", "--config", monitor(tmp_path, {"age": {"bins": [30], "privileged": ">= 30"}}))
     assert "facets.age: privileged is '>= 30', but b.json knows < 25, [25, 60), >= 60, other: no group is compared" in said
     assert "facets.age: has other bins than b.json" in said
+
+
+def test_disparity_within_strata_is_told_before_training_and_live(tmp_path: Path) -> None:
+    """In the west all women are rejected and all men accepted; elsewhere nobody looks at sex. The intersection itself is not judged."""
+    path, held = training(tmp_path)
+    config = monitor(tmp_path, {"sex": {"privileged": "m", "within": "region"}})
+    named = (path, "--config", config, "--prediction", "yhat", "--target", "y", "--out", tmp_path / "b.json")
+    told = orjson.loads(run("baseline", *named, "--json"))["label_bias"]
+    (row,) = [row for row in told if row["metric"] == "label_conditional_disparity"]
+    parts = [
+        [(sex == "f", y == "yes") for sex, at, y in zip(held["sex"], held["region"], held["y"], strict=True) if at == r] for r in "nesw"
+    ]
+    disparities = [np.mean([f for f, yes in part if not yes]) - np.mean([f for f, yes in part if yes]) for part in parts]
+    assert (row["facet"], row["group"]) == ("sex", "f")
+    assert row["value"] == pytest.approx(np.average(disparities, weights=[len(part) for part in parts]))
+    assert "CDDL" in run("baseline", *named)
+    events = []
+    for n in range(4_000):
+        sex, region = "fm"[n % 2], "nesw"[n // 2 % 4]
+        says = ("no" if sex == "f" else "yes") if region == "w" else "yes" if n // 8 % 2 else "no"
+        body = {"features": {"age": 30, "sex": sex, "region": region}, "prediction": says}
+        events.append({"event_id": f"e{n}", "model": "loan", "time": 1_767_225_600_000 + n, **body})
+    (tmp_path / "events.jsonl").write_bytes(b"\n".join(map(orjson.dumps, events)))
+    run("replay", "--config", config, "--captures", tmp_path / "events.jsonl", "--out", tmp_path / "out")
+    rows = [orjson.loads(line) for line in (tmp_path / "out" / "windows.jsonl").read_bytes().splitlines()]
+    (found,) = [row for row in rows if row["detector"] == "conditional_demographic_disparity"]
+    assert (found["segment"], found["score"], found["threshold"]) == ({"sex": "f"}, pytest.approx(0.25), 0.1)
+    assert not [row for row in rows if "sex*region" in row["segment"]]

@@ -6,8 +6,10 @@ ratio under 1 too. An event without a prediction counts as not accepted, as the 
 
 from collections.abc import Callable, Mapping
 from math import inf
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from stream_monitor.detect.outcomes.conditional import Strata, disparity, stratified
 from stream_monitor.detect.outcomes.confusion import RATES, Confusion
 from stream_monitor.detect.outcomes.groups import Side, pairings
 from stream_monitor.detect.outcomes.intervals import difference, paired_ratio, quantile, ratio, share, size
@@ -52,19 +54,25 @@ def bias(
     level: float = 0.99,
     events_min: int = EVENTS_MIN,
     inflation: float = 1.0,
+    strata: Strata = MappingProxyType({}),
 ) -> list[Measure]:
-    """Every metric of `BIAS` for every group but the privileged ones, `segment` ((facet, group),); see `groups.pairings`.
+    """Every metric of `PAIRED` for every group but the privileged ones, `segment` ((facet, group),); see `groups.pairings`. The conditional
+    one for those of the facets that have strata.
 
     Value None: a denominator is 0. With fewer than events_min events in a denominator a value has no interval, so that nothing follows from
     it. level, inflation: as in `quality.quality`. Empty where the layout has no groups.
     """
     found = []
     for group, a, d in pairings(layout, vector, privileged):
-        for row in BIAS.values():
+        for row in PAIRED.values():
             events = min(row.denominator(a), row.denominator(d))
             estimate = row.compare(a, d, quantile(1 - (1 - level) / row.intervals, inflation))
             enough = estimate if events >= events_min else Estimate(estimate.value)
             found.append(measured(row.name, enough, events, ((group.facet, group.value),)))
+    for cells in stratified(layout, vector, strata, privileged, axis=1):
+        estimate = disparity(cells, quantile(level, inflation))
+        enough = estimate if cells.smaller >= events_min else Estimate(estimate.value)
+        found.append(measured(CONDITIONAL, enough, cells.smaller, ((cells.group.facet, cells.group.value),)))
     return found
 
 
@@ -202,8 +210,24 @@ _ROWS: Final = (
         _CLARIFY + "dcr.html",
     ),
 )
-BIAS: Final[Mapping[str, BiasMetric]] = {row.name: row for row in _ROWS}
-"""By name. `treatment_equality` has no scale of its own, so that no difference is too large until the config says so."""
+PAIRED: Final[Mapping[str, BiasMetric]] = {row.name: row for row in _ROWS}
+"""Those of two groups alone, by name. `treatment_equality` has no scale of its own: no difference is too large until the config says so."""
+CONDITIONAL: Final = "conditional_demographic_disparity"
+BIAS: Final[Mapping[str, BiasMetric]] = {
+    **PAIRED,
+    CONDITIONAL: BiasMetric(
+        CONDITIONAL,
+        "conditional demographic disparity",
+        lambda a, d, z: NOTHING,
+        lambda side: side.events,
+        TENTH,
+        (-1, 1),
+        "mean over the strata of facets.NAME.within, weighted by events, of P(d | rejected) - P(d | accepted)",
+        "Newcombe 1998 for each stratum, joined as by Zou & Donner 2008",
+        _CLARIFY + "cddpl.html",
+    ),
+}
+"""All, by name; the conditional one has more than two sides, see `conditional`."""
 ALIASES: Final[Mapping[str, str]] = {
     "recall_difference": "equal_opportunity_difference",
     "predictive_parity_difference": "precision_difference",

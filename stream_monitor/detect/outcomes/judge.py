@@ -15,7 +15,8 @@ from scipy.stats import norm
 
 from stream_monitor.detect.decide import CRITICAL_FACTOR
 from stream_monitor.detect.finding import Finding, FindingKind, Key, Score, ScoreStatus, Severity, Shown
-from stream_monitor.detect.outcomes.bias import BIAS, Allowed, bias, outside
+from stream_monitor.detect.outcomes.bias import BIAS, CONDITIONAL, Allowed, bias, outside
+from stream_monitor.detect.outcomes.conditional import Strata
 from stream_monitor.detect.outcomes.coverage import Coverage, coverage, final_coverage, final_delay
 from stream_monitor.detect.outcomes.estimators import Estimator
 from stream_monitor.detect.outcomes.intervals import quantile
@@ -26,7 +27,7 @@ from stream_monitor.detect.outcomes.relation import joint_js, joint_kl
 from stream_monitor.detect.outcomes.verdict import judge
 from stream_monitor.profile.outcome import OutcomeLayout, Vector
 
-UNLABELLED_BIAS: Final = ("disparate_impact", "statistical_parity_difference")
+UNLABELLED_BIAS: Final = ("disparate_impact", "statistical_parity_difference", CONDITIONAL)
 """What predictions alone tell."""
 COVERAGE: Final = "label_coverage"
 AWAITED: Final = {COVERAGE: final_coverage, "label_delay_p50_s": final_delay}
@@ -52,7 +53,8 @@ class OutcomeJudge:
 
     baseline: the training data's outcome, None where it has no target; estimator: what it teaches, None: nothing is estimated;
     limits: by metric's name, `NAME` a limit or `NAME_drop` the drop allowed; alpha: level of one test; detectors: names of those that are
-    on, None: all; within: facets whose groups are not compared, because all events are of one.
+    on, None: all; within: facets whose groups are not compared, because all events are of one, or
+    that are there for the strata of another; strata: see `conditional`.
     """
 
     layout: OutcomeLayout
@@ -65,6 +67,7 @@ class OutcomeJudge:
     privileged: Mapping[str, str] = field(default_factory=dict)
     detectors: frozenset[str] | None = None
     within: frozenset[str] = frozenset()
+    strata: Strata = field(default_factory=dict)
 
     def at_close(self, vector: Vector, weight: float) -> list[OutcomeScore]:
         """What predictions alone tell, and how many labels there are so far. weight: see `Judged`."""
@@ -118,7 +121,7 @@ class OutcomeJudge:
         """The baseline's own figures."""
         if self.baseline is None:
             return {}
-        found = [*quality(self.layout, self.baseline, 1 - self.alpha), *bias(self.layout, self.baseline, self.privileged, 1 - self.alpha)]
+        found = [*quality(self.layout, self.baseline, 1 - self.alpha), *self._bias_of(self.baseline, 1.0)]
         found += self._estimated(self.baseline, 1.0)
         return {(each.name, each.segment): each for each in found}
 
@@ -127,7 +130,7 @@ class OutcomeJudge:
         return [each for each in found if self._is_on(each.name)]
 
     def _bias_of(self, vector: Vector, weight: float) -> list[Measure]:
-        found = bias(self.layout, vector, self.privileged, 1 - self.alpha, inflation=weight) if self.layout.groups else []
+        found = bias(self.layout, vector, self.privileged, 1 - self.alpha, inflation=weight, strata=self.strata)
         return [each for each in found if self._is_on(each.name) and self.within.isdisjoint(facet for facet, _ in each.segment)]
 
     def _is_on(self, name: str) -> bool:

@@ -1,14 +1,16 @@
 """Whether training data hold bias already: how many of each group there are, and whether their labels differ.
 
 Definitions as in SageMaker Clarify's "Pre-training Bias Metrics", for a binary label, so that the distances between the two groups' labels
-follow from the two shares of positives q_a and q_d. Not here: the conditional demographic disparity in labels (CDDL), which needs strata.
+follow from the two shares of positives q_a and q_d.
 """
 
 from collections.abc import Callable, Mapping
 from math import inf, log, sqrt
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from stream_monitor.detect.outcomes.bias import EVENTS_MIN
+from stream_monitor.detect.outcomes.conditional import Strata, disparity, stratified
 from stream_monitor.detect.outcomes.groups import pairings
 from stream_monitor.detect.outcomes.intervals import difference, quantile, share
 from stream_monitor.detect.outcomes.measure import NOTHING, Estimate, Measure, measured
@@ -74,14 +76,25 @@ SHARES: Final[Mapping[str, tuple[str, str]]] = {
     "class_imbalance": ("(n_a - n_d) / (n_a + n_d), n labelled rows", _CLARIFY + "bias-metric-class-imbalance.html"),
     "label_parity_difference": ("q_a - q_d, q the share of positive labels", _CLARIFY + "data-bias-metric-true-label-imbalance.html"),
 }
-"""The two with an interval: name -> formula, source."""
+"""The two of all facets with an interval: name -> formula, source."""
+CONDITIONAL_LABELS: Final = "label_conditional_disparity"
+CONDITIONAL_LABELS_ROW: Final = (
+    "mean over the strata of facets.NAME.within, weighted by rows, of P(d | y = 0) - P(d | y = 1)",
+    _CLARIFY + "data-bias-metric-cddl.html",
+)
+"""CDDL: formula, source."""
 
 
 def pre_training_bias(
-    layout: OutcomeLayout, vector: Vector, privileged: Mapping[str, str], level: float = 0.99, events_min: int = EVENTS_MIN
+    layout: OutcomeLayout,
+    vector: Vector,
+    privileged: Mapping[str, str],
+    level: float = 0.99,
+    events_min: int = EVENTS_MIN,
+    strata: Strata = MappingProxyType({}),
 ) -> list[Measure]:
-    """class_imbalance (CI), label_parity_difference (DPL) and `DISTANCES` of a baseline's labelled events, group by group, as in
-    `bias.bias`.
+    """class_imbalance (CI), label_parity_difference (DPL), `DISTANCES` and, for facets with strata, label_conditional_disparity (CDDL) of a
+    baseline's labelled events, group by group, as in `bias.bias`.
 
     class_imbalance: (n_a - n_d) / (n_a + n_d) in [-1, 1], interval by Wilson; label_parity_difference: q_a - q_d, by Newcombe. Over 0: the
     group d is rarer, or has fewer positive labels. The distances have no interval: at 0 their sampling error is all on one side.
@@ -97,4 +110,8 @@ def pre_training_bias(
         for name, row in DISTANCES.items():
             figures[name] = NOTHING if events <= 0 else Estimate(row.measure(a.positive / a.labelled, d.positive / d.labelled))
         found += [measured(name, each if events >= events_min else Estimate(each.value), events, segment) for name, each in figures.items()]
+    for cells in stratified(layout, vector, strata, privileged, axis=0):
+        each = disparity(cells, z)
+        enough = each if cells.smaller >= events_min else Estimate(each.value)
+        found.append(measured(CONDITIONAL_LABELS, enough, cells.smaller, ((cells.group.facet, cells.group.value),)))
     return found
