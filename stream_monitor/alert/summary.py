@@ -36,6 +36,7 @@ def found(
         f"{who(stream, segment)}: {_happened(finding, window, change_point)}",
         _moved(finding, evidence.moved, window),
         _most(finding, evidence.affected),
+        f"; {finding.note}" if finding.note and finding.key.kind is FindingKind.DATA_DRIFT else "",
         "; this is for information and pages nobody by itself" if finding.severity is Severity.INFO else "",
     ]
     return "".join(parts)

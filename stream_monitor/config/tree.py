@@ -175,6 +175,9 @@ class Model(Section):
     """Only these detectors; default: all. Fewer detectors, more of the budget for each."""
     river: dict[str, dict[str, str | int | float | bool]] = {}
     """Further detectors of `river.drift`: class name -> parameters. They read the means of seconds, and begin anew after a restart."""
+    severity_by_estimate: bool = False
+    """Whether drift of a feature is as severe as the loss of quality estimated for the same window (with a `task` and a baseline with
+    labels): critical beyond the estimate's threshold, info where nothing is lost; as ever where there is no estimate."""
     natural_ranges: bool = True
     """Whether a threshold rises to 1.2 times what the feature showed over time in training: seasons are not drift."""
     false_alerts_per_30d: float = Field(default=1.0, gt=0, allow_inf_nan=False)

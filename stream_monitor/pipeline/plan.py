@@ -53,6 +53,8 @@ class StreamPlan:
     versus: Versus | None = None
     """How a version is compared with the current one; None: it is not."""
     rules: Rules = field(default_factory=Rules)
+    severity_by_estimate: bool = False
+    """Whether drift of inputs is as severe as the loss of quality that is estimated."""
 
     @property
     def judge(self) -> Judge:
@@ -147,7 +149,8 @@ def _stream(key: StreamKey, model: Model, baseline: Baseline, budget: float, joi
     whole = judges[()]
     sequential = SequentialSpec(len(baseline.columns), whole.min_shift, _clustering(baseline), whole.alpha, spec.every_ms, plugins)
     labels = {} if join is None else label_plans(model, join.layout, baseline, list(judges), budget)
-    return StreamPlan(key, baseline, spec, judges, sequential, segmentations, labels)
+    by_estimate = model.severity_by_estimate
+    return StreamPlan(key, baseline, spec, judges, sequential, segmentations, labels, severity_by_estimate=by_estimate)
 
 
 def _judges(

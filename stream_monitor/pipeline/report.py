@@ -7,13 +7,17 @@ from stream_monitor.alert.alert import Affected, Alert
 from stream_monitor.alert.evidence import Scale, gather, gather_whole
 from stream_monitor.alert.publication import Raised, Stamp
 from stream_monitor.baseline.baseline import Baseline, NumericColumn
-from stream_monitor.detect.finding import Finding, Score
+from stream_monitor.detect.finding import Finding, FindingKind, Score
+from stream_monitor.detect.outcomes.judge import OutcomeScore
 from stream_monitor.detect.report import WindowRef, WindowScore, window_scores
+from stream_monitor.pipeline.by_estimate import by_estimate
 from stream_monitor.pipeline.unit import Unit, UnitKey
 from stream_monitor.window.windows import Window
 
 Where = Callable[[Finding], Sequence[Affected]]
 """The segments and versions in which a finding is strongest."""
+Estimates = Callable[[], Sequence[OutcomeScore]]
+"""How good the model probably was in a window; none where severity does not follow it."""
 
 
 class Said(NamedTuple):
@@ -24,9 +28,20 @@ class Said(NamedTuple):
 
 
 def report_window(
-    unit: Unit, key: UnitKey, window: Window, revision: int, stamp: Stamp, affected: Where, compared: Sequence[Score], *, is_first: bool
+    unit: Unit,
+    key: UnitKey,
+    window: Window,
+    revision: int,
+    stamp: Stamp,
+    affected: Where,
+    compared: Sequence[Score],
+    estimates: Estimates,
+    *,
+    is_first: bool,
 ) -> Said:
-    """Judge a window. compared: its scores beside another version; is_first: it advances the life of alerts; else it corrects them."""
+    """Judge a window. compared: its scores beside another version; estimates: of its quality, where severity follows them; is_first: it
+    advances the life of alerts; else it corrects them.
+    """
     stream, segment = key
     judge, shifts = unit.plan.judges[segment], unit.shifts_of(window.end_ms)
     ref = WindowRef(window.judged_from_ms, window.end_ms, window.profile.events)
@@ -37,7 +52,9 @@ def report_window(
     scores += judge.judge_operations(unit.operating, ref.start_ms, ref.end_ms, window.profile)
     scores += judge.judge_transit(unit.transit, ref.start_ms, ref.end_ms, window.profile)
     scores += compared
-    raised = [_raise(unit.plan.baseline, finding, window, affected) for finding in judge.findings(scores, window.profile, shifts)]
+    found = judge.findings(scores, window.profile, shifts)
+    lost = estimates() if any(finding.key.kind is FindingKind.DATA_DRIFT for finding in found) else ()
+    raised = [_raise(unit.plan.baseline, by_estimate(finding, lost), window, affected) for finding in found]
     said = (unit.book.advance if is_first else unit.book.correct)(ref, scores, raised, stamp)
     return Said(window_scores(stream, dict(segment), ref, revision, scores), said)
 

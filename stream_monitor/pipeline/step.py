@@ -4,7 +4,7 @@ The state is advanced in place and belongs to the caller; the same records in th
 Running live, `replay`, restoring after a crash, the tests and the simulator all call this one function.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -12,6 +12,7 @@ from stream_monitor.alert.alert import Alert
 from stream_monitor.alert.grouping import Groups
 from stream_monitor.alert.publication import Reason, Stamp
 from stream_monitor.capture.schema import StreamKey
+from stream_monitor.detect.outcomes.judge import OutcomeScore
 from stream_monitor.detect.registry import VERSION_CAUSES
 from stream_monitor.detect.report import WindowScore
 from stream_monitor.errors import CodecError
@@ -275,10 +276,18 @@ def _close(state: State, key: UnitKey, window: Window, beside: Beside, outputs: 
     unit.revisions[window.end_ms] = revision
     is_first = revision == 1 and unit.book.goes_on_to(window.end_ms)
     compared = beside.scores(unit, key, window.start_ms, window.end_ms)
-    said = report_window(unit, key, window, revision, state.stamp(unit), affected_by(state.units, key, window), compared, is_first=is_first)
+    affected, estimates = affected_by(state.units, key, window), partial(_estimates, state, key, window.end_ms)
+    said = report_window(unit, key, window, revision, state.stamp(unit), affected, compared, estimates, is_first=is_first)
     outputs.scores.extend(said.scores)
     outputs.alerts.extend(said.alerts)
     outputs.closed.append((key, window))
+
+
+def _estimates(state: State, key: UnitKey, end_ms: int) -> Sequence[OutcomeScore]:
+    unit, join = state.units[key], state.joins.get(key[0].model)
+    if unit.labelled is None or not unit.plan.severity_by_estimate:
+        return ()
+    return unit.labelled.estimates(end_ms, join.rates if join else {})
 
 
 def _silence(state: State, key: UnitKey, until_ms: int, outputs: Outputs) -> None:

@@ -111,6 +111,12 @@ class Labelled:
             yield self._report(window, stamp, drifting, compared)
         self._forget()
 
+    def estimates(self, end_ms: int, rates: Mapping[int, int]) -> list[OutcomeScore]:
+        """How good the model probably was in a window, by the rows that are known now."""
+        closed = self.outcomes.closed(end_ms, rates)
+        found = self.plan.judge.at_close(closed.vector, closed.weight)
+        return [each for each in found if each.score.key.kind is FindingKind.ESTIMATED_QUALITY]
+
     def _hear(self, shift: Shift) -> None:
         is_new = self.known_ms is None or shift.changed_ms >= self.known_ms
         if is_new:

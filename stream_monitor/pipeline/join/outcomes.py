@@ -141,6 +141,10 @@ class Outcomes:
             yield window
         self._forget(watermark_ms)
 
+    def closed(self, end_ms: int, rates: Mapping[int, int]) -> Judged:
+        """What a window says without labels, by now."""
+        return self._judged(end_ms, rates, self.layout.events)
+
     def _hold(self, end_ms: int, told: Told) -> None:
         self.told[end_ms] = told
         if told.touched or self.is_awaited:
