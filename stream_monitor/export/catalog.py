@@ -56,14 +56,16 @@ METRICS: tuple[MetricSpec, ...] = (
         "drift_score",
         "gauge",
         ("model", "segment", "feature", "detector"),
-        "Score of the last closed window; `segment` (`region=eu,version=2`) and `feature` are empty for the whole.",
+        "Score of the last closed window; `segment` (`region=eu,version=2`) and `feature` are empty for the whole. It vanishes where that "
+        "window has none, and, but for `volume` and `silence`, once a whole window had no event.",
     ),
     MetricSpec("missing_ratio", "gauge", ("model", "feature"), "Share of missing values in the last closed window, 0 to 1."),
     MetricSpec(
         "quality",
         "gauge",
         ("model", "segment", "metric"),
-        "Quality of the window that was told of last, by its labels or (`estimated_…`) before they come; `segment` holds a class, too.",
+        "Quality of the window that was told of last, by its labels or (`estimated_…`) before they come; `segment` holds a class, too. "
+        "It vanishes as `drift_score` does.",
     ),
     MetricSpec("bias", "gauge", ("model", "facet", "group", "metric"), "Bias of that window: a facet's group against the privileged one."),
     MetricSpec("labels_total", "counter", ("model",), "Labels that were read, corrections and withdrawals among them."),
@@ -74,6 +76,19 @@ METRICS: tuple[MetricSpec, ...] = (
     MetricSpec("alerts_held_total", "counter", ("model", "reason"), "Publications of alerts of which rules let nobody be told (`held`)."),
     MetricSpec(
         "window_end_timestamp_seconds", "gauge", ("model",), "End of the last closed window, event time, in seconds since the Unix epoch."
+    ),
+    MetricSpec(
+        "data_end_timestamp_seconds",
+        "gauge",
+        ("model", "segment"),
+        "End of the last window whose newest part held events, event time, in seconds since the Unix epoch; `segment` as in `drift_score`. "
+        "It stays where scores vanish, and says since when nothing came.",
+    ),
+    MetricSpec(
+        "quality_end_timestamp_seconds",
+        "gauge",
+        ("model", "segment"),
+        "End of the newest window whose labels were enough to judge by: how old `quality` by labels is. It stays, too.",
     ),
     MetricSpec("consumer_lag_messages", "gauge", ("topic", "partition"), "Messages of an assigned partition that are not yet processed."),
     MetricSpec("watermark_delay_seconds", "gauge", ("model",), "How far the model's watermark is behind the clock."),

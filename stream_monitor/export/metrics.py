@@ -80,6 +80,9 @@ class MetricStore(Collector):
         wanted = [(spec.labels.index(name), value) for name, value in labels.items()]
         with self._lock:
             series = self._histograms[metric] if spec.type == "histogram" else self._values[metric]
+            if len(wanted) == len(spec.labels):  # the one: a window of many columns may drop as many
+                series.pop(_key(spec, labels), None)
+                return
             for key in [key for key in series if all(key[index] == value for index, value in wanted)]:
                 del series[key]
 

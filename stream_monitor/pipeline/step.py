@@ -67,6 +67,13 @@ class State:
         event_time_ms = self.tracker.event_time_ms
         return None if event_time_ms is None else event_time_ms - stream.spec.watermark_delay_ms
 
+    def silent_since_ms(self, unit: Unit) -> int | None:
+        """Since when nothing came, where a whole window without an event has passed since; the clock bounds it as it does `_silence`."""
+        reached_ms, heard_ms = self.watermark_ms(unit.plan), unit.heard_ms
+        if reached_ms is None or heard_ms is None:
+            return None
+        return heard_ms if min(reached_ms, self.tracker.clock_ms) >= heard_ms + unit.plan.spec.size_ms else None
+
 
 @dataclass(frozen=True, slots=True)
 class Dropped:

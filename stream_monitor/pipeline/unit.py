@@ -113,6 +113,11 @@ class Unit:
         ends = range(self.traffic.end_ms + every_ms, until_ms + 1, every_ms)
         return ends[: SILENT_WINDOWS_MAX - self.traffic.silent]
 
+    @property
+    def heard_ms(self) -> int | None:
+        """End of the last [end - every_ms, end) that held events; None: none yet."""
+        return None if self.traffic.end_ms is None else self.traffic.end_ms - self.traffic.silent * self.plan.spec.every_ms
+
     def judge_traffic(self, judge: Judge, end_ms: int, events: int) -> list[Score]:
         """Scores of the number of events in [end_ms - every_ms, end_ms); call it once for each window, in their order, empty ones too."""
         self.traffic = Traffic(end_ms, 0 if events else self.traffic.silent + 1)

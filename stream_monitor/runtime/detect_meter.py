@@ -9,11 +9,11 @@ from typing import Final
 from stream_monitor.alert.notification import is_held_back, notification_of
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.detect.outcomes.bias import BIAS
-from stream_monitor.detect.registry import OUTCOMES
+from stream_monitor.detect.registry import OUTCOMES, VOLUME
 from stream_monitor.detect.report import WindowScore
 from stream_monitor.pipeline.step import Joined, Outputs, State
-from stream_monitor.profile.codec import Segment
 from stream_monitor.profile.profile import Profile
+from stream_monitor.runtime.hush import Hush, segment_label
 from stream_monitor.runtime.observe import Meter
 
 _OWNED_GAUGES: Final = (
@@ -23,14 +23,10 @@ _OWNED_GAUGES: Final = (
     "missing_ratio",
     "alerts_firing",
     "window_end_timestamp_seconds",
+    "data_end_timestamp_seconds",
+    "quality_end_timestamp_seconds",
     "watermark_delay_seconds",
 )
-
-
-def segment_label(version: str | None, segment: Segment) -> str:
-    """`region=eu,version=2`; empty for the whole of a model."""
-    named = [*segment, *([("version", version)] if version is not None else [])]
-    return ",".join(f"{name}={value}" for name, value in sorted(named))
 
 
 @dataclass(slots=True)
@@ -42,6 +38,11 @@ class DetectMeter:
     started_ms: int = 0
     seen_firing: set[tuple[str, str, str]] = field(default_factory=set)
     """Series of `alerts_firing` that stand at the meter: they go to 0, not away, when their last alert resolves."""
+    hush: Hush = field(init=False)
+
+    def __post_init__(self) -> None:
+        """What silence takes away it takes from the same meter."""
+        self.hush = Hush(self.meter)
 
     def committed(self, outputs: Outputs, states: Iterable[State]) -> None:
         """Tell what one transaction said, and how the owned models stand."""
@@ -66,6 +67,10 @@ class DetectMeter:
         for joined in outputs.joined:
             self._joined(joined)
         states = list(states)
+        self.hush.committed(outputs, states)
+        for score in outputs.scores:
+            if score.detector in VOLUME:  # of windows without an event, too
+                self._score(score)
         self._drop({stream.model for stream, _ in outputs.removed} - {stream.model for state in states for stream, _ in state.units})
         firing: Counter[tuple[str, str, str]] = Counter(dict.fromkeys(self.seen_firing, 0))
         for state in states:
@@ -98,37 +103,44 @@ class DetectMeter:
 
     def _drop(self, gone: set[str]) -> None:
         self.seen_firing = {key for key in self.seen_firing if key[0] not in gone}
+        self.hush.lost(gone)
         for model in gone:
             for metric in _OWNED_GAUGES:
                 self.meter.drop(metric, {"model": model})
 
+    def _score(self, score: WindowScore) -> None:
+        """One without a value is gone from the window, and not what it was before."""
+        segment = segment_label(score.version, tuple(score.segment.items()))
+        column = {"model": score.model, "feature": score.feature or ""}
+        self._show(score, "drift_score", {**column, "segment": segment, "detector": score.detector})
+        if score.detector == "missing_ratio" and not segment:
+            self._show(score, "missing_ratio", column)
+
     def _scores(self, outputs: Outputs) -> None:
         for score in outputs.scores:
-            if score.score is None:
-                continue
-            if score.detector in OUTCOMES:
-                self._outcome(score)
-                continue
-            segment = segment_label(score.version, tuple(score.segment.items()))
-            labels = {"model": score.model, "segment": segment, "feature": score.feature or "", "detector": score.detector}
-            self.meter.set("drift_score", labels, score.score)
-            if score.detector == "missing_ratio" and not segment:
-                self.meter.set("missing_ratio", {"model": score.model, "feature": score.feature or ""}, score.score)
+            self._outcome(score) if score.detector in OUTCOMES else self._score(score)
         for (stream, part), window in outputs.closed:
             if not window.revised and not part:
                 self.meter.set("window_end_timestamp_seconds", {"model": stream.model}, window.end_ms / 1000)
                 self.meter.add("capture_duplicates_total", {"model": stream.model}, _duplicates(window.fresh))
 
     def _outcome(self, score: WindowScore) -> None:
-        assert score.score is not None
+        segment = segment_label(score.version, tuple(score.segment.items()))
         if score.detector in BIAS:
             *within, (facet, group) = score.segment.items()
             if within:  # a group within a segment: in the window scores
                 return
-            self.meter.set("bias", {"model": score.model, "facet": facet, "group": group, "metric": score.detector}, score.score)
+            self._show(score, "bias", {"model": score.model, "facet": facet, "group": group, "metric": score.detector})
+        elif score.score is not None:
+            self._show(score, "quality", {"model": score.model, "segment": segment, "metric": score.detector})
+
+    def _show(self, score: WindowScore, metric: str, labels: dict[str, str]) -> None:
+        if score.score is None:
+            self.meter.drop(metric, labels)
         else:
-            segment = segment_label(score.version, tuple(score.segment.items()))
-            self.meter.set("quality", {"model": score.model, "segment": segment, "metric": score.detector}, score.score)
+            self.meter.set(metric, labels, score.score)
+            if metric in ("quality", "bias"):
+                self.hush.shown(score, metric, labels)
 
     def _state(self, state: State, firing: Counter[tuple[str, str, str]]) -> None:
         for (stream, _), unit in state.units.items():

@@ -27,6 +27,7 @@ from stream_monitor.runtime.broker import Message, Record, TopicPartition, Topic
 from stream_monitor.runtime.config_log import ConfigLog
 from stream_monitor.runtime.detect_worker import DetectWorker
 from stream_monitor.runtime.memory import MemoryBroker
+from stream_monitor.runtime.observe import Audience, Nobody
 from stream_monitor.runtime.profile_worker import ProfileWorker
 from stream_monitor.runtime.topics import ALERTS, DEAD_LETTERS, WINDOWS, prepare_topics
 
@@ -201,7 +202,8 @@ class World:
         self.random = Random(f"world {seed}")
         self.now_ms = START_MS
         self.broker = MemoryBroker(lambda: self.now_ms, session_timeout_ms=SESSION_MS, transaction_timeout_ms=10_000)
-        self.meter = Numbers()
+        self.meter: Any = Numbers()
+        self.audience: Audience = Nobody()
         self.workers: dict[str, Worker] = {}
         self.published = 0
         self.broker.ensure_topics([TopicSpec("captures", partitions)])
@@ -217,8 +219,8 @@ class World:
         config = self.config.model_copy(update={"instance": instance})
         log = ConfigLog.of(self.broker, config)
         log.refresh()
-        kind = ProfileWorker if role == "profile" else DetectWorker
-        worker = kind(self.broker, config, log, lambda: self.now_ms, self.meter)
+        common = self.broker, config, log, lambda: self.now_ms, self.meter
+        worker: Worker = ProfileWorker(*common) if role == "profile" else DetectWorker(*common, self.audience)
         self.workers[f"{role}/{instance}"] = worker
         return worker
 

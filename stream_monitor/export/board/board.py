@@ -41,6 +41,11 @@ class StreamBoard:
         """The whole's, with every column."""
         return self.parts[()].history
 
+    @property
+    def silent_ms(self) -> int | None:
+        """See `Part`, of the whole."""
+        return self.parts[()].silent_ms
+
     def part(self, segment: Segment) -> Part:
         """One of those that the plan names."""
         return self.parts.setdefault(segment, Part())
@@ -156,12 +161,18 @@ class Board:
         for (stream, segment), unit in state.units.items():
             if not segment:
                 self._keep(stream, unit.plan, state)
+            self._note_silence(stream, segment, state.silent_since_ms(unit))
             for alert in unit.book.firing():
                 self._alerts.setdefault(alert.alert_id, alert)
 
+    def _note_silence(self, stream: StreamKey, segment: Segment, since_ms: int | None) -> None:
+        known = self._streams.get(stream)
+        if known is not None and segment in known.plan.judges and (since_ms is not None or segment in known.parts):
+            known.part(segment).silent_ms = since_ms
+
     def _keep(self, stream: StreamKey, plan: StreamPlan, state: State) -> None:
         known = self._streams.get(stream)
-        if known is None or known.plan.baseline.id != plan.baseline.id:
+        if known is None or known.plan.baseline.id != plan.baseline.id or known.plan.spec != plan.spec:
             known = self._streams[stream] = StreamBoard(plan)
         known.plan, known.watermark_ms = plan, state.watermark_ms(plan)
         if len(known.parts) > 1:

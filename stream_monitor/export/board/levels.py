@@ -46,7 +46,7 @@ def _point(point: Point) -> Tree:
 
 def _level(name: str, points: Sequence[Point], firing: Mapping[str, str]) -> Tree:
     known = [point for point in points if point.score is not None]
-    last = known[-1] if known else Point(0, None, None)
+    last = points[-1] if points else Point(0, None, None)  # nothing, where the newest window has none: the last known is not how it is now
     return {
         "detector": name,
         "title": title_of(name),

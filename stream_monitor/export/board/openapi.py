@@ -10,6 +10,7 @@ _SPAN: Final = {
 }
 _NUMBER: Final = {"type": ["number", "null"]}
 _TEXT: Final = {"type": ["string", "null"]}
+_SILENT: Final = {**_TEXT, "description": "since when no event came, where that is a whole window or more; null: they come"}
 
 
 def document() -> dict[str, Any]:
@@ -68,7 +69,8 @@ def _schemas() -> dict[str, Any]:
     model = {
         "model": {"type": "string"},
         "version": _TEXT,
-        "state": {"enum": ["critical", "warning", "info", "ok", "waiting"]},
+        "state": {"enum": ["critical", "warning", "info", "ok", "waiting", "no_data", "behind"]},
+        "silent_since": _SILENT,
         "firing": {"type": "array", "items": {"type": "object"}},
         "columns": {"type": "integer"},
         "window": _SPAN,
@@ -83,6 +85,7 @@ def _schemas() -> dict[str, Any]:
         "model": {"type": "string"},
         "version": _TEXT,
         "feature": {"type": "string"},
+        "silent_since": _SILENT,
         "window": _SPAN,
         "bins": _array(share),
         "detectors": {"type": "object", "additionalProperties": _array(point)},
@@ -144,6 +147,7 @@ def _figures(point: dict[str, Any]) -> dict[str, Any]:
         "model": {"type": "string"},
         "version": _TEXT,
         "segment": {"type": "string"},
+        "silent_since": _SILENT,
         "segments": {"type": "array", "items": {"type": "string"}},
         "segments_found": {"type": "integer"},
         "quality": _optional(quality),

@@ -54,6 +54,8 @@ class Part:
     labelled: History = field(default_factory=lambda: History(SEGMENT_CELLS_MAX))
     closed: Closed | None = None
     newest: Newest | None = None
+    silent_ms: int | None = None
+    """Since when nothing came, where that is a whole window or more."""
 
     def add(self, rows: Iterable[WindowScore]) -> None:
         """The rows of one window."""

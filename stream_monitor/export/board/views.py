@@ -26,6 +26,8 @@ ALERTS_SHOWN: Final = 50
 """Alerts on the page of a model, or of all; the others by `alerts`."""
 SEGMENTS_SHOWN: Final = 100
 """Segments that a page links to; the others by their text in the address."""
+BEHIND_S: Final = 120.0
+"""A watermark further behind the clock than this and its delay: what is shown is old, as the rule StreamMonitorWatermarkBehind says."""
 BINS_MAX: Final = 60
 """Bins or categories of a picture, those with most events."""
 _RANKS: Final = {severity.value: rank for rank, severity in enumerate(Severity, 1)}
@@ -68,6 +70,7 @@ def figures(board: Board, stream: StreamKey, segment: str = "") -> Tree | None:
             return None
         key, part = parts[segment]
         seen, has_task, watermark_ms = part.seen(), bool(each.plan.labels), each.watermark_ms
+        silent_ms = part.silent_ms
         has_groups = has_task and bool(each.plan.labels[()].judge.layout.groups)
         mine = [alert for alert in known if _is_of(alert, stream) and alert.status is not AlertStatus.RESOLVED]
     told, firing = outcomes.Told.of(seen.newest), dict[str, str]()
@@ -78,6 +81,7 @@ def figures(board: Board, stream: StreamKey, segment: str = "") -> Tree | None:
         "model": stream.model,
         "version": stream.version,
         "segment": segment,
+        "silent_since": None if silent_ms is None else utc(silent_ms),
         "segments": sorted(parts)[:SEGMENTS_SHOWN],
         "segments_found": len(parts),
         "quality": outcomes.quality(seen, told, watermark_ms if now_ms is None else now_ms) if has_task else None,
@@ -99,7 +103,7 @@ def model(board: Board, stream: StreamKey, search: str = "", offset: int = 0, li
         if each is None:
             return None
         mine = [alert for alert in alerts if _is_of(alert, stream)]
-        tree, furthest, plan = _model(whole, stream, each, mine), each.history.furthest(), each.plan
+        tree, furthest, plan = _model(whole, stream, each, mine), {} if each.silent_ms else each.history.furthest(), each.plan
         within = next((key for key in each.parts if segment_text(dict(key)) == segment), ())
     told = [alert for alert in mine if set(within) <= set(alert.segment.items())]
     firing = {alert.feature: alert.severity.value for alert in mine if alert.status is not AlertStatus.RESOLVED}
@@ -129,12 +133,13 @@ def feature(board: Board, stream: StreamKey, name: str) -> Tree | None:
             return None
         found = {detector: each.history.of((column, detector)) for column, detector in each.history.series if column == name}
         mine = [alert for alert in alerts if _is_of(alert, stream) and alert.feature == name]
-        baseline, window = each.plan.baseline, each.window
+        baseline, window, silent_ms = each.plan.baseline, each.window, each.silent_ms
     series = dict(sorted(found.items(), key=lambda item: -max(map(_ratio, item[1]), default=0.0)))
     return {
         "model": stream.model,
         "version": stream.version,
         "feature": name,
+        "silent_since": None if silent_ms is None else utc(silent_ms),
         "window": None if window is None else _span(window.judged_from_ms, window.end_ms, window.profile.events),
         "bins": _bins(baseline, window, names.index(name)),
         "detectors": series,
@@ -168,16 +173,19 @@ def alert_tree(alert: Alert) -> Tree:
 def _model(whole: Whole, stream: StreamKey, each: StreamBoard, mine: Sequence[Alert]) -> Tree:
     firing = [alert for alert in mine if alert.status is not AlertStatus.RESOLVED]
     worst = max((alert.severity.value for alert in firing), key=_severity, default=None)
-    window = each.window
+    window, silent_ms, behind_s = each.window, each.silent_ms, whole.behind_s(each.watermark_ms)
+    is_behind = behind_s is not None and behind_s > BEHIND_S + each.plan.spec.watermark_delay_ms / 1000
+    quiet = "no_data" if silent_ms is not None else "waiting" if window is None else "behind" if is_behind else "ok"
     return {
         "model": stream.model,
         "version": stream.version,
-        "state": worst or ("ok" if window else "waiting"),
+        "state": worst or quiet,
+        "silent_since": None if silent_ms is None else utc(silent_ms),
         "firing": [_brief(alert) for alert in firing],
         "columns": len(each.plan.baseline.columns),
         "window": None if window is None else _span(window.judged_from_ms, window.end_ms, window.profile.events),
         "watermark": None if each.watermark_ms is None else utc(each.watermark_ms),
-        "watermark_delay_s": whole.behind_s(each.watermark_ms),
+        "watermark_delay_s": behind_s,
         "baseline_id": each.plan.baseline.id,
     }
 
