@@ -158,6 +158,8 @@ class Notification(msgspec.Struct, frozen=True):
     """Whom to tell; empty: whomever the responder tells otherwise."""
     note: str | None = None
     """The reason of the silence."""
+    until: str | None = None
+    """When the silence ends; null where none holds."""
     group: str | None = None
     """What it is told under: the same for all alerts of the group, whenever they fire; null: alone."""
     firing: int = 0

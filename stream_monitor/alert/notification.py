@@ -1,5 +1,7 @@
 """What a reader of the alerts topic asks of an alert: whether anybody is to be told, as part of what, and whether it is over."""
 
+from typing import Final
+
 import msgspec
 
 from stream_monitor.alert.alert import Alert, AlertStatus, Held, Member, Notification
@@ -21,6 +23,24 @@ def is_held_back(alert: Alert) -> bool:
     """Whether it waits for the end of a silence or a cool-down."""
     notification = notification_of(alert)
     return notification is not None and notification.held in (Held.SILENCED, Held.COOL_DOWN)
+
+
+_HELD: Final = {
+    Held.SILENCED: "silenced",
+    Held.COOL_DOWN: "not told: it ended a short time ago, and is told if it still fires then",
+    Held.REPEAT_EVERY: "not told again yet",
+    Held.GROUPED: "told by another alert of its group",
+    Held.UNTOLD: "not told, for nobody was told that it began",
+}
+
+
+def held_text(alert: Alert) -> str | None:
+    """Why nobody is told, for people: `silenced until 2026-01-05 00:04 UTC: moving house`; None where somebody is."""
+    notification = notification_of(alert)
+    if notification is None or notification.held is None:
+        return None
+    until = "" if notification.until is None else f" until {notification.until[:16].replace('T', ' ')} UTC"
+    return _HELD[notification.held] + until + ("" if notification.note is None else f": {notification.note}")
 
 
 def thread_of(alert: Alert) -> str:

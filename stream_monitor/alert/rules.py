@@ -57,7 +57,7 @@ class Policy:
     def silence_at(self, time_ms: int) -> Silence | Maintenance | None:
         """The first silence that holds at an event time."""
         moment = datetime.fromtimestamp(time_ms / 1000, UTC)
-        return next((each for each in self.silences if each.holds_at(moment)), None)
+        return next((each for each in self.silences if each.end_at(moment) is not None), None)
 
 
 @dataclass(frozen=True, slots=True)

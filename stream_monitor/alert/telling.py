@@ -7,6 +7,7 @@ publication is about.
 """
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -15,7 +16,9 @@ from stream_monitor.alert.cause import Cause
 from stream_monitor.alert.publication import Reason, Stamp
 from stream_monitor.alert.rules import Facts, Policy, rank
 from stream_monitor.alert.template import fill, fill_link
+from stream_monitor.config.rules import Maintenance, Silence
 from stream_monitor.detect.finding import Key, Severity
+from stream_monitor.detect.report import utc
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -161,12 +164,18 @@ def _marked(alert: Alert, policy: Policy, held: Held | None, moment_ms: int) -> 
             rules=policy.rules,
             recipients=policy.recipients,
             note=silence.reason or None if silence is not None else None,
+            until=None if silence is None else _end_of(silence, moment_ms),
             group=_group(alert, severity, policy),
         ),
     )
     summary = alert.annotations.summary if policy.summary is None else fill(policy.summary, marked)
     runbook = None if policy.runbook is None else fill_link(policy.runbook, marked)
     return msgspec.structs.replace(marked, annotations=Annotations(summary, runbook))
+
+
+def _end_of(silence: Silence | Maintenance, moment_ms: int) -> str | None:
+    end = silence.end_at(datetime.fromtimestamp(moment_ms / 1000, UTC))
+    return None if end is None else utc(round(end.timestamp() * 1000))
 
 
 def _group(alert: Alert, severity: Severity, policy: Policy) -> str | None:

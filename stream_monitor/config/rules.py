@@ -132,9 +132,9 @@ class Silence(Section):
             raise ValueError(f"end ({self.end.isoformat()}) is not after start ({self.start.isoformat()})")
         return self
 
-    def holds_at(self, moment: datetime) -> bool:
-        """Whether an aware time is in it."""
-        return self.start <= moment < self.end
+    def end_at(self, moment: datetime) -> datetime | None:
+        """When it ends, for an aware time that is in it."""
+        return self.end if self.start <= moment < self.end else None
 
 
 class Maintenance(Section):
@@ -157,14 +157,15 @@ class Maintenance(Section):
             raise ValueError("length must be more than 0s and at most 7d")
         return self
 
-    def holds_at(self, moment: datetime) -> bool:
-        """Whether an aware time is in one of its turns. A length is real time: it does not stretch when clocks change."""
+    def end_at(self, moment: datetime) -> datetime | None:
+        """When its turn ends, for an aware time that is in one. A length is real time: it does not stretch when clocks change."""
         zone, length = ZoneInfo(self.timezone), timedelta(milliseconds=self.length)
         today = moment.astimezone(zone).date()
         for day in (today - timedelta(days=back) for back in range(length.days + 2)):
-            if _DAYS[day.weekday()] in self.days and timedelta() <= moment - _real(datetime.combine(day, self.start, zone)) < length:
-                return True
-        return False
+            start = _real(datetime.combine(day, self.start, zone))
+            if _DAYS[day.weekday()] in self.days and start <= moment < start + length:
+                return start + length
+        return None
 
 
 def _real(moment: datetime) -> datetime:

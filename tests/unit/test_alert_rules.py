@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from stream_monitor.alert.alert import Alert
-from stream_monitor.alert.notification import is_held_back, is_over, notification_of, notifies, thread_of
+from stream_monitor.alert.notification import held_text, is_held_back, is_over, notification_of, notifies, thread_of
 from stream_monitor.alert.publication import Reason
 from stream_monitor.alert.rules import Facts, Rules, matches
 from stream_monitor.config.rules import Maintenance, Match
@@ -208,7 +208,9 @@ def test_what_is_silenced_is_published_and_told_when_it_still_fires() -> None:
     first, second = (notification_of(alert) for _, alert in story.published)
     assert first is not None
     assert second is not None
-    assert (first.notify, first.note) == (False, "moving house")
+    assert (first.notify, first.note, first.until) == (False, "moving house", "2026-01-05T00:04:00.000Z")
+    assert held_text(story.published[0][1]) == "silenced until 2026-01-05 00:04 UTC: moving house"
+    assert held_text(story.published[1][1]) is None
     assert is_held_back(story.published[0][1])
     assert (second.notify, second.note) == (True, None)
 
@@ -243,20 +245,20 @@ def test_a_repetition_waits_for_the_end_of_a_silence() -> None:
 def test_maintenance_comes_back_by_the_clock_of_its_place(when: str, held: bool) -> None:
     """24 hours from Saturday 03:00 in Berlin, which is 02:00 UTC in winter."""
     turn = Maintenance.model_validate({"days": ["sat"], "start": "03:00", "length": "24h", "timezone": "Europe/Berlin"})
-    assert turn.holds_at(datetime.fromisoformat(when).replace(tzinfo=UTC)) == held
+    assert (turn.end_at(datetime.fromisoformat(when).replace(tzinfo=UTC)) is not None) == held
 
 
 def test_maintenance_lasts_its_length_when_clocks_change() -> None:
     """On 2026-03-29 at 02:00 Berlin goes over to 03:00."""
     turn = Maintenance.model_validate({"days": ["sun"], "start": "01:00", "length": "4h", "timezone": "Europe/Berlin"})
     begin = datetime(2026, 3, 29, 0, 0, tzinfo=UTC)
-    inside = [turn.holds_at(begin + timedelta(minutes=minutes)) for minutes in (-1, 0, 239, 240)]
+    inside = [turn.end_at(begin + timedelta(minutes=minutes)) is not None for minutes in (-1, 0, 239, 240)]
     assert inside == [False, True, True, False]
 
 
 def test_a_week_of_maintenance_is_always() -> None:
     turn = Maintenance.model_validate({"days": ["mon"], "start": "00:00", "length": "7d"})
-    assert all(turn.holds_at(datetime.fromtimestamp(MONDAY / 1000, UTC) + timedelta(hours=hours)) for hours in range(400))
+    assert all(turn.end_at(datetime.fromtimestamp(MONDAY / 1000, UTC) + timedelta(hours=hours)) for hours in range(400))
 
 
 def test_maintenance_silences() -> None:

@@ -4,9 +4,11 @@ import json
 import re
 from base64 import b64encode
 from collections.abc import Iterator
+from functools import cache
 from html import unescape
 from http import HTTPStatus
 from http.client import HTTPConnection
+from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import quote
@@ -20,7 +22,8 @@ from hypothesis import strategies as st
 from stream_monitor.alert.alert import AlertStatus
 from stream_monitor.baseline.build import build
 from stream_monitor.capture.schema import StreamKey
-from stream_monitor.cli.demo_stage import Stage
+from stream_monitor.cli.demo_acts import ACTS
+from stream_monitor.cli.demo_stage import Stage, demo_config
 from stream_monitor.cli.demo_traffic import Traffic
 from stream_monitor.config import parse_config
 from stream_monitor.detect.report import Span, WindowScore, utc
@@ -32,6 +35,7 @@ from stream_monitor.export.board.history import History
 from stream_monitor.export.board.views import ALERTS_SHOWN, FEATURES_MAX
 from stream_monitor.export.http import MetricsServer
 from stream_monitor.export.pictures import Point
+from stream_monitor.export.report import Story, write_report
 from stream_monitor.pipeline.plan import Plan, compile_plan
 from stream_monitor.pipeline.step import Outputs, State
 from stream_monitor.runtime.roster import Roster
@@ -406,3 +410,33 @@ def test_a_model_that_went_to_another_worker_is_shown_no_more() -> None:
     with board.reading() as (streams, alerts):
         assert not streams
         assert not alerts
+
+
+# ---- what rules hold back
+
+
+@cache
+def silenced() -> Stage:
+    silence = {"start": "2026-01-05T08:00:00Z", "end": "2026-01-05T23:00:00Z", "reason": "the campaign <of January>"}
+    rules = [{"match": {"feature": "income"}, "silences": [silence]}, {"recipients": ["pager"]}]
+    stage = Stage(Traffic.seeded(3, 3_000, ACTS[:2]), config=demo_config(rules=rules))
+    for _ in stage.play():
+        pass
+    return stage
+
+
+def test_what_a_silence_holds_back_is_shown_with_its_end_and_reason(tmp_path: Path) -> None:
+    site = Site(silenced().board)
+    words = "silenced until 2026-01-05 23:00 UTC: the campaign <of January>"
+    told = json.loads(get("/api/v1/alerts", site)[1])["alerts"]
+    assert {each["held"] for each in told if each["feature"] == "income" and each["status"] != "resolved"} == {words}
+    assert {each["held"] for each in told if each["feature"] == "region"} == {None}
+    (model,) = json.loads(get("/api/v1/models", site)[1])["models"]
+    assert words in {each["held"] for each in model["firing"]}
+    for target in ("/", "/alerts", "/models/loan", "/models/loan/features/income"):
+        page = get(target, site)[1]
+        assert "Silenced until 2026-01-05 23:00 UTC: the campaign &lt;of January&gt;" in page, target
+    assert "held back" in get("/", site)[1]
+    assert "Told to pager" in get("/alerts", site)[1]
+    write_report(Story.of(silenced().alerts, silenced().windows), tmp_path / "report.html", "Silenced")
+    assert "silenced until 2026-01-05 23:00 UTC: the campaign &lt;of January&gt;" in (tmp_path / "report.html").read_text(encoding="utf-8")

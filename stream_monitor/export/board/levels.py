@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from stream_monitor.detect.registry import LOSS, OPERATIONS, OUTCOMES, SEQUENTIAL, cause_of, title_of
+from stream_monitor.detect.registry import LOSS, OPERATIONS, OUTCOMES, SEQUENTIAL, cause_of, falls, title_of
 from stream_monitor.detect.report import utc
 from stream_monitor.export.board.part import Closed, Seen
 from stream_monitor.export.pictures import Point
@@ -53,6 +53,7 @@ def _level(name: str, points: Sequence[Point], firing: Mapping[str, str]) -> Tre
         "state": firing.get(name),
         "value": last.score,
         "threshold": last.threshold,
+        "is_bad_below": falls(name),
         "history": known,
     }
 

@@ -107,8 +107,9 @@ def _schemas() -> dict[str, Any]:
         "Workers": _object(_workers()),
         "Alert": {
             "type": "object",
-            "description": "As on the alerts topic.",
-            "required": ["alert_id", "status", "severity", "model"],
+            "description": "As on the alerts topic, and `held`.",
+            "required": ["alert_id", "status", "severity", "model", "held"],
+            "properties": {"held": {**_TEXT, "description": "why a rule lets nobody be told of it, in words"}},
         },
     }
 
@@ -123,7 +124,7 @@ def _figures(point: dict[str, Any]) -> dict[str, Any]:
         "events": {"type": "integer"},
         "is_bad": {**flag, "description": "the whole interval is, and was judged"},
     }
-    figure = {**measured, "about": about, "constant": _NUMBER, "threshold": _NUMBER}
+    figure = {**measured, "about": about, "constant": _NUMBER, "threshold": _NUMBER, "is_bad_below": flag}
     labels = {"labelled": {"type": "integer"}, "coverage": _NUMBER, "coverage_min": _NUMBER, "is_balanced": flag, "delay_p50_s": _NUMBER}
     quality = {
         "state": {"enum": ["waiting", "no_labels", "too_few", "incomplete", "judged"]},
@@ -140,7 +141,8 @@ def _figures(point: dict[str, Any]) -> dict[str, Any]:
     }
     group = {"facet": {"type": "string"}, "group": {"type": "string"}, "against": _TEXT, "allowed_low": _NUMBER, "allowed_high": _NUMBER}
     change = {"detector": {"type": "string"}, "title": {"type": "string"}, "changes": {"type": "integer"}, "last": _TEXT}
-    level = {"detector": {"type": "string"}, "title": {"type": "string"}, "state": _TEXT, "value": _NUMBER, "threshold": _NUMBER}
+    level = {"detector": {"type": "string"}, "title": {"type": "string"}, "state": _TEXT}
+    level |= {"value": _NUMBER, "threshold": _NUMBER, "is_bad_below": {**flag, "description": "of the threshold; else above it"}}
     code = {"code": _TEXT, "calls": {"type": "integer"}, "ratio": {"type": "number"}}
     levels = _array({**level, "history": _array(point)})
     return {

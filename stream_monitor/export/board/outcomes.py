@@ -10,7 +10,7 @@ from stream_monitor.detect.outcomes.coverage import coverage
 from stream_monitor.detect.outcomes.estimated import ESTIMATED
 from stream_monitor.detect.outcomes.judge import OutcomeJudge, OutcomeScore
 from stream_monitor.detect.outcomes.measure import Segment
-from stream_monitor.detect.registry import LOSS, SEQUENTIAL, title_of
+from stream_monitor.detect.registry import LOSS, SEQUENTIAL, falls, title_of
 from stream_monitor.detect.report import utc
 from stream_monitor.export.board.part import Seen
 from stream_monitor.export.pictures import Point
@@ -116,6 +116,7 @@ def _figure(found: OutcomeScore, floors: Mapping[tuple[str, Segment], float | No
         "baseline": found.before,
         "constant": floors.get((score.key.detector, found.segment)),
         "threshold": finite(score.threshold),
+        "is_bad_below": falls(score.key.detector),
         "status": score.status.value,
         "is_bad": score.real and score.status is ScoreStatus.JUDGED,
     }
@@ -125,7 +126,7 @@ def _group(judge: OutcomeJudge, found: OutcomeScore, span: Tree | None) -> Tree:
     ((facet, group),) = found.segment
     low, high = judge.allowed(found.score.key.detector)
     figure = _figure(found, {})
-    del figure["about"], figure["constant"], figure["threshold"]
+    del figure["about"], figure["constant"], figure["threshold"], figure["is_bad_below"]
     allowed = {"allowed_low": finite(low), "allowed_high": finite(high)}
     return {"facet": facet, "group": group, "against": judge.privileged.get(facet), **figure, **allowed, "window": span}
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from stream_monitor.alert.alert import Alert, AlertStatus
+from stream_monitor.alert.notification import held_text
 from stream_monitor.baseline.baseline import Baseline
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.detect.finding import Severity
@@ -165,9 +166,8 @@ def alerts(board: Board, model: str | None = None) -> list[Tree]:
 
 
 def alert_tree(alert: Alert) -> Tree:
-    """An alert as it is published."""
-    tree: Tree = msgspec.to_builtins(alert)
-    return tree
+    """An alert as it is published. held: why nobody is told of it, in words; None where somebody is."""
+    return {**msgspec.to_builtins(alert), "held": held_text(alert)}
 
 
 def _model(whole: Whole, stream: StreamKey, each: StreamBoard, mine: Sequence[Alert]) -> Tree:
@@ -191,7 +191,13 @@ def _model(whole: Whole, stream: StreamKey, each: StreamBoard, mine: Sequence[Al
 
 
 def _brief(alert: Alert) -> Tree:
-    return {"alert_id": alert.alert_id, "severity": alert.severity.value, "feature": alert.feature, "summary": alert.annotations.summary}
+    return {
+        "alert_id": alert.alert_id,
+        "severity": alert.severity.value,
+        "feature": alert.feature,
+        "summary": alert.annotations.summary,
+        "held": held_text(alert),
+    }
 
 
 def _feature(name: str, state: str | None, furthest: tuple[str, Point] | None) -> Tree:

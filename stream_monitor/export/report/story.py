@@ -8,6 +8,7 @@ from typing import Final, Self
 import msgspec
 
 from stream_monitor.alert.alert import Alert, AlertStatus
+from stream_monitor.alert.notification import held_text
 from stream_monitor.detect.finding import Severity
 from stream_monitor.detect.registry import falls
 from stream_monitor.detect.report import WindowScore
@@ -35,6 +36,8 @@ class Case:
     first: Alert
     last: Alert
     peak: Alert
+    held: dict[str, None] = field(default_factory=dict)
+    """Why nobody was told of publications of it, in words, each once."""
     points: dict[int, Point] = field(default_factory=dict)
     """Its detector's scores over the whole run, by end of window: a revision replaces the one before."""
 
@@ -156,6 +159,8 @@ def _cases(alerts: Iterable[Alert]) -> list[Case]:
     for alert in alerts:
         case = found.setdefault(alert.alert_id, Case(alert, alert, alert))
         case.last = alert
+        if (held := held_text(alert)) is not None:
+            case.held[held] = None
         if alert.status is not AlertStatus.RESOLVED and _weight(alert) > _weight(case.peak):
             case.peak = alert
     return sorted(found.values(), key=lambda case: (-_RANK.index(case.peak.severity), case.first.started_at, case.subject))
