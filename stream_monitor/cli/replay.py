@@ -54,7 +54,7 @@ def replay(
     keeps = before is not None or report is not None
     store, tally, notified, alerts = MetricStore(), Tally(), Notified(), []
     with Results(out) as results, ByteBar("Replaying", sum(file.stat().st_size for file in (*captures, *(labels or ())))) as progress:
-        events = [read_chunks(file, loaded.plan, progress) for file in captures]
+        events = [read_chunks(file, loaded.plan, progress, has_labels=bool(labels)) for file in captures]
         run = Replay(loaded.plan, events, [read_labels(file, loaded.plan, progress) for file in labels or ()])
         meter = DetectMeter(store, run.clock)
         for chunk, outputs in run.run():

@@ -1,14 +1,15 @@
 """Files of captures as the chunks that `Replay` takes: JSON lines through the decoder of `run`, tables by their columns."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import orjson
 import pyarrow as pa
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from stream_monitor.capture.columns import Columns
 from stream_monitor.capture.files import FileKind, Progress, file_kind, read_lines, read_tables
@@ -24,7 +25,52 @@ from stream_monitor.pipeline.replay import Chunk
 
 LABEL_SUFFIXES: Final = (".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz")
 ROWS: Final = 5_000
-"""Rows in one chunk: sources advance in step by so many."""
+"""Rows in one chunk: sources advance in step by so many, or by so much event time as `Pace` says."""
+ROWS_MIN: Final = 50
+"""However much event time they hold: where rows are in no order, each chunk would be a row."""
+
+
+@dataclass(slots=True)
+class Pace:
+    """How many rows of a source are read at a time. span_ms: the event time that they may hold, None: any.
+
+    Labels come in other files: what is read ahead of them is time that has passed before they come.
+    """
+
+    span_ms: int | None = None
+    rows: int = ROWS
+
+    @classmethod
+    def beside_labels(cls, plan: Plan) -> "Pace":
+        """A pane at a time, of the model with labels that has the shortest; events of a pane are put together anyway."""
+        return cls(min((plan.streams[key].spec.pane_ms for join in plan.joins.values() for key in join.streams), default=None))
+
+    def chunks(self, n: int, read: Callable[[int, int], Chunk]) -> Iterator[Chunk]:
+        """All of n rows. read: from a row to before another."""
+        start = 0
+        while start < n:
+            stop = min(n, start + self.rows)
+            chunk = read(start, stop)
+            if self._takes(chunk, stop - start):
+                start = stop
+                yield chunk
+
+    def _takes(self, chunk: Chunk, n: int) -> bool:
+        """Whether it is short enough; if not, fewer rows are read."""
+        if self.span_ms is None:
+            return True
+        span_ms = _span_ms(chunk)
+        if span_ms > self.span_ms and n > ROWS_MIN:
+            self.rows = max(ROWS_MIN, min(n // 2, n * self.span_ms // span_ms))
+            return False
+        self.rows = min(ROWS, 2 * self.rows if 2 * span_ms < self.span_ms else self.rows)
+        return True
+
+
+def _span_ms(chunk: Chunk) -> int:
+    parts: list[ArrayLike] = [part.time_ms for part in chunk.columns]
+    times = np.concatenate([np.zeros(0, dtype=np.int64), *parts, *(part.time_ms for part in chunk.labels)])
+    return int(times.max() - times.min()) if len(times) else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +110,31 @@ class Row:
         return None
 
 
-def read_chunks(file: Path, plan: Plan, progress: Progress) -> Iterator[Chunk]:
-    """A file's rows, decoded. Errors: InputError."""
-    return _events(file, plan, progress) if file_kind(file) is FileKind.EVENTS else _tables(file, plan, progress)
+def read_chunks(file: Path, plan: Plan, progress: Progress, *, has_labels: bool = False) -> Iterator[Chunk]:
+    """A file's rows, decoded. has_labels: files of labels are read beside it. Errors: InputError."""
+    pace = Pace.beside_labels(plan) if has_labels else Pace()
+    return (_events if file_kind(file) is FileKind.EVENTS else _tables)(file, plan, progress, pace)
 
 
-def _events(file: Path, plan: Plan, progress: Progress) -> Iterator[Chunk]:
+def _events(file: Path, plan: Plan, progress: Progress, pace: Pace) -> Iterator[Chunk]:
     decoder = plan.decoder()
+
+    def read(rows: list[Row]) -> Chunk:
+        return Chunk(rows, *decoder.decode(rows, None))
+
+    return _lines(file, progress, pace, read)
+
+
+def _lines(file: Path, progress: Progress, pace: Pace, read: Callable[[list[Row]], Chunk]) -> Iterator[Chunk]:
     number = 0
     for lines in read_lines(file, progress):
-        for start in range(0, len(lines), ROWS):
-            rows = [Row(str(file), number + place, line) for place, line in enumerate(lines[start : start + ROWS], start) if line.strip()]
-            yield Chunk(rows, *decoder.decode(rows, None))
+        rows = [Row(str(file), number + place, line) for place, line in enumerate(lines) if line.strip()]
+        yield from pace.chunks(len(rows), partial(_read_rows, read, rows))
         number += len(lines)
+
+
+def _read_rows(read: Callable[[list[Row]], Chunk], rows: list[Row], start: int, stop: int) -> Chunk:
+    return read(rows[start:stop])
 
 
 def read_labels(file: Path, plan: Plan, progress: Progress) -> Iterator[Chunk]:
@@ -85,25 +143,28 @@ def read_labels(file: Path, plan: Plan, progress: Progress) -> Iterator[Chunk]:
         raise InputError(
             f"{file}: labels are read from JSON lines ({', '.join(LABEL_FIELDS)}); the file must end in {', '.join(LABEL_SUFFIXES)}"
         )
-    decoder, number = plan.label_decoder(), 0
-    for lines in read_lines(file, progress):
-        for start in range(0, len(lines), ROWS):
-            rows = [Row(str(file), number + place, line) for place, line in enumerate(lines[start : start + ROWS], start) if line.strip()]
-            labels, rejects = decoder.decode(rows, range(len(rows)), None)
-            yield Chunk(rows, (), rejects, labels)
-        number += len(lines)
+    decoder = plan.label_decoder()
+
+    def read(rows: list[Row]) -> Chunk:
+        labels, rejects = decoder.decode(rows, range(len(rows)), None)
+        return Chunk(rows, (), rejects, labels)
+
+    return _lines(file, progress, Pace.beside_labels(plan), read)
 
 
-def _tables(file: Path, plan: Plan, progress: Progress) -> Iterator[Chunk]:
+def _tables(file: Path, plan: Plan, progress: Progress, pace: Pace) -> Iterator[Chunk]:
     number = 0
     for whole in read_tables(file, progress):
         if "time" not in whole.column_names:
             raise InputError(
                 f"{file}: has no column `time`, by which events are put into windows; it has {', '.join(whole.column_names[:12])}"
             )
-        for start in range(0, whole.num_rows, ROWS):
-            yield _TableChunk(file, plan, whole.slice(start, ROWS), number + start).read()
+        yield from pace.chunks(whole.num_rows, partial(_read_table, file, plan, whole, number))
         number += whole.num_rows
+
+
+def _read_table(file: Path, plan: Plan, whole: pa.Table, first: int, start: int, stop: int) -> Chunk:
+    return _TableChunk(file, plan, whole.slice(start, stop - start), first + start).read()
 
 
 @dataclass(slots=True)

@@ -40,7 +40,6 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     (model(windw={}), "unknown key models.loan.windw; did you mean window?"),
     (model(window={"sise": "10m"}), "unknown key models.loan.window.sise; did you mean size?"),
     (model(versions={"2": {"basline": "x"}}), "unknown key models.loan.versions.2.basline; did you mean baseline?"),
-    (model(versions={"2": {"basline": "x"}}), "unknown key models.loan.versions.2.basline; did you mean baseline?"),
     (model(overrides={"x": {"threshold": {}}}), "unknown key models.loan.overrides.x.threshold; did you mean thresholds?"),
     (model(facets={"g": {"privilged": "m"}}), "unknown key models.loan.facets.g.privilged; did you mean privileged?"),
     (model(task="binry"), "models.loan.task: must be 'binary', 'multiclass' or 'regression'"),
