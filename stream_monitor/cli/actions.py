@@ -73,12 +73,13 @@ def _say(config: Path, key: str, before: ActionStatus, after: ActionStatus) -> N
 
 def _wanted(found: dict[str, ActionResult], key: str, status: ActionStatus) -> ActionResult:
     """The one of this key, or the only one with this status whose key begins so. Errors: InputError."""
-    if key in found and found[key].status is not status:
-        raise InputError(f"{key} is {found[key].status}, not {status}: nothing was changed")
-    begin_so = [result for each, result in found.items() if each.startswith(key) and result.status is status]
-    matching = [found[key]] if key in found else begin_so
+    begin_so = [found[key]] if key in found else [result for each, result in found.items() if each.startswith(key)]
+    matching = [result for result in begin_so if result.status is status]
+    wanted = status.replace("_", " ")
+    if len(begin_so) == 1 and not matching:
+        raise InputError(f"{begin_so[0].key} is {begin_so[0].status.replace('_', ' ')}, not {wanted}: nothing was changed")
     if len(matching) != 1:
-        raise InputError(f"{key}: of those that are {status}, {len(matching)} begin so; `stream-monitor actions list` shows the keys")
+        raise InputError(f"{key}: of those that are {wanted}, {len(matching)} begin so; `stream-monitor actions list` shows the keys")
     return matching[0]
 
 

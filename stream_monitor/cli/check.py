@@ -9,13 +9,13 @@ import typer
 from rich.markup import escape
 
 from stream_monitor.cli.check_baselines import baseline_warnings
-from stream_monitor.cli.check_rules import rule_warnings
+from stream_monitor.cli.check_rules import action_warnings, rule_warnings
 from stream_monitor.cli.console import console
 from stream_monitor.cli.load import Loaded, load
 from stream_monitor.errors import ConfigError
 from stream_monitor.export.logs import configure_logs
 from stream_monitor.pipeline.plan import StreamPlan
-from stream_monitor.respond.load import require_known
+from stream_monitor.respond.load import require_sound
 
 
 def check(
@@ -26,12 +26,17 @@ def check(
     """Say whether a config will run, and what deserves a second look."""
     configure_logs("critical")  # the client's own chatter; what matters is in the report or the error
     loaded = load(config)
-    require_known(loaded.config, str(config))
+    require_sound(loaded.config, str(config))
     report: dict[str, Any] = {"config_id": loaded.plan.config_id, "revision": loaded.plan.revision, "models": {}, "warnings": []}
     for key, stream in loaded.plan.streams.items():
         name = key.model if key.version is None else f"{key.model}@{key.version}"
         report["models"][name] = _describe(stream)
-    report["warnings"] = [*baseline_warnings(loaded), *_of_labels(loaded), *rule_warnings(loaded.config, datetime.now(UTC))]
+    report["warnings"] = [
+        *baseline_warnings(loaded),
+        *_of_labels(loaded),
+        *rule_warnings(loaded.config, datetime.now(UTC)),
+        *action_warnings(loaded),
+    ]
     if connect:
         report["cluster"] = _connect(loaded)
         report["warnings"] += _not_there(loaded, report["cluster"]["topics"])

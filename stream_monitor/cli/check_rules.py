@@ -1,9 +1,11 @@
-"""What `check` says about rules that can be, but do nothing."""
+"""What `check` says about rules and actions that can be, but do nothing."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+from stream_monitor.cli.load import Loaded
 from stream_monitor.config import Config
+from stream_monitor.config.mistakes import near
 from stream_monitor.pipeline.rules import named_rules, shadowed
 
 
@@ -18,3 +20,17 @@ def _over(config: Config, now: datetime) -> Iterator[str]:
             for number, silence in enumerate(rule.silences):
                 if silence.end <= now:
                     yield f"{name}: silences.{number} is over since {silence.end.isoformat()}; remove it"
+
+
+def action_warnings(loaded: Loaded) -> Iterator[str]:
+    """Actions that ask for what no alert will be about."""
+    features = sorted({column.name for stream in loaded.plan.streams.values() for column in stream.baseline.schema.columns})
+    for name, entry in loaded.config.actions.items():
+        for field, wanted, known in (("model", entry.on.model, list(loaded.config.models)), ("feature", entry.on.feature, features)):
+            yield from _unknown(f"actions.{name}.on.{field}", wanted or (), known)
+
+
+def _unknown(place: str, wanted: Sequence[str], known: Sequence[str]) -> Iterator[str]:
+    for each in wanted:
+        if each not in known:
+            yield f"{place}: no alert is about {each!r}{near(each, known)}"

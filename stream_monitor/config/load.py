@@ -1,6 +1,5 @@
 """A config from a file or from the log; a mistake is one ConfigError that names file and field, and says what to write instead."""
 
-import difflib
 import hashlib
 import os
 import re
@@ -11,8 +10,9 @@ from typing import Any, Literal
 
 import orjson
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
+from stream_monitor.config.mistakes import keys_of, told
 from stream_monitor.config.tree import Config
 from stream_monitor.errors import ConfigError
 
@@ -30,6 +30,13 @@ class Loader(yaml.SafeLoader):
                 raise yaml.constructor.ConstructorError(None, None, f"the key {key.value!r} is given twice", key.start_mark)
             seen.add(key.value)
         return super().construct_mapping(node, deep)
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """See yaml, which lets the ValueError through of a day that no calendar has."""
+        try:
+            return super().construct_object(node, deep)
+        except ValueError as error:
+            raise yaml.constructor.ConstructorError(None, None, f"{node.value!r}: {error}", node.start_mark) from None
 
 
 def load_config(path: Path) -> Config:
@@ -65,8 +72,7 @@ def _validated(tree: Mapping[str, Any], source: str, extra: Literal["forbid", "i
     try:
         return Config.model_validate(tree, extra=extra)
     except ValidationError as error:
-        sentences = dict.fromkeys(_sentence(detail) for detail in error.errors())  # a value of several types gives one for each
-        raise ConfigError(f"{source}: " + "; ".join([*sentences][:5])) from None
+        raise ConfigError(f"{source}: {told(error.errors(), keys_of(Config))}") from None
 
 
 def substitute(node: Any, source: str, place: tuple[str, ...]) -> Any:
@@ -88,44 +94,6 @@ def _variable(name: str, source: str, place: tuple[str, ...]) -> str:
     if value is None:
         raise ConfigError(f"{source}: {'.'.join(place)}: the environment variable {name} is not set; set it, or write the value")
     return value
-
-
-_REMEDIES = {
-    "dict_type": "write a mapping, KEY: VALUE",
-    "model_type": "write a mapping, KEY: VALUE",
-    "tuple_type": "write a list, [ONE, TWO]",
-    "string_type": "write a text; a word that YAML takes for another type wants quotes",
-    "too_short": "write at least one",
-    "string_too_short": "write at least one character",
-    "finite_number": "write a finite number",
-    "timezone_aware": "write a time with its zone, such as 2026-11-22T06:00:00Z",
-}
-"""By kind of mistake, where pydantic's words are not those of a YAML file."""
-
-
-def _sentence(detail: Any) -> str:
-    place = ".".join(str(part) for part in detail["loc"])
-    if detail["loc"][:2] == ("kafka", "properties") and len(detail["loc"]) > 2:
-        return f"{'.'.join(detail['loc'][:3])}: write a text, a number, true or false"
-    if detail["type"] == "extra_forbidden":
-        section = _section_at(detail["loc"][:-1])
-        near = difflib.get_close_matches(str(detail["loc"][-1]), section, n=1)
-        return f"unknown key {place}" + (f"; did you mean {near[0]}?" if near else f"; known here: {', '.join(section)}")
-    if detail["type"] == "missing":
-        return f"{place} is missing"
-    message = _REMEDIES.get(detail["type"]) or detail["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
-    return f"{place}: {message}" if place else str(message)
-
-
-def _section_at(location: tuple[Any, ...]) -> list[str]:
-    """The keys that may stand at this place of the tree."""
-    section: type[BaseModel] = Config
-    inside: Any = None
-    for part in location:
-        inside = section.model_fields[part].annotation if part in section.model_fields else inside
-        found = [kind for kind in (inside, *getattr(inside, "__args__", ())) if isinstance(kind, type) and issubclass(kind, BaseModel)]
-        section = found[0] if found else section
-    return [info.alias or name for name, info in section.model_fields.items()]
 
 
 def config_id(shared: bytes) -> str:

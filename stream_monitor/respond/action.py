@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from stream_monitor.alert.alert import Alert, AlertStatus
 from stream_monitor.alert.notification import is_over, recipients_of
 from stream_monitor.config.actions import ActionOptions, AlertFilter
+from stream_monitor.config.mistakes import Place, told
 from stream_monitor.errors import ConfigError
 from stream_monitor.respond.call import Call, Continue
 
@@ -77,18 +78,20 @@ def _has(segment: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
     return wanted.items() <= segment.items() if wanted else not segment
 
 
-def on(*, name: str | None = None, **settings: Any) -> Callable[[Target], Action]:
+def on(bare: object = None, /, *, name: str | None = None, **settings: Any) -> Callable[[Target], Action]:
     """A decorator that makes a function an action: `@on(severity="critical", rate="1/6h")`.
 
     settings: the fields of `AlertFilter` (kind, severity, model, feature, segment, labels, status) and of `ActionOptions` (timeout,
     retries, backoff, …). name: default that of the function, or of the class in lower case. Without a field of the filter every alert
-    is taken. Errors: ConfigError that names the setting.
+    is taken. bare: what `@on` without parentheses is given. Errors: ConfigError that names the setting.
     """
+    if bare is not None:
+        raise ConfigError('@on needs its parentheses: @on() takes every alert, @on(severity="critical") some')
     try:
         wanted = AlertFilter.model_validate({key: value for key, value in settings.items() if key in _FILTER})
         options = ActionOptions.model_validate({key: value for key, value in settings.items() if key not in _FILTER})
     except ValidationError as error:
-        raise ConfigError(_sentence(error)) from None
+        raise ConfigError(f"on(…): {told(error.errors(), _settings_at)}") from None
 
     def register(target: Target) -> Action:
         _require_callable(target)
@@ -121,7 +124,8 @@ def _takes_call(target: Target) -> bool:
 
 def _require_callable(target: Target) -> None:
     if not callable(target) or not (_fits(target, 1) or _fits(target, 2)):
-        raise ConfigError(f"on(…): {target!r} must be a function of an alert: def act(alert: Alert), or (alert: Alert, call: Call)")
+        name = getattr(target, "__name__", repr(target))
+        raise ConfigError(f"on(…): {name} must be a function of an alert: def act(alert: Alert), or (alert: Alert, call: Call)")
 
 
 def _fits(target: Target, arguments: int) -> bool:
@@ -132,13 +136,5 @@ def _fits(target: Target, arguments: int) -> bool:
     return True
 
 
-def _sentence(error: ValidationError) -> str:
-    known = sorted([*_FILTER, *ActionOptions.model_fields, "name"])
-    details = []
-    for detail in error.errors():
-        place = ".".join(str(part) for part in detail["loc"])
-        unknown = detail["type"] == "extra_forbidden"
-        details.append(
-            f"{place}: " + (f"unknown; known are {', '.join(known)}" if unknown else detail["msg"].removeprefix("Value error, "))
-        )
-    return "on(…): " + "; ".join(details[:5])
+def _settings_at(place: Place) -> list[str]:
+    return [] if place else sorted([*_FILTER, *ActionOptions.model_fields, "name"])

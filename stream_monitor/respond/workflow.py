@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from stream_monitor.alert.alert import Alert
 from stream_monitor.config.actions import ActionOptions
 from stream_monitor.config.duration import parse_duration
+from stream_monitor.config.mistakes import near
 from stream_monitor.errors import ConfigError
 from stream_monitor.respond.call import Call, Continue, Refused
 from stream_monitor.respond.progress import Progress, StepStatus, is_passed_over, next_move
@@ -45,7 +46,8 @@ class Run:
     def __getitem__(self, step: str) -> Mapping[str, Any]:
         """The result of a step that was done. Errors: Refused, for it will not be there later."""
         if step not in self.results:
-            raise Refused(f"there is no result of {step!r}; there are {', '.join(self.results) or 'none yet'}")
+            there_are = f"; there are {', '.join(self.results) or 'none yet'}"
+            raise Refused(f"there is no result of {step!r}{near(step, list(self.results), there_are)}")
         return self.results[step]
 
 
@@ -80,6 +82,8 @@ class Workflow:
 
     def step(
         self,
+        bare: object = None,
+        /,
         *,
         name: str | None = None,
         after: str | Sequence[str] | None = None,
@@ -93,8 +97,10 @@ class Workflow:
         after: steps that must be done before, default the one declared last; where one of them was skipped, so is this. when: a condition
         on what was done, else the step is skipped. undo: takes back what the step did, once a later one is given up. within: how long it
         may answer `Later`, then it is given up. options: `timeout`, `retries`, `backoff`, `backoff_max`, default those of the action.
-        Errors: ConfigError.
+        bare: what `@….step` without parentheses is given. Errors: ConfigError.
         """
+        if bare is not None:
+            raise ConfigError(f"workflow {self.__name__}: @….step needs its parentheses: @….step()")
         before = tuple(self.steps)[-1:] if after is None else (after,) if isinstance(after, str) else tuple(after)
         own, within_ms = _options(options), None if within is None else _duration(within)
 
@@ -103,7 +109,8 @@ class Workflow:
             if title in self.steps or len(self.steps) == STEPS_MAX:
                 raise ConfigError(f"workflow {self.__name__}: step {title!r} is declared twice, or there are over {STEPS_MAX} steps")
             if unknown := [each for each in before if each not in self.steps]:
-                raise ConfigError(f"workflow {self.__name__}: step {title!r} comes after {unknown[0]!r}, which is not declared before it")
+                problem = f"step {title!r} comes after {unknown[0]!r}, which is not declared before it"
+                raise ConfigError(f"workflow {self.__name__}: {problem}{near(unknown[0], list(self.steps))}")
             self.steps[title] = Step(title, do, before, when, undo, within_ms, own)
             return do
 

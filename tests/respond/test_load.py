@@ -11,7 +11,7 @@ from faust.auth import SASLCredentials, SSLCredentials
 from stream_monitor.config import parse_config
 from stream_monitor.errors import ConfigError, InputError
 from stream_monitor.respond.credentials import credentials
-from stream_monitor.respond.load import load_actions
+from stream_monitor.respond.load import load_actions, require_sound
 from tests.respond.alerts import RESOLVED, UPDATED
 
 GOOD = "from stream_monitor.respond import on\n\n@on()\ndef act(alert): ...\n"
@@ -40,7 +40,12 @@ def _path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
         ("\n1 / 0\n", r"mine cannot be imported: ZeroDivisionError: .* \(.*mine.py, line 2\)"),
         (GOOD + GOOD, "two actions are called 'act': give one of them another name"),
         (GOOD.replace("on()", "on(kind='drift')"), r"on\(…\): kind"),
-        (GOOD.replace("act(alert)", "act()"), r"on\(…\): .* must be a function of an alert"),
+        (GOOD.replace("on()", "on"), r"@on needs its parentheses"),
+        ("import os\nos.environ['NOT_SET_ANYWHERE']\n", r"mine cannot be imported: KeyError: 'NOT_SET_ANYWHERE' \(.*mine.py, line 2\)"),
+        ("def f(:\n", r"mine cannot be imported: SyntaxError: invalid syntax \(mine.py, line 1\)$"),
+        ("import sys\nsys.exit('no token')\n", r"mine ends the process while it is imported: sys.exit\('no token'\) \(.*mine.py, line 2\)"),
+        ("from stream_monitor.respond import Workflow, on\nloop = Workflow('loop')\non()(loop)\n", "workflow loop has no step"),
+        (GOOD.replace("act(alert)", "act()"), r"on\(…\): act must be a function of an alert"),
     ],
 )
 def test_a_module_with_a_mistake(tmp_path: Path, text: str, sentence: str) -> None:
@@ -97,14 +102,26 @@ def test_what_opens_something_is_told_of_the_end_unless_statuses_are_named(monke
 @pytest.mark.parametrize(
     ("entry", "sentence"),
     [
-        ({"use": "webhok"}, "actions.tell.use: there is no ready action 'webhok'; there are .*webhook"),
-        ({"use": "webhook"}, "actions.tell.with.url: Field required"),
+        ({"use": "webhok"}, "actions.tell.use: there is no ready action 'webhok'; did you mean webhook"),
+        ({"use": "fax"}, "actions.tell.use: there is no ready action 'fax'; there are .*webhook"),
+        ({"use": "webhook", "with": {"ulr": "https://a"}}, "url is missing; unknown key actions.tell.with.ulr; did you mean url?"),
+        ({"use": "webhook", "with": {"url": "ops.example/x"}}, "with.url: write an address that begins with https://"),
+        ({"use": "webhook", "on": {"kind": "data_drft"}}, "on.kind.0: 'data_drft' must be .*; did you mean data_drift?"),
+        ({"use": "webhook"}, "actions.tell.with.url is missing"),
         ({"use": "webhook", "with": {"url": "${NOT_SET_ANYWHERE}"}}, "actions.tell.with.url: the environment variable NOT_SET_ANYWHERE"),
     ],
 )
 def test_a_ready_action_with_a_mistake(entry: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ConfigError, match=sentence):
         load_actions(config(actions={"tell": entry}), "monitor.yaml", None)
+
+
+def test_check_looks_at_settings_as_far_as_they_stand_there() -> None:
+    settings = {"url": "${NOT_SET_ANYWHERE}/hook"}
+    tell = {"use": "webhook", "with": settings}
+    require_sound(config(actions={"tell": tell, "mail": {"use": "email", "with": {"host": "a", "sender": "${ME}", "to": ["b@c.de"]}}}), "f")
+    with pytest.raises(ConfigError, match=r"f: unknown key actions.tell.with.urll; did you mean url\?"):
+        require_sound(config(actions={"tell": {**tell, "with": {**settings, "urll": 1}}}), "f")
 
 
 def test_a_mistake_in_a_secret_does_not_tell_it() -> None:

@@ -23,3 +23,10 @@ def test_merge_keys_stay_usable(tmp_path: Path) -> None:
     config = load_config(path)
     assert config.models["card"].window.size == 300_000
     assert config.models["card"].baseline == "b.json"
+
+
+def test_a_day_that_no_calendar_has_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "monitor.yaml"
+    path.write_text("models:\n  loan: {baseline: a.json}\nrules:\n  - silences: [{start: 2026-13-05T16:00:00Z}]\n")
+    with pytest.raises(ConfigError, match=r"monitor\.yaml, line 4, column 24: is not YAML: '2026-13-05T16:00:00Z': month must be in 1..12"):
+        load_config(path)

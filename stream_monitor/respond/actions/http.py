@@ -8,9 +8,10 @@ from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import orjson
+from pydantic import field_validator
 
 from stream_monitor.alert.alert import Alert
-from stream_monitor.respond.actions.base import DRY_MAX, WAIT_MAX_S, Ready, seconds, trusted
+from stream_monitor.respond.actions.base import DRY_MAX, WAIT_MAX_S, Ready, Secret, seconds, trusted
 from stream_monitor.respond.call import Call, Refused, Retriable
 
 ANSWER_MAX: Final = 1_048_576
@@ -53,6 +54,15 @@ class HttpAction(Ready):
 
     ca: Path | None = None
     """Certificates (PEM) that are trusted instead of the system's."""
+
+    @field_validator("url", "urls", "api", check_fields=False)
+    @classmethod
+    def _is_of_http(cls, given: Any) -> Any:
+        for url in given if isinstance(given, tuple) else (given,):
+            text = url.read() if isinstance(url, Secret) and url.file is None else url
+            if isinstance(text, str) and not text.lower().startswith(("http://", "https://")):
+                raise ValueError("write an address that begins with https:// or http://")
+        return given
 
     def requests(self, alert: Alert, call: Call) -> Sequence[Request]:
         """What to send; nothing where there is nothing to tell. Errors: Refused."""
