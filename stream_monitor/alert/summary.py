@@ -13,7 +13,7 @@ from stream_monitor.detect.decide import title_of
 from stream_monitor.detect.finding import Finding, FindingKind, Severity, Shown
 from stream_monitor.detect.operations import IDLE_BELOW
 from stream_monitor.detect.outcomes.judge import AWAITED
-from stream_monitor.detect.registry import OPERATIONS
+from stream_monitor.detect.registry import OPERATIONS, VOLUME
 from stream_monitor.detect.report import WindowRef
 
 STANDS_OUT: Final = 1.5
@@ -82,12 +82,25 @@ def _fields(finding: Finding, window: WindowRef) -> str:
     return f"the traffic shows a {title_of(finding.key.detector)} {when(window)} ({size})"
 
 
+def _rollout(finding: Finding, window: WindowRef) -> str:
+    """`version 2 took over: 12 events in the minute from …, usually 1,200 (p < 1e-12), and the model as a whole has its usual number`."""
+    first, own = finding.shown[0], finding.score.measured[0]
+    now, before = own.window or 0.0, own.baseline or 0.0
+    happened = f"{first.name} took over" if now < before else f"took over from {first.name}"
+    count = f"{now:,.0f} events {when(window)}, usually {before:,.0f}{chance(finding.score)}"
+    return f"{happened}: {count}; the model as a whole has its usual number"
+
+
 def _volume(finding: Finding, window: WindowRef) -> str:
+    if finding.shown:
+        return _rollout(finding, window)
     size = f"{finding.value:.1f} times out of the usual range, limit {finding.score.threshold:.1f}{chance(finding.score)}"
     return f"the traffic has an unusual {title_of(finding.key.detector)} {when(window)} ({window.events:,}, {size})"
 
 
 def _silence(finding: Finding, window: WindowRef) -> str:
+    if finding.shown:
+        return _rollout(finding, window)
     return f"the traffic stopped: {title_of(finding.key.detector)} {when(window)}: about {finding.value:,.0f}{chance(finding.score)}"
 
 
@@ -151,7 +164,7 @@ _WHOLE: Final[Mapping[str, Callable[[Finding, WindowRef], str]]] = {
 def _moved(finding: Finding, moved: tuple[Moved, ...], window: WindowRef) -> str:
     """The bin that moved most; bad values of a column are told as a share already."""
     kinds = (FindingKind.CONCEPT_DRIFT, FindingKind.ATTRIBUTION_DRIFT, FindingKind.CAPTURE_HEALTH)
-    if not moved or finding.interval is not None or finding.key.kind in kinds or finding.key.detector in COMPARED:
+    if not moved or finding.interval is not None or finding.key.kind in kinds or finding.key.detector in (*COMPARED, *VOLUME):
         return ""
     if finding.key.kind is FindingKind.DATA_QUALITY and finding.key.feature is not None:
         return ""

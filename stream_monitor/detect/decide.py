@@ -20,6 +20,7 @@ from stream_monitor.detect.reference import Reference
 from stream_monitor.detect.registry import BY_COLUMN, CAPTURE, DISTRIBUTION, OPERATIONS, SEQUENTIAL, VOLUME
 from stream_monitor.detect.registry import cause_of as cause_of
 from stream_monitor.detect.registry import title_of as title_of
+from stream_monitor.detect.rollout import Together
 from stream_monitor.detect.sequential.shift import Shift
 from stream_monitor.detect.transit import TransitWatch
 from stream_monitor.detect.volume import Volume
@@ -132,9 +133,15 @@ class Judge:
         scores += [self._whole_score(name, self._judge_whole(name, window), status, scores) for name in self._whole]
         return scores + [score for score in self._rankings.judge(window, status) if self._is_on(score.key.detector)]
 
-    def judge_traffic(self, volume: Volume, start_ms: int, end_ms: int, events: int) -> list[Score]:
-        """Scores of the number of events in [start_ms, end_ms), which `volume` then knows; see `Volume.judge`."""
-        scores = volume.judge(start_ms, end_ms, events, self.alpha, partial(self.threshold, None))
+    def judge_traffic(self, volume: Volume, start_ms: int, end_ms: int, events: int, together: Together | None = None) -> list[Score]:
+        """Scores of the number of events in [start_ms, end_ms), which `volume` then knows; see `Volume.judge`.
+
+        together: of all versions, where there are others.
+        """
+        own, limits = volume.to_state(), partial(self.threshold, None)
+        scores = volume.judge(start_ms, end_ms, events, self.alpha, limits)
+        if together is not None:
+            scores = together.judge(scores, own, start_ms, end_ms, events, self.alpha, limits)
         return [score for score in scores if self._is_on(score.key.detector)]
 
     def judge_operations(self, operating: Operating, start_ms: int, end_ms: int, window: Profile) -> list[Score]:
@@ -226,7 +233,8 @@ class Judge:
         name = score.key.detector
         if score.column < 0:
             shown = self._judge_whole(name, window).shown if name in WHOLE else score.shown
-            severity = Severity.INFO if name == IDLE else severity_of(score)
+            is_info = name == IDLE or (name in VOLUME and bool(score.shown))  # another version took over
+            severity = Severity.INFO if is_info else severity_of(score)
             return Finding(score, score.score, score.base, severity, (), shown=shown)
         moved = BY_COLUMN[name if name in BY_COLUMN else "tvd"].moved(pair, score.column)
         shift = shifts.get((score.column, name))

@@ -36,7 +36,7 @@ class Severity(StrEnum):
     """How much it asks for attention."""
 
     INFO = "info"
-    """Pages nobody: a sequential detector alone has found a change."""
+    """Pages nobody: a sequential detector alone has found a change, or another version took the traffic over."""
     WARNING = "warning"
     """Over its threshold, and more than chance."""
     CRITICAL = "critical"

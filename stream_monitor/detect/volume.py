@@ -44,6 +44,11 @@ class VolumeState(msgspec.Struct, frozen=True, array_like=True):
     odd: tuple[int, ...] = ()
     past: tuple[int, ...] = ()
 
+    @property
+    def level(self) -> float:
+        """The mean of the last few usual counts; 0 of none."""
+        return sum(self.near[-LEVEL:]) / max(len(self.near[-LEVEL:]), 1)
+
 
 class Volume:
     """Judges every window of one model once, in the order of their ends, those without events too; all of one length."""
@@ -56,7 +61,9 @@ class Volume:
         """What a later `Volume` goes on from."""
         return self._state
 
-    def judge(self, start_ms: int, end_ms: int, events: int, alpha: float, threshold: Callable[[str], float]) -> list[Score]:
+    def judge(
+        self, start_ms: int, end_ms: int, events: int, alpha: float, threshold: Callable[[str], float], *, is_held: bool = False
+    ) -> list[Score]:
         """The scores of `volume` and `silence`, in this order; then the window counts as an earlier one, unless it overlaps the newest.
 
         volume: how many times the count is over the largest usual one, or under the smallest; up to 1 inside the range, None for no events,
@@ -65,12 +72,12 @@ class Volume:
         silence: how many events did not come: for a window of none the level, the least of the last windows' mean, their trend and the
         counts at the same time of day; else 0. p = exp(-level / phi); the threshold is at least what makes p alpha.
         phi: variance over mean of the last usual counts about a line, at least 1. Both are None (too few) before `NEAR` windows, one more
-        up to `GUARD_MS`.
+        up to `GUARD_MS`. is_held: where it is found, it is no part of a new level.
         """
         self._fill(start_ms, end_ms - start_ms)
         scores = self._scores(end_ms, end_ms - start_ms, events, alpha, threshold)
         if not self._state.past or start_ms >= self._state.end_ms:
-            self._feed(end_ms, events, any(_is_found(score) for score in scores))
+            self._feed(end_ms, events, any(_is_found(score) for score in scores), is_held or not events)
         return scores
 
     def _scores(self, end_ms: int, size_ms: int, events: int, alpha: float, threshold: Callable[[str], float]) -> list[Score]:
@@ -83,7 +90,7 @@ class Volume:
         expected = [_trend(usual, ahead), *self._same_times(end_ms, size_ms)]
         if events > 0 and self._state.past[-1] > 0:
             volume = _volume(events, min(*usual, *expected), max(*usual, *expected), phi, alpha, threshold("volume"))
-        level = min(sum(near[-LEVEL:]) / LEVEL, *expected)
+        level = min(self._state.level, *expected)
         return [volume, _silence(events, level, phi, alpha, threshold("silence"))]
 
     def _fill(self, start_ms: int, size_ms: int) -> None:
@@ -94,9 +101,9 @@ class Volume:
             zeros = (0,) * min(lacking, self._past_max)
             self._state = VolumeState(state.end_ms + lacking * size_ms, state.near, state.odd, (*state.past, *zeros)[-self._past_max :])
 
-    def _feed(self, end_ms: int, events: int, is_found: bool) -> None:
+    def _feed(self, end_ms: int, events: int, is_found: bool, is_held: bool) -> None:
         state = self._state
-        if is_found and not events:  # silence never is the new level, or it would end by itself
+        if is_found and is_held:  # silence never is the new level, or it would end by itself
             near, odd = state.near, state.odd
         elif is_found:
             near, odd = state.near, (*state.odd, events)

@@ -1,5 +1,6 @@
-"""What the current version of a model held before time passed: what another version's windows are compared with."""
+"""What a model's other versions held before time passed: what one version's windows are compared with."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Self
@@ -14,9 +15,11 @@ from stream_monitor.profile.profile import Profile
 
 @dataclass(frozen=True)
 class Beside:
-    """panes, outcomes: of each current version, by start. Copies, for a unit that goes on may forget what another still asks for."""
+    """panes: of each unit that another version has too, outcomes: of each current version, by start. Copies, for a unit that goes on may
+    forget what another still asks for.
+    """
 
-    panes: Mapping[StreamKey, Mapping[int, Profile]] = field(default_factory=dict)
+    panes: Mapping[UnitKey, Mapping[int, Profile]] = field(default_factory=dict)
     outcomes: Mapping[StreamKey, Mapping[int, Packed]] = field(default_factory=dict)
 
     @classmethod
@@ -25,7 +28,8 @@ class Beside:
         plans = [unit.plan for (_, segment), unit in units.items() if not segment]
         wanted = {StreamKey(plan.key.model, plan.versus.current) for plan in plans if plan.versus}
         found = {key: units[key, ()] for key in wanted if (key, ()) in units}
-        panes = {key: dict(unit.windows.panes) for key, unit in found.items()}
+        versions = Counter((key.model, segment) for key, segment in units)
+        panes = {key: dict(unit.windows.panes) for key, unit in units.items() if versions[key[0].model, key[1]] > 1}
         return cls(panes, {key: dict(unit.labelled.outcomes.panes) for key, unit in found.items() if unit.labelled})
 
     def scores(self, unit: Unit, key: UnitKey, start_ms: int, end_ms: int) -> list[Score]:
@@ -33,9 +37,18 @@ class Beside:
         versus = unit.plan.versus
         if versus is None or key[1]:
             return []
-        panes = self.panes.get(StreamKey(key[0].model, versus.current), {})
+        panes = self.panes.get((StreamKey(key[0].model, versus.current), ()), {})
         current = _merged(versus.current_baseline.layout.total, (panes[start] for start in sorted(panes) if start_ms <= start < end_ms))
         return [] if current is None else _on(unit, versus.judge(unit.windows.held(start_ms, end_ms), current))
+
+    def others(self, key: UnitKey, start_ms: int, end_ms: int) -> dict[str, int]:
+        """How many events each other version of the unit's model has in [start_ms, end_ms), by what it is called."""
+        (stream, segment), found = key, dict[str, int]()
+        for (other, where), panes in self.panes.items():
+            if other != stream and (other.model, where) == (stream.model, segment):
+                name = f"version {other.version}" if other.version else "the model without a version"
+                found[name] = sum(pane.events for start, pane in panes.items() if start_ms <= start < end_ms)
+        return found
 
     def outcome_scores(self, unit: Unit, key: UnitKey, start_ms: int, end_ms: int) -> list[Score]:
         """The same of what labels told of the window."""

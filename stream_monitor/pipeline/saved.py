@@ -91,6 +91,7 @@ class _UnitWire(msgspec.Struct, array_like=True, frozen=True):
     labelled: LabelledState | None = None
     transit: TransitState = TransitState()
     producers: dict[str, ProducerState] = {}
+    together: VolumeState = VolumeState()
 
 
 class _PageWire(msgspec.Struct, array_like=True, frozen=True):
@@ -195,6 +196,7 @@ def save_unit(state: State, key: UnitKey) -> bytes:
         labelled=None if unit.labelled is None else unit.labelled.to_state(),
         transit=unit.transit.to_state(),
         producers=unit.producers.to_state(),
+        together=unit.together.to_state(),
     )
     return seal(FrameKind.SNAPSHOT, msgspec.msgpack.encode(wire))
 
@@ -216,7 +218,7 @@ def load_unit(state: State, content: bytes) -> None:
     sequential = Sequential.decode(plan.sequential, wire.sequential)
     operating = Operating(wire.operating)
     unit = Unit(plan, windows, sequential, Volume(wire.volume), book, dict(wire.revisions), list(wire.shifts), wire.traffic, operating)
-    unit.transit, unit.producers = TransitWatch(wire.transit), Producers(wire.producers)
+    unit.transit, unit.producers, unit.together = TransitWatch(wire.transit), Producers(wire.producers), Volume(wire.together)
     unit.labelled = labelled_of((stream, wire.segment), plan)
     if unit.labelled is not None and wire.labelled is not None:
         unit.labelled.load(wire.labelled)

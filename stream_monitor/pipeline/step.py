@@ -251,10 +251,10 @@ def _advance(state: State, key: UnitKey, beside: Beside, outputs: Outputs) -> No
     panes, fed = len(unit.windows.panes), unit.sequential.fed
     unit.shifts += unit.sequential.advance(watermark_ms)
     for window in unit.windows.advance(watermark_ms):
-        _silence(state, key, window.end_ms - 1, outputs)
+        _silence(state, key, window.end_ms - 1, beside, outputs)
         _close(state, key, window, beside, outputs)
         state.changed.add(key)
-    _silence(state, key, min(watermark_ms, state.tracker.clock_ms), outputs)
+    _silence(state, key, min(watermark_ms, state.tracker.clock_ms), beside, outputs)
     _advance_labelled(state, key, watermark_ms, beside, outputs)
     forgot = unit.forget(watermark_ms - unit.plan.spec.lateness_ms)
     if forgot or len(unit.windows.panes) < panes or unit.sequential.fed > fed:
@@ -282,9 +282,8 @@ def _close(state: State, key: UnitKey, window: Window, beside: Beside, outputs: 
     revision = unit.revisions.get(window.end_ms, 0) + 1
     unit.revisions[window.end_ms] = revision
     is_first = revision == 1 and unit.book.goes_on_to(window.end_ms)
-    compared = beside.scores(unit, key, window.start_ms, window.end_ms)
     affected, estimates = affected_by(state.units, key, window), partial(_estimates, state, key, window.end_ms)
-    said = report_window(unit, key, window, revision, state.stamp(unit), affected, compared, estimates, is_first=is_first)
+    said = report_window(unit, key, window, revision, state.stamp(unit), affected, beside, estimates, is_first=is_first)
     outputs.scores.extend(said.scores)
     outputs.alerts.extend(said.alerts)
     outputs.closed.append((key, window))
@@ -297,11 +296,11 @@ def _estimates(state: State, key: UnitKey, end_ms: int) -> Sequence[OutcomeScore
     return unit.labelled.estimates(end_ms, join.rates if join else {})
 
 
-def _silence(state: State, key: UnitKey, until_ms: int, outputs: Outputs) -> None:
+def _silence(state: State, key: UnitKey, until_ms: int, beside: Beside, outputs: Outputs) -> None:
     """Judge the traffic of windows without events; the clock bounds it, for at the end of a replay the watermark runs ahead of the data."""
     unit = state.units[key]
     for end_ms in unit.silent_ends(until_ms):
-        said = report_silence(unit, key, end_ms, state.stamp(unit))
+        said = report_silence(unit, key, end_ms, state.stamp(unit), beside)
         unit.revisions[end_ms] = 1
         outputs.scores.extend(said.scores)
         outputs.alerts.extend(said.alerts)

@@ -1,7 +1,7 @@
 """What is judged on its own, a stream's whole or one of its segments: its windows, its detectors' state and its alerts."""
 
 from collections import Counter
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -15,6 +15,7 @@ from stream_monitor.detect.decide import Judge
 from stream_monitor.detect.finding import FindingKind, Score, Severity
 from stream_monitor.detect.operations import Operating
 from stream_monitor.detect.producers import Producers
+from stream_monitor.detect.rollout import Together
 from stream_monitor.detect.sequential.shift import Shift
 from stream_monitor.detect.sequential.watch import Sequential
 from stream_monitor.detect.transit import TransitWatch
@@ -56,6 +57,8 @@ class Unit:
     operating: Operating = field(default_factory=Operating)
     transit: TransitWatch = field(default_factory=TransitWatch)
     producers: Producers = field(default_factory=Producers)
+    together: Volume = field(default_factory=Volume)
+    """Of all versions of the model; empty where there was never another."""
     labelled: Labelled | None = None
     """None for a model without a task."""
 
@@ -76,6 +79,7 @@ class Unit:
         successor.revisions = dict(self.revisions)
         if plan.spec == self.plan.spec:
             successor.volume, successor.traffic, successor.operating = self.volume, self.traffic, self.operating
+            successor.together = self.together
             successor.transit, successor.producers = self.transit, self.producers
         return successor
 
@@ -118,10 +122,16 @@ class Unit:
         """End of the last [end - every_ms, end) that held events; None: none yet."""
         return None if self.traffic.end_ms is None else self.traffic.end_ms - self.traffic.silent * self.plan.spec.every_ms
 
-    def judge_traffic(self, judge: Judge, end_ms: int, events: int) -> list[Score]:
-        """Scores of the number of events in [end_ms - every_ms, end_ms); call it once for each window, in their order, empty ones too."""
+    def judge_traffic(self, judge: Judge, end_ms: int, events: int, others: Mapping[str, int]) -> list[Score]:
+        """Scores of the number of events in [end_ms - every_ms, end_ms); call it once for each window, in their order, empty ones too.
+
+        others: events of each other version; until there is one, what came is the whole.
+        """
         self.traffic = Traffic(end_ms, 0 if events else self.traffic.silent + 1)
-        return judge.judge_traffic(self.volume, end_ms - self.plan.spec.every_ms, end_ms, events)
+        if others and not self.together.to_state().past:
+            self.together = Volume(self.volume.to_state())
+        together = Together(self.together, others) if self.together.to_state().past else None
+        return judge.judge_traffic(self.volume, end_ms - self.plan.spec.every_ms, end_ms, events, together)
 
     def drifting(self) -> list[str]:
         """Features on which a drift alert that pages fires now."""

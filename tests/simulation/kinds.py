@@ -43,6 +43,8 @@ class Kind(StrEnum):
     FOREIGN = "foreign record on the profiles topic"
     BASELINE_APPLIED = "baseline replaced while running"
     CONFIG_APPLIED = "config applied while running"
+    COMPARED = "version beside the current one"
+    CURRENT_CHANGED = "another current version while running"
     LABELS_APPLIED = "other task, facets or label bounds while running"
     LABEL_FIRST = "label before its event"
     LABEL_LATE = "label long after its event"

@@ -161,7 +161,8 @@ class LabelWriter:
             return tree
         model["baseline"] = GRADED[model["baseline"]]
         for version in model.get("versions", {}).values():
-            version["baseline"] = GRADED[version["baseline"]]
+            if "baseline" in version:
+                version["baseline"] = GRADED[version["baseline"]]
         model["window"] |= task.get("window", {})
         model["thresholds"] = model.get("thresholds", {}) | task.get("thresholds", {})
         tree["engine"] |= task.get("engine", {})

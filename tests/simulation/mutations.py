@@ -18,6 +18,7 @@ from stream_monitor.detect.sequential.watch import Sequential
 from stream_monitor.errors import CodecError, VersionError
 from stream_monitor.pipeline import saved
 from stream_monitor.pipeline import step as steps
+from stream_monitor.pipeline.beside import Beside
 from stream_monitor.pipeline.step import State
 from stream_monitor.pipeline.unit import Unit
 from stream_monitor.profile.profile import Profile
@@ -310,6 +311,26 @@ def alert_life_advanced_by_a_revision() -> Iterator[None]:
 def silence_never_judged() -> Iterator[None]:
     """Windows without an event are passed over."""
     with instead(Unit, "silent_ends", lambda _: lambda unit, until_ms: range(0)):
+        yield
+
+
+@mutation
+def current_version_read_after_it_went_on() -> Iterator[None]:
+    """A version is held against what the current one still holds when its own turn comes."""
+
+    def make(original: Callable[..., Any]) -> Callable[..., Any]:
+        def step(state: State, record: Any, *arguments: Any) -> Any:
+            class Now:
+                panes = property(lambda _: {key: unit.windows.panes for key, unit in state.units.items()})
+                outcomes = property(lambda _: {key[0]: unit.labelled.outcomes.panes for key, unit in state.units.items() if unit.labelled})
+                scores, outcome_scores, others = Beside.scores, Beside.outcome_scores, Beside.others
+
+            with patch.object(Beside, "of", lambda _: Now()):
+                return original(state, record, *arguments)
+
+        return step
+
+    with instead(steps, "_take_in", make):
         yield
 
 

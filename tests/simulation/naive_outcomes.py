@@ -1,6 +1,6 @@
 """What labels must say of one stream or segment: every window is counted anew from the rows that are held for it."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -12,11 +12,13 @@ from stream_monitor.alert.life import AlertBook
 from stream_monitor.alert.publication import Raised, Reason
 from stream_monitor.alert.rules import Rules
 from stream_monitor.capture.schema import StreamKey
-from stream_monitor.detect.finding import Finding, FindingKind, Key, Score, ScoreStatus, Severity
+from stream_monitor.detect.decide import severity_of
+from stream_monitor.detect.finding import Finding, FindingKind, Key, Score, ScoreStatus, Severity, is_finding
 from stream_monitor.detect.outcomes.judge import OutcomeScore, by_segment
 from stream_monitor.detect.report import WindowRef, window_scores
 from stream_monitor.detect.sequential.shift import Shift
 from stream_monitor.detect.sequential.watch import Sequential
+from stream_monitor.detect.versions import Versus
 from stream_monitor.pipeline.join.labelled import LabelPlan
 from stream_monitor.profile.codec import Segment
 from stream_monitor.profile.outcome import OutcomeLayout, OutcomeRows, Vector, add_outcomes, delay_bin
@@ -71,6 +73,7 @@ class NaiveOutcomes:
     """When a change of the loss was last found that was not known."""
     books: dict[Book, AlertBook] = field(default_factory=dict)
     rules: Rules = field(default_factory=Rules)
+    versus: Versus | None = None
 
     @classmethod
     def new(cls, stream: StreamKey, segment: Segment, plan: LabelPlan, spec: WindowSpec, baseline_id: str, rules: Rules) -> "NaiveOutcomes":
@@ -103,8 +106,9 @@ class NaiveOutcomes:
 
     # ---- time
 
-    def go_on(self, watermark_ms: int, join: NaiveJoin | None, said: Said) -> None:
-        """The time has come so far."""
+    def go_on(self, watermark_ms: int, join: NaiveJoin | None, versus: Versus | None, said: Said) -> None:
+        """The time has come so far. versus: how it is compared with the current version."""
+        self.versus = versus
         self._read_losses(watermark_ms)
         step_ms = min(self.spec.pane_ms, 1_000)
         if self.looked_ms is None or self.looked_ms // step_ms < watermark_ms // step_ms:
@@ -160,6 +164,7 @@ class NaiveOutcomes:
         self._say("at_close", ref, revision, at_close + self._concept(end), said, is_first=revision == 1)
         if labels:
             ref = WindowRef(of_labelled.begin, end, labels)
+            labelled += self._beside(end, join)
             self._say("labelled", ref, revision, labelled, said, is_first=judge.is_ready(of_labelled.vector))
 
     def _held(self, end: int, join: NaiveJoin, count: Callable[[Vector], int]) -> Held:
@@ -179,6 +184,17 @@ class NaiveOutcomes:
             vector, counted = vector + stands_for * of_pane, counted + count(of_pane)
         ones = [each for _, each in rows]
         return Held(begin, rows, vector, sum(each**2 for each in ones) / sum(ones) if ones else 1.0)
+
+    def _beside(self, end: int, join: NaiveJoin) -> list[OutcomeScore]:
+        """How many more the current version gets right of the same window."""
+        if self.versus is None:
+            return []
+        current, layout = StreamKey(self.stream.model, self.versus.current), self.plan.judge.layout
+        window = [row for row in join.rows.values() if row.event is not None and end - self.spec.size_ms <= row.page_ms < end]
+        sides = ([row for row in window if row.stream == stream] for stream in (self.stream, current))
+        found = self.versus.judge_outcome(layout, *(vector_of(layout, side) for side in sides))
+        findings = (Finding(score, score.score or 0.0, 0.0, severity_of(score), ()) if is_finding(score) else None for score in found)
+        return [OutcomeScore(score, (), finding) for score, finding in zip(found, findings, strict=True)]
 
     def _is_kept(self, pane: int) -> bool:
         return self.final_ms is None or ends_of(self.spec, pane)[-1] > self.final_ms
@@ -214,9 +230,9 @@ class NaiveOutcomes:
 
     # ---- another config
 
-    def resolve(self, reason: Reason, at_ms: int, said: Said) -> None:
+    def resolve(self, reason: Reason, at_ms: int, said: Said, causes: Set[str] | None = None) -> None:
         for book in self.books.values():
-            said.tell([], book.resolve(reason, at_ms, NOW._replace(rules=self.rules)))
+            said.tell([], book.resolve(reason, at_ms, NOW._replace(rules=self.rules), causes=causes))
 
     def adopt(self, plan: LabelPlan, rules: Rules) -> None:
         self.rules = rules

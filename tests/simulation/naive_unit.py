@@ -1,6 +1,8 @@
 """What must be said of one stream or segment: all its events are kept, and every window is counted anew from them."""
 
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from stream_monitor.alert.alert import Evidence
 from stream_monitor.alert.life import AlertBook
@@ -9,7 +11,9 @@ from stream_monitor.capture.schema import StreamKey
 from stream_monitor.detect.finding import Score
 from stream_monitor.detect.operations import Operating
 from stream_monitor.detect.producers import Producers
+from stream_monitor.detect.registry import VERSION_CAUSES
 from stream_monitor.detect.report import WindowRef, WindowScore, window_scores
+from stream_monitor.detect.rollout import Together
 from stream_monitor.detect.sequential.shift import Shift
 from stream_monitor.detect.sequential.watch import Sequential
 from stream_monitor.detect.transit import TransitWatch
@@ -25,6 +29,17 @@ from tests.simulation.naive_outcomes import NaiveOutcomes
 from tests.simulation.said import NOW, Said
 
 Key = tuple[StreamKey, Segment]
+
+
+class Version(NamedTuple):
+    """Another version's events in time, before this one goes on."""
+
+    stream: StreamKey
+    facts: Facts
+    rows: list[int]
+
+    def between(self, start: int, end: int) -> list[int]:
+        return [row for row in self.rows if start <= self.facts.times_ms[row] < end]
 
 
 @dataclass
@@ -50,8 +65,12 @@ class NaiveUnit:
     counted_ms: int | None = None
     """End of the last window whose number of events was judged."""
     silent: int = 0
+    together: Volume = field(default_factory=Volume)
+    """Of all versions; empty where there was never another."""
     outcomes: NaiveOutcomes | None = None
     """None for a model without a task."""
+    versions: Sequence[Version] = ()
+    """The model's others, as they were before the time came."""
 
     @classmethod
     def new(cls, key: Key, plan: StreamPlan, facts: Facts, watermark_ms: int | None) -> "NaiveUnit":
@@ -79,8 +98,9 @@ class NaiveUnit:
                 self.unread.setdefault(time_ms // 1000, []).append(row)
         return late
 
-    def go_on(self, watermark_ms: int, clock_ms: int, join: NaiveJoin | None, said: Said) -> None:
-        """The time has come so far."""
+    def go_on(self, watermark_ms: int, clock_ms: int, join: NaiveJoin | None, versions: Sequence[Version], said: Said) -> None:
+        """The time has come so far. versions: the model's others, before it had."""
+        self.versions = versions
         spec, before = self.plan.spec, self.watermark_ms
         self._read_seconds(watermark_ms)
         self.watermark_ms = max(watermark_ms, before if before is not None else watermark_ms)
@@ -94,7 +114,7 @@ class NaiveUnit:
             self.dirty = set()
         self._silence(min(self.watermark_ms, clock_ms), said)
         if self.outcomes is not None:
-            self.outcomes.go_on(self.watermark_ms, join, said)
+            self.outcomes.go_on(self.watermark_ms, join, None if self.key[1] else self.plan.versus, said)
 
     def _times(self) -> list[int]:
         return [int(self.facts.times_ms[row]) for row in self.rows]
@@ -120,10 +140,20 @@ class NaiveUnit:
         ref = WindowRef(min(begin, start), end, len(rows))
         scores += judge.judge_operations(self.operating, ref.start_ms, end, profile)
         scores += judge.judge_transit(self.transit, ref.start_ms, end, profile)
+        scores += self._versus(start, end)
         found = [Raised(finding, Evidence((), ())) for finding in judge.findings(scores, profile, shifts)]
         is_first = self.revisions[end] == 1 and self.book.goes_on_to(end)
         advance = self.book.advance if is_first else self.book.correct
         said.tell(self._scored(ref, scores), advance(ref, scores, found, self.stamp))
+
+    def _versus(self, start: int, end: int) -> list[Score]:
+        """Beside the current version, from all events of both."""
+        versus = self.plan.versus
+        current = [each for each in self.versions if versus and each.stream.version == versus.current]
+        if versus is None or self.key[1] or not current:
+            return []
+        mine = [row for row, time in zip(self.rows, self._times(), strict=True) if start <= time < end]
+        return versus.judge(self.facts.profile(mine), current[0].facts.profile(current[0].between(start, end)))
 
     def _profile(self, rows: list[int]) -> Profile:
         """Of a segment nobody keeps how its events came."""
@@ -155,7 +185,12 @@ class NaiveUnit:
 
     def _count(self, end: int, events: int) -> list[Score]:
         self.counted_ms, self.silent = end, 0 if events else self.silent + 1
-        return self.plan.judges[self.key[1]].judge_traffic(self.volume, end - self.plan.spec.every_ms, end, events)
+        begin = end - self.plan.spec.every_ms
+        others = {name_of(each.stream): len(each.between(begin, end)) for each in self.versions}
+        if others and not self.together.to_state().past:
+            self.together = Volume(self.volume.to_state())
+        together = Together(self.together, others) if self.together.to_state().past else None
+        return self.plan.judges[self.key[1]].judge_traffic(self.volume, begin, end, events, together)
 
     def _scored(self, ref: WindowRef, scores: list[Score]) -> list[WindowScore]:
         return window_scores(self.key[0], dict(self.key[1]), ref, self.revisions[ref.end_ms], scores)
@@ -166,11 +201,11 @@ class NaiveUnit:
         """Events that no window was closed on yet."""
         return sum(self.watermark_ms is None or ends_of(self.plan.spec, time)[0] > self.watermark_ms for time in self._times())
 
-    def resolve(self, reason: Reason, clock_ms: int, said: Said, feature: str | None = None) -> None:
+    def resolve(self, reason: Reason, clock_ms: int, said: Said, feature: str | None = None, causes: Set[str] | None = None) -> None:
         at_ms = self.watermark_ms or clock_ms
-        said.tell([], self.book.resolve(reason, at_ms, self.stamp, feature))
+        said.tell([], self.book.resolve(reason, at_ms, self.stamp, feature, causes))
         if self.outcomes is not None and feature is None:
-            self.outcomes.resolve(reason, at_ms, said)
+            self.outcomes.resolve(reason, at_ms, said, causes)
 
     def relabel(self, plan: StreamPlan, clock_ms: int, said: Said) -> None:
         """Labels are compared with something else, or no more."""
@@ -184,6 +219,8 @@ class NaiveUnit:
             self.outcomes.adopt(plan.labels[self.key[1]], plan.rules)
         for feature in sorted(self.plan.judge.judged - plan.judge.judged):
             self.resolve(Reason.FEATURE_REMOVED, clock_ms, said, feature)
+        if self.plan.versus is not None and beside(plan) != beside(self.plan):
+            self.resolve(Reason.VERSIONS_CHANGED, clock_ms, said, causes=VERSION_CAUSES)
         self.watch = Sequential.decode(plan.sequential, self.watch.encode())
         self.plan = plan
 
@@ -193,8 +230,18 @@ class NaiveUnit:
         new.revisions = dict(self.revisions)
         if plan.spec == self.plan.spec:
             new.volume, new.counted_ms, new.silent = self.volume, self.counted_ms, self.silent
+            new.together = self.together
             new.operating, new.transit, new.producers = self.operating, self.transit, self.producers
         return new
+
+
+def beside(plan: StreamPlan) -> tuple[str, str] | None:
+    """With which version, on which baseline."""
+    return (plan.versus.current, plan.versus.current_baseline.id) if plan.versus else None
+
+
+def name_of(stream: StreamKey) -> str:
+    return "the model without a version" if stream.version is None else f"version {stream.version}"
 
 
 def outcomes_of(key: Key, plan: StreamPlan) -> NaiveOutcomes | None:

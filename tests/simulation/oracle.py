@@ -21,7 +21,7 @@ from tests.simulation.cluster import Transaction
 from tests.simulation.facts import Facts
 from tests.simulation.labels import Label
 from tests.simulation.naive_join import Arrived, Change, NaiveJoin, fate, meaning
-from tests.simulation.naive_unit import Key, NaiveUnit
+from tests.simulation.naive_unit import Key, NaiveUnit, Version
 from tests.simulation.said import Said
 from tests.simulation.script import Arrival
 from tests.simulation.violation import Violation
@@ -193,10 +193,12 @@ class PartitionOracle:
 
     def _go_on(self, progress: Progress) -> None:
         self.watermark.take(progress, self.plan, len(self.captures.log))
-        for _, unit in sorted(self.units.items(), key=lambda item: repr(item[0])):
+        before = {key: Version(key[0], unit.facts, list(unit.rows)) for key, unit in self.units.items()}
+        for key, unit in sorted(self.units.items(), key=lambda item: repr(item[0])):
             reached = self._reached(unit.plan)
+            others = [each for other, each in before.items() if other != key and (other[0].model, other[1]) == (key[0].model, key[1])]
             if reached is not None:
-                unit.go_on(reached, self.watermark.clock_ms, self.joins.get(unit.key[0].model), self.said)
+                unit.go_on(reached, self.watermark.clock_ms, self.joins.get(key[0].model), others, self.said)
         for join in self.joins.values():
             reached = self._reached(self.plan.streams[join.plan.streams[0]])
             if reached is not None:

@@ -11,6 +11,7 @@ from tests.property.pipeline_world import BAD, START_MS, STREAMS, Event, capture
 from tests.simulation.kinds import Kind
 from tests.simulation.labels import Label, LabelWriter
 from tests.simulation.rules import random_rules
+from tests.simulation.versions import compared
 
 FUTURE_MS = 3_600_000
 SKEW_MS = 1_200
@@ -186,4 +187,4 @@ def random_window(random: Random) -> dict[str, Any]:
 
 def script(seed: int) -> Script:
     """The script of a seed."""
-    return LabelWriter(_Writer(seed).script()).written()
+    return LabelWriter(compared(_Writer(seed).script())).written()

@@ -21,8 +21,13 @@ RARE = {
     "snapshot_taken_before_the_commit": 200,
     "panes_merge_across_baselines": 1_500,
     "rows_of_a_replaced_version_kept": 500,
+    "current_version_read_after_it_went_on": 400,
 }
-ONLY = {"panes_merge_across_baselines": Kind.BASELINE_APPLIED, "rows_of_a_replaced_version_kept": Kind.BASELINE_APPLIED}
+ONLY = {
+    "panes_merge_across_baselines": Kind.BASELINE_APPLIED,
+    "rows_of_a_replaced_version_kept": Kind.BASELINE_APPLIED,
+    "current_version_read_after_it_went_on": Kind.COMPARED,
+}
 """Mistakes that cannot matter unless this is in the script: seeds without it are not run."""
 
 

@@ -11,15 +11,21 @@ import pytest
 from scipy import stats
 from typer.testing import CliRunner
 
-from stream_monitor.alert.alert import Alert
+from stream_monitor.alert.alert import Alert, Evidence
+from stream_monitor.alert.publication import Raised
 from stream_monitor.baseline.build import build
 from stream_monitor.baseline.store import dump
+from stream_monitor.capture.schema import StreamKey
 from stream_monitor.cli.app import app
 from stream_monitor.config import parse_config
-from stream_monitor.detect.report import WindowScore
+from stream_monitor.detect.finding import Finding, FindingKind, Key, Score, ScoreStatus, Severity, Shown
+from stream_monitor.detect.report import WindowRef, WindowScore
 from stream_monitor.detect.versions import ACCURACY, DISTANCE, ERRORS, LATENCY_RATIO
 from stream_monitor.errors import ConfigError
-from tests.property.pipeline_world import START_MS, Event, World, config_tree, traffic
+from stream_monitor.pipeline.plan import Plan
+from stream_monitor.pipeline.step import State, Unit, step
+from stream_monitor.window.progress import Progress
+from tests.property.pipeline_world import START_MS, Event, World, config_tree, plan_of, traffic
 
 MINUTE_MS = 60_000
 PER_WINDOW = 800
@@ -175,6 +181,33 @@ def test_comparisons_hang_on_no_number_of_workers_and_partitions() -> None:
     told = [line for line in first if b'"detector":"version_psi"' in line and b'"status":"judged"' in line]
     assert any(b'"version":"0"' in line and b'"feature":"amount"' in line for line in told)
     assert any(b'"version":"2"' in line and b'"feature":"prediction"' in line for line in told)
+
+
+@pytest.mark.parametrize(
+    ("current", "baseline", "ends"),
+    [("1", "loan", False), (None, "loan", True), ("2", "loan", True), ("1", "loan2", True)],
+    ids=["as it was", "none", "itself", "another baseline"],
+)
+def test_an_alert_beside_a_version_ends_where_another_is_current(current: str | None, baseline: str, ends: bool) -> None:
+    """What is not beside another version goes on."""
+
+    def plan(revision: int, current: str | None, baseline: str) -> Plan:
+        tree = config_tree() | {"revision": revision}
+        tree["models"]["loan"] |= {"versions": {"1": {"baseline": baseline}, "2": {}}, "current": current}
+        return plan_of(parse_config(tree, "test"))
+
+    state, key = State.empty(plan(1, "1", "loan")), (StreamKey("loan", "2"), ())
+    unit = Unit.new(key, state.plan.streams[key[0]], None)
+    state.insert(key, unit)
+    scores = [
+        Score(Key(FindingKind.OPERATIONAL, None, name), -1, 0.5, 0.1, 1e-9, ScoreStatus.JUDGED, 0.0, True, (), (Shown("errors", 0.0, 0.5),))
+        for name in (ERRORS, "error_ratio")
+    ]
+    found = [Raised(Finding(each, 0.5, 0.0, Severity.CRITICAL, (), shown=each.measured), Evidence((), ())) for each in scores]
+    unit.book.advance(WindowRef(START_MS, START_MS + MINUTE_MS, 100), scores, found, state.stamp(unit))
+    said = step(state, Progress(START_MS, 2, (), ()), lambda _: plan(2, current, baseline)).alerts
+    assert [(alert.detector, alert.reason) for alert in said] == ([(ERRORS, "versions_changed")] if ends else [])
+    assert [alert.detector for alert in unit.firing()] == ["error_ratio"] if ends else [ERRORS, "error_ratio"]
 
 
 @pytest.mark.parametrize("seed", range(10, 14))
