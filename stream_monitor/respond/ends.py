@@ -1,5 +1,6 @@
 """How alerts ended that actions are still about: for a workflow that waits to see whether it helped."""
 
+import threading
 from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Final
@@ -14,10 +15,13 @@ ENDS_MAX: Final = 10_000
 
 
 class Ends:
-    """The alerts topic is the record: after a restart it is read again, from the first alert on that an open action is about."""
+    """The alerts topic is the record: it is read again from the first alert on that an open action is about. Threads may share it."""
 
     def __init__(self) -> None:
         self._ends: OrderedDict[str, AlertEnd] = OrderedDict()
+        self._from: int | None = None
+        """Of the alerts from this offset on none was missed; None: who knows."""
+        self._lock = threading.Lock()
 
     def of(self, alert_id: str) -> AlertEnd | None:
         """How an alert ended; None: it fires, as far as is known."""
@@ -27,13 +31,19 @@ class Ends:
         """What was read, in the topic's order."""
         for alert in alerts:
             if alert.status is AlertStatus.RESOLVED:
-                self._ends[alert.alert_id] = AlertEnd(alert.resolved_at, alert.reason)
-                self._ends.move_to_end(alert.alert_id)
-        while len(self._ends) > ENDS_MAX:
-            self._ends.popitem(last=False)
+                with self._lock:
+                    self._ends[alert.alert_id] = AlertEnd(alert.resolved_at, alert.reason)
+                    self._ends.move_to_end(alert.alert_id)
+                    if len(self._ends) > ENDS_MAX:
+                        self._ends.popitem(last=False)
 
-    def read(self, journal: Journal, topic: str, results: Iterable[ActionResult]) -> None:
-        """Catch up with what was read before for these open actions. Errors: RunError."""
-        offsets = [result.offset for result in results if result.offset is not None and result.progress is not None]
-        if offsets:
-            self.take(journal.alerts(topic, min(offsets)))
+    def missed_some(self) -> None:
+        """Another responder may have read alerts in the meantime."""
+        self._from = None
+
+    def catch_up(self, journal: Journal, topic: str, results: Iterable[ActionResult]) -> None:
+        """See what was said before of the alerts of these open actions. Errors: RunError."""
+        first = min((result.offset for result in results if result.offset is not None), default=None)
+        if first is not None and (self._from is None or first < self._from):
+            self.take(journal.alerts(topic, first))
+            self._from = first

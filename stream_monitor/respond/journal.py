@@ -45,7 +45,7 @@ class Journal:
 
     def alerts(self, topic: str, offset: int) -> Iterator[Alert]:
         """All of the alerts topic that can be read, from this offset on. Errors: RunError."""
-        for message in self._insist(lambda: list(self._broker.read(TopicPartition(topic, 0), offset))):
+        for message in self._messages(topic, offset):
             try:
                 yield Alert.from_json(message.value() or b"")
             except CodecError:
@@ -59,21 +59,38 @@ class Journal:
             self._insist(lambda: self._broker.publish(records))
 
     def _read(self, *, others_only: bool = False) -> Iterator[ActionResult]:
-        start = self._next_offset
-        for message in self._insist(lambda: list(self._broker.read(TopicPartition(self._topic, 0), start))):
+        for message in self._messages(self._topic, self._next_offset):
             self._next_offset = message.offset() + 1
             if not (others_only and ("writer", self._writer) in (message.headers() or ())) and (found := _decoded(message)) is not None:
                 yield found
 
+    def _messages(self, topic: str, start: int) -> Iterator[Message]:
+        """From this offset to the end, one at a time however many there are; goes on where it was when the broker was away."""
+        attempt = 0
+        while True:
+            try:
+                for message in self._broker.read(TopicPartition(topic, 0), start):
+                    start, attempt = message.offset() + 1, 0
+                    yield message
+            except Retriable as error:
+                attempt += 1
+                self._pause(attempt, error)
+            else:
+                return
+
     def _insist(self, action: Callable[[], Answer]) -> Answer:
-        for attempt in range(1, TRIES_MAX + 1):
+        attempt = 0
+        while True:
             try:
                 return action()
             except Retriable as error:
-                _log.warning("broker_is_away", error=str(error), attempt=attempt)
-                if self._stop.wait(PAUSE_S) or attempt == TRIES_MAX:
-                    raise RunError(f"{self._topic}: gave up after {attempt} attempts: {error}") from error
-        raise AssertionError
+                attempt += 1
+                self._pause(attempt, error)
+
+    def _pause(self, attempt: int, error: Retriable) -> None:
+        _log.warning("broker_is_away", error=str(error), attempt=attempt)
+        if self._stop.wait(PAUSE_S) or attempt == TRIES_MAX:
+            raise RunError(f"{self._topic}: gave up after {attempt} attempts: {error}") from error
 
 
 def _decoded(message: Message) -> ActionResult | None:

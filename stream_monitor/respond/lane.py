@@ -112,7 +112,10 @@ class Lane:
         """Attempts until one succeeds or none is left. A tenure that ends leaves the record as it is: open, for the next responder."""
         last, failures = job.result, 0
         while not job.tenure.is_set():
-            options = self._options(last)
+            try:
+                options = self._options(last)
+            except Refused as error:  # of a record that this module cannot read
+                return self._end(job, replace(last, error=self._text(error)), ActionReason.REFUSED)
             if is_worn_out(options, last.attempt):
                 last = replace(last, error=last.error or "its responder died during every attempt")
                 if (on := self._given_up(last)) is None:
@@ -153,7 +156,7 @@ class Lane:
 
     def _started(self, last: ActionResult) -> ActionResult:
         now = utc(self.clock_ms())
-        progress = last.progress or {} if isinstance(self.action.target, Workflow) else None
+        progress = last.progress or ({} if isinstance(self.action.target, Workflow) else None)
         return replace(last, status=ActionStatus.STARTED, attempt=last.attempt + 1, started_at=now, reason=None, progress=progress)
 
     def _options(self, last: ActionResult) -> ActionOptions:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from stream_monitor.respond.call import Refused
 from stream_monitor.respond.result import recordable
 
 Graph = Mapping[str, tuple[tuple[str, ...], bool]]
@@ -49,9 +50,12 @@ class Progress:
 
     @classmethod
     def of(cls, content: Mapping[str, Any]) -> "Progress":
-        """Back from `to_json`; {} is the beginning. Errors: msgspec.ValidationError."""
-        steps = msgspec.convert(content.get("steps", {}), dict[str, StepRecord])
-        return cls(steps, content.get("waiting_since_ms"))
+        """Back from `to_json`; {} is the beginning. Errors: Refused, where a module of another version wrote what this one cannot read."""
+        try:
+            steps = msgspec.convert(content.get("steps", {}), dict[str, StepRecord])
+            return cls(steps, msgspec.convert(content.get("waiting_since_ms"), int | None))
+        except msgspec.ValidationError as error:
+            raise Refused(f"the run's steps on record cannot be read: {error}") from None
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -84,6 +88,19 @@ class Progress:
             if names := [name for name, step in self.steps.items() if step.status is status]:
                 parts.append(f"{status.replace('_', ' ')}: {', '.join(names)}")
         return "; ".join(parts)
+
+
+def is_behind(progress: Mapping[str, Any] | None, known: Mapping[str, Any] | None) -> bool:
+    """Whether fewer steps were done and undone here than there, both as they are on record."""
+    return _ends(progress) < _ends(known)
+
+
+def _ends(progress: Mapping[str, Any] | None) -> int:
+    try:
+        steps = Progress.of(progress or {}).steps.values()
+    except Refused:
+        return 0
+    return sum(2 if step.status in (StepStatus.UNDONE, StepStatus.NOT_UNDONE) else 1 for step in steps)
 
 
 def next_move(graph: Graph, progress: Progress) -> tuple[str | None, bool]:

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from msgspec.structs import replace
 
 from stream_monitor.respond.action import Action
+from stream_monitor.respond.progress import is_behind
 from stream_monitor.respond.result import ActionReason, ActionResult, ActionStatus
 from stream_monitor.respond.times import ms_of
 
@@ -28,7 +29,7 @@ class Standing(NamedTuple):
 class Record:
     """A fold over action results, in the topic's order; the same whatever is folded twice.
 
-    A key that ended stays ended: only a person's `approved` opens it again.
+    A key that ended stays ended: only a person's `approved` opens it again. A workflow goes forward only.
     """
 
     def __init__(self, actions: Iterable[Action]) -> None:
@@ -44,13 +45,12 @@ class Record:
     def apply(self, result: ActionResult) -> None:
         """Fold in one message."""
         before = self._standings.pop(result.key, None)
-        is_new = before is None or before.reason is ActionReason.HELD
-        if is_new:
+        if before is None or before.reason is ActionReason.HELD:
             self._count(result)
             self._note_thread(result)
-        elif before is not None and before.status.is_final and result.status.is_open and result.status is not ActionStatus.APPROVED:
+        elif (furthest := self._overtaken_by(before, result)) is not None:
             self._standings[result.key] = before
-            self._stragglers[result.key] = replace(result, status=before.status, reason=before.reason, alert=None)
+            self._stragglers[result.key] = furthest
             return
         self._standings[result.key] = Standing(result.status, result.reason, result.attempt)
         self._stragglers.pop(result.key, None)
@@ -60,6 +60,14 @@ class Record:
             self._open.pop(result.key, None)
         if len(self._standings) > KEYS_MAX:
             self._open.pop(self._standings.popitem(last=False)[0], None)
+
+    def _overtaken_by(self, before: Standing, result: ActionResult) -> ActionResult | None:
+        """What is known already, where a responder that was taken for dead says less: an end, or more steps of a workflow."""
+        if before.status.is_final and result.status.is_open and result.status is not ActionStatus.APPROVED:
+            return replace(result, status=before.status, reason=before.reason, alert=None)
+        known = self._open.get(result.key)
+        is_late = known is not None and result.status is ActionStatus.STARTED and is_behind(result.progress, known.progress)
+        return known if is_late else None
 
     def standing(self, key: str) -> Standing | None:
         """What is known of a key, None: nothing."""
@@ -71,7 +79,7 @@ class Record:
         return self._open
 
     def take_stragglers(self) -> list[ActionResult]:
-        """Ends to be said again: after each a responder that was taken for dead said that it began. Compaction would keep that alone."""
+        """What is to be said again: after each a responder that was taken for dead said less, and compaction would keep that alone."""
         found, self._stragglers = list(self._stragglers.values()), {}
         return found
 

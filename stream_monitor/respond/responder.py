@@ -67,6 +67,8 @@ class Responder:
         self._tenure: threading.Event | None = None
         self._jobs: set[str] = set()
         """Keys in the lanes."""
+        self._meanwhile: list[ActionResult] = []
+        """What calls that outlived their tenure put on record since the actions topic was last read: it may lie beyond what was read."""
         self._state = threading.Condition()
         self._reading = threading.Lock()
 
@@ -80,17 +82,21 @@ class Responder:
 
         is_ours: asked once all is read, which may take a while. Errors: RunError.
         """
+        self.lose()
         record = Record(self._actions)
         with self._reading:
+            self._meanwhile.clear()
             for result in self._journal.read_all():
                 record.apply(result)
-            self._ends.read(self._journal, self._letters.alerts, record.open.values())
+            self._ends.missed_some()
             with self._state:
+                for result in self._meanwhile:
+                    record.apply(result)
                 if not is_ours():
                     return False
                 self._record, self._tenure = record, threading.Event()
+            self._go_on()
         self._journal.write(record.take_stragglers())
-        self._go_on()
         _log.info("responding", open=len(record.open))
         return True
 
@@ -130,9 +136,9 @@ class Responder:
                 for result in news:
                     self._record.apply(result)
                 stragglers = self._record.take_stragglers()
+            if news:
+                self._go_on()
         self._journal.write(stragglers)
-        if news:
-            self._go_on()
 
     def close(self, timeout_s: float) -> bool:
         """Begin nothing more, and wait for what is running; whether all of it has ended. What has not is the next responder's."""
@@ -175,6 +181,7 @@ class Responder:
     def _go_on(self) -> None:
         with self._state:
             results = [result for key, result in self._record.open.items() if result.action in self._lanes and key not in self._jobs]
+        self._ends.catch_up(self._journal, self._letters.alerts, results)
         self._begin(sorted(results, key=lambda result: result.offset or 0))  # as alerts were said: an end comes after its beginning
 
     def _begin(self, results: Iterable[ActionResult]) -> None:
@@ -197,6 +204,8 @@ class Responder:
         self._journal.write([result], letters)
         with self._state:
             self._record.apply(result)
+            if self._tenure is None:
+                self._meanwhile.append(result)
         self._count([result])
 
     def _count(self, results: Iterable[ActionResult]) -> None:

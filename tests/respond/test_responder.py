@@ -2,14 +2,14 @@
 
 import asyncio
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
 import pytest
 from pydantic import SecretStr
 
-from stream_monitor.respond import ActionReason, ActionStatus, Alert, Call, ReadyAction, Refused, on
+from stream_monitor.respond import ActionReason, ActionResult, ActionStatus, Alert, Call, Continue, ReadyAction, Refused, on
 from tests.integration.waiting import wait_until
 from tests.respond.lab import LETTERS, Lab, alert, memory_broker
 
@@ -186,6 +186,44 @@ def test_an_end_is_said_again_after_a_straggler() -> None:
         Lab([act], broker).settle()
     assert lab.statuses("act/a")[-3:] == [SUCCEEDED, STARTED, SUCCEEDED], "said once, and not at every start"
     assert calls == [1]
+
+
+def test_what_ends_while_its_responder_reads_the_record_anew_is_not_run_again() -> None:
+    """A call outlives its tenure, and its success lies beyond what was read."""
+    broker, calls, may_end = memory_broker(), list[int](), threading.Event()
+
+    @on()
+    def act(alert: Alert, call: Call) -> None:
+        calls.append(call.attempt)
+        may_end.wait(10)
+
+    lab = Lab([act], broker)
+    lab.tell(alert("a"))
+    wait_until(lambda: calls == [1], "the call")
+    lab.responder.lose()
+    read_all = lab.journal.read_all
+
+    def slow() -> Iterator[ActionResult]:
+        yield from read_all()
+        may_end.set()
+        wait_until(lambda: lab.last()["act/a"].status is SUCCEEDED, "its end")
+
+    lab.journal.read_all = slow  # type: ignore[method-assign]
+    lab.responder.own()
+    lab.settle()
+    assert calls == [1]
+
+
+def test_an_action_that_is_no_workflow_is_called_again_with_what_it_said_of_itself() -> None:
+    @on()
+    def act(alert: Alert, call: Call) -> Any:
+        count = call.progress.get("count", 0)
+        return {"count": count} if count == 3 else Continue({"count": count + 1})
+
+    lab = Lab([act], memory_broker())
+    lab.tell(alert("a"))
+    lab.settle()
+    assert lab.last()["act/a"].result == {"count": 3}
 
 
 def test_an_action_that_kills_its_responder_is_given_up_in_the_end() -> None:

@@ -4,15 +4,20 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_monitor.alert.alert import AlertStatus
 from stream_monitor.errors import ConfigError
-from stream_monitor.respond import ActionReason, ActionStatus, Alert, Later, Refused, Run, Workflow, on, resolved
+from stream_monitor.respond import ActionReason, ActionResult, ActionStatus, Alert, Later, Refused, Run, Workflow, on, resolved
+from stream_monitor.respond.decide import decide
 from stream_monitor.respond.progress import StepStatus
-from tests.respond.lab import LETTERS, Lab, alert, memory_broker
+from stream_monitor.respond.record import Record
+from stream_monitor.runtime.broker import Record as Letter
+from tests.integration.waiting import wait_until
+from tests.respond.lab import ALERTS, LETTERS, Lab, alert, memory_broker
 
 DONE, SKIPPED, FAILED, UNDONE = StepStatus.DONE, StepStatus.SKIPPED, StepStatus.FAILED, StepStatus.UNDONE
 
@@ -240,8 +245,6 @@ def play(graph: list[dict[str, Any]], deaths: frozenset[int]) -> tuple[dict[str,
 
 
 def _quiet_settle(lab: Lab) -> None:
-    from tests.integration.waiting import wait_until
-
     wait_until(lambda: lab.responder.pending == 0, "the end of all calls")
 
 
@@ -257,3 +260,78 @@ def test_deaths_anywhere_change_nothing_but_the_number_of_calls(graph: list[dict
     assert all(count == 1 for count in done.values())
     assert all(count <= 1 + len(deaths) for count in done_again.values())
     assert sum(called.values()) <= sum(3 * (1 + len(deaths)) for _ in sound)
+
+
+def begun(**fields: Any) -> ActionResult:
+    """A run of `loop` about alert `a`, as it is on record; by default taken in and not begun."""
+    act = on()(Workflow("loop"))
+    found = decide(Record([act]), act, alert("a"), 0, offset=0)
+    assert found is not None
+    return msgspec.structs.replace(found, **fields)
+
+
+def test_a_module_with_other_steps_goes_on_with_those_it_has() -> None:
+    """A step with a new name is a new step; what others did stays on record, and nothing can undo it."""
+    broker, waits, deployed = memory_broker(), Workflow("loop"), list[Any]()
+    waits.step(name="retrain", undo=lambda run: None)(lambda run: {"version": "2"})
+    waits.step(name="validate", when=lambda run: True)(lambda run: Later(1e6))
+    lab = Lab([on()(waits)], broker)
+    lab.tell(alert("a"))
+    wait_until(lambda: "retrain" in (lab.last()["loop/a"].progress or {}).get("steps", {}), "the first step")
+    assert lab.responder.close(10)
+
+    other = Workflow("loop")
+    other.step(name="train")(lambda run: {"version": "3"})
+    other.step(name="deploy")(lambda run: deployed.append((run["retrain"]["version"], run["train"]["version"])))
+    lab = Lab([on()(other)], broker)
+    lab.settle()
+    assert (lab.last()["loop/a"].status, deployed) == (ActionStatus.SUCCEEDED, [("2", "3")])
+    assert steps_of(lab, "loop/a") == {"retrain": DONE, "train": DONE, "deploy": DONE}
+
+
+@pytest.mark.parametrize("content", [{"steps": {"retrain": {"status": "paused", "at": ""}}}, {"steps": 3}, {"waiting_since_ms": "long"}])
+def test_a_run_whose_record_cannot_be_read_has_failed_and_stops_nothing_else(content: dict[str, Any]) -> None:
+    broker, loop = memory_broker(), Workflow("loop")
+    loop.step(name="retrain")(lambda run: None)
+    Lab([], broker).journal.write([begun(status=ActionStatus.STARTED, attempt=1, progress=content)])
+    lab = Lab([on()(loop)], broker)
+    lab.tell(alert("b"))
+    lab.settle()
+    last = lab.last()
+    assert (last["loop/a"].status, last["loop/a"].reason) == (ActionStatus.FAILED, ActionReason.REFUSED)
+    assert "the run's steps on record cannot be read" in (last["loop/a"].error or "")
+    assert len(lab.messages(LETTERS)) == 1
+    assert last["loop/b"].status is ActionStatus.SUCCEEDED
+
+
+def test_who_was_frozen_and_knows_fewer_steps_sets_no_run_back() -> None:
+    """The last message of the key, which compaction keeps, must hold all that was done."""
+    broker, calls, loop = memory_broker(), Counter[str](), Workflow("loop")
+    loop.step(name="retrain")(lambda run: calls.update(["retrain"]))
+    loop.step(name="validate")(lambda run: Later(1e6) if calls["close"] == 0 else None)
+    lab = Lab([on()(loop)], broker)
+    lab.tell(alert("a"))
+    wait_until(lambda: "retrain" in (lab.last()["loop/a"].progress or {}).get("steps", {}), "the first step")
+    frozen = next(result for result in lab.said() if result.status is ActionStatus.STARTED)
+    Lab([], broker).journal.write([frozen])
+    lab.responder.follow()
+    assert "retrain" in (lab.last()["loop/a"].progress or {})["steps"]
+    assert lab.responder.close(10)
+    calls["close"] += 1
+    Lab([on()(loop)], broker).settle()
+    assert (calls["retrain"], lab.last()["loop/a"].status) == (1, ActionStatus.SUCCEEDED)
+
+
+def test_the_end_of_an_alert_that_came_before_its_run_began_is_known_after_a_restart() -> None:
+    broker, loop = memory_broker(), Workflow("loop")
+    loop.step(name="verify")(resolved)
+    ended = alert("a", status=AlertStatus.RESOLVED, resolved_at="2026-01-05T08:40:00.000Z", reason="recovered")
+    broker.publish([Letter(ALERTS, each.to_json(), b"k") for each in (alert("a"), ended)])
+    Lab([], broker).journal.write([begun()])
+    lab = Lab([on()(loop)], broker)
+    lab.settle()
+    assert lab.last()["loop/a"].status is ActionStatus.SUCCEEDED
+    Lab([], broker).journal.write([begun(idempotency_key="later", status=ActionStatus.APPROVED)])
+    lab.responder.follow()
+    lab.settle()
+    assert lab.last()["loop/later"].status is ActionStatus.SUCCEEDED, "approved only now, and ended long ago"
