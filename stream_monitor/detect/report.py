@@ -5,6 +5,7 @@ Rounding belongs here and in `alert`, never before a decision.
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import repeat
 from math import inf
 from typing import Final, NamedTuple
 
@@ -43,7 +44,7 @@ class Span(msgspec.Struct, frozen=True):
         return cls(utc(window.start_ms), utc(window.end_ms), window.events)
 
 
-class WindowScore(msgspec.Struct, frozen=True):
+class WindowScore(msgspec.Struct, frozen=True, omit_defaults=True):
     """One row of the windows topic and of `windows.jsonl`."""
 
     model: str
@@ -68,6 +69,10 @@ class WindowScore(msgspec.Struct, frozen=True):
     """The chance of such a score without a change; null where there is no test, or no score."""
     status: str
     """Whether it was judged."""
+    low: float | None = None
+    """Where the score has an interval (figures of quality and bias): surely not lower; left out without one."""
+    high: float | None = None
+    """Surely not higher."""
 
     def to_json(self) -> bytes:
         """One line of JSON without its end; the same bytes for equal rows."""
@@ -75,9 +80,16 @@ class WindowScore(msgspec.Struct, frozen=True):
 
 
 def window_scores(
-    stream: StreamKey, segment: Mapping[str, str], window: WindowRef, revision: int, scores: Iterable[Score]
+    stream: StreamKey,
+    segment: Mapping[str, str],
+    window: WindowRef,
+    revision: int,
+    scores: Iterable[Score],
+    intervals: Iterable[tuple[float | None, float | None]] = repeat((None, None)),
 ) -> list[WindowScore]:
-    """The rows of one window, in the scores' order. revision: 1 at its first close, one more for each time it was revised."""
+    """The rows of one window, in the scores' order. revision: 1 at its first close, one more for each time it was revised; intervals: of
+    each score.
+    """
     span, names = Span.of(window), dict(segment)
     return [
         WindowScore(
@@ -92,8 +104,10 @@ def window_scores(
             rounded(score.threshold),
             rounded(score.p_value),
             score.status.value,
+            rounded(low),
+            rounded(high),
         )
-        for score in scores
+        for score, (low, high) in zip(scores, intervals, strict=False)
     ]
 
 

@@ -53,11 +53,11 @@ def label_plans(
     def judge(segment: Segment, level: float) -> OutcomeJudge:
         return _judge(model, layout, None if segment else truth, estimator, level, segment)
 
-    concept = len(SERIES) * len((*SEQUENTIAL, *LOSS))
+    is_wrong_or_right = layout.task != "regression"
+    concept = len(SERIES) * len((*SEQUENTIAL, *(LOSS if is_wrong_or_right else ())))
     tests = sum(judge(segment, 0.01).tests() + concept for segment in segments)
     level = alpha(budget, tests, window.every_ms)
     least = min(limits.get(name, meaning.default_threshold) for name, meaning in {**SEQUENTIAL, **LOSS}.items())
-    is_wrong_or_right = layout.task != "regression"
     looks = SequentialSpec(1, np.array([least]), Clustering(np.ones(len(SERIES))), level, window.every_ms, errors=is_wrong_or_right)
     return {segment: LabelPlan(judge(segment, level), looks, window.label_lateness) for segment in segments}
 

@@ -226,7 +226,7 @@ class NaiveOutcomes:
             if book is not None:
                 advance = book.advance if is_first and book.goes_on_to(ref.end_ms) else book.correct
                 alerts = advance(ref, plain, raised, NOW._replace(rules=self.rules))
-            said.tell(window_scores(self.stream, segment, ref, revision, plain), alerts)
+            said.tell(window_scores(self.stream, segment, ref, revision, plain, [each.interval for each in scores]), alerts)
 
     # ---- another config
 

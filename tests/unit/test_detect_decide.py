@@ -290,7 +290,8 @@ def test_every_detector_is_in_the_contracts_words() -> None:
     words += " estimated_recall estimated_specificity estimated_f1 estimated_roc_auc estimated_macro_precision"
     words += " estimated_macro_recall estimated_macro_f1 estimated_mae estimated_rmse disparate_impact statistical_parity_difference"
     words += " equal_opportunity_difference equalised_odds_difference accuracy_difference precision_difference specificity_difference"
-    words += " treatment_equality conditional_acceptance conditional_rejection joint_js joint_kl label_coverage label_delay_p50_s ddm eddm"
+    words += " treatment_equality conditional_acceptance conditional_rejection conditional_demographic_disparity"
+    words += " joint_js joint_kl label_coverage label_delay_p50_s ddm eddm"
     assert list(NAMES) == words.split()
 
 

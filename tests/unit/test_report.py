@@ -65,6 +65,12 @@ def test_it_tells_how_good_fair_and_fast_the_model_was() -> None:
     assert {point.end_ms for point in figures.truth} <= {point.end_ms for point in figures.estimate}
     assert {each.detector for each in figures.of("bias")} >= {"disparate_impact", "equal_opportunity_difference"}
     assert {each.about for each in figures.of("bias")} == {"gender = female"}
+    accuracy = figures.by["", "accuracy"]
+    assert accuracy.value is not None
+    assert accuracy.low is not None
+    assert accuracy.high is not None
+    assert accuracy.low <= accuracy.value <= accuracy.high
+    assert f"{number(accuracy.low)} to {number(accuracy.high)}</span>" in render(told, "x")
     p95 = next(each for each in figures.of("operations") if each.detector == "latency_p95_ms")
     assert p95.value == max(point.score or 0.0 for point in p95.series)
     page = render(told, "A run")

@@ -46,6 +46,11 @@ class OutcomeScore(NamedTuple):
     measure: Measure | None = None
     before: float | None = None
 
+    @property
+    def interval(self) -> tuple[float | None, float | None]:
+        """Low and high, None without one."""
+        return (None, None) if self.measure is None else (self.measure.low, self.measure.high)
+
 
 @dataclass(frozen=True)
 class OutcomeJudge:

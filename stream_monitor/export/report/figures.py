@@ -25,6 +25,8 @@ class Told:
     about: str
     end: str = ""
     value: float | None = None
+    low: float | None = None
+    high: float | None = None
     threshold: float | None = None
     points: dict[int, Point] = field(default_factory=dict)
 
@@ -59,6 +61,7 @@ class ModelFigures:
         is_level = row.detector in OPERATIONS
         if (row.status == "judged" or is_level) and row.window.end >= told.end:
             told.end, told.value, told.threshold = row.window.end, row.score, row.threshold
+            told.low, told.high = row.low, row.high
         if row.detector in CHARTED and (row.status == "judged" or is_level):
             told.points[end_ms] = Point(end_ms, row.score, row.threshold)
 

@@ -192,7 +192,8 @@ class Labelled:
             if book is not None:
                 advances = is_first and book.goes_on_to(ref.end_ms)
                 said.alerts.extend((book.advance if advances else book.correct)(ref, plain, raised, stamp))
-            said.scores.extend(window_scores(self.stream, dict((*self.segment, *about)), ref, window.revision, plain))
+            segment, intervals = dict((*self.segment, *about)), [each.interval for each in scores]
+            said.scores.extend(window_scores(self.stream, segment, ref, window.revision, plain, intervals))
 
     def _concept(self, end_ms: int, drifting: Sequence[str]) -> Iterator[OutcomeScore]:
         """What the loss did in the part of the window that no earlier one held."""
