@@ -34,11 +34,12 @@ def frame(stage: Stage, around: Around, console: Console) -> Text:
     width, height = console.size
     found = views.models(stage.board)[:MODELS_MAX]
     shown = [*_head(stage, around, console), Text(), *(_model(tree) for tree in found)]
-    tree = views.model(stage.board, StreamKey(found[0]["model"], found[0]["version"])) if found else None
+    heard = next((each for each in found if each["silent_since"] is None and each["window"]), found[0] if found else None)
+    tree = views.model(stage.board, StreamKey(heard["model"], heard["version"])) if heard else None
     if tree is not None:
         rows = [_titles(), *(_feature(each, width) for each in tree["features"]), *(_figure(stage, name) for name in KINDS)]
-        shown += [*rows[: max((height - len(shown)) * 2 // 3, 2)], Text()]
-        shown += _firing(tree["firing"], console, height - len(shown))
+        shown += [*rows[: max((height - len(shown)) * 2 // 3, 2)], *_mended(stage, max((height - 20) // 4, 0)), Text()]
+        shown += _firing([alert for each in found for alert in each["firing"]], console, height - len(shown))
     for line in shown:
         line.truncate(width, overflow="ellipsis")
     return Text("\n", end="").join(shown[:height])
@@ -59,7 +60,9 @@ def _model(tree: views.Tree) -> Text:
     name = " ".join(filter(None, (tree["model"], tree["version"])))
     window = tree["window"]
     seen = f"  window {window['start'][11:19]} to {window['end'][11:19]}, {window['events']:,} events" if window else ""
-    return Text.assemble((name, "bold"), "  ", (tree["state"], COLOURS.get(tree["state"], "green")), (seen, "dim"))
+    silent = f"  no data since {tree['silent_since'][11:19]}" if tree["silent_since"] else ""
+    state = tree["state"].replace("_", " ")
+    return Text.assemble((name, "bold"), "  ", (state, COLOURS.get(state, "green" if state == "ok" else "")), silent, (seen, "dim"))
 
 
 def _titles() -> Text:
@@ -70,7 +73,7 @@ def _titles() -> Text:
 def _feature(tree: views.Tree, width: int) -> Text:
     state, ratio = tree["state"], tree["ratio"] or 0.0
     score = "" if tree["ratio"] is None else f"{tree['score']:.2f} / {tree['threshold']:.2f}"
-    cells = zip((tree["feature"], state or "ok", tree["detector"] or "", score), _COLUMNS, strict=True)
+    cells = zip((tree["feature"], state or ("ok" if score else ""), tree["detector"] or "", score), _COLUMNS, strict=True)
     name, *others = (_cell(text, size) for text, size in cells)
     colour = COLOURS.get(state, "green")
     size = width - sum(_COLUMNS) - 7
@@ -107,6 +110,12 @@ def bar(ratio: float, size: int) -> str:
 
 def _cell(text: str, size: int) -> str:
     return (text if len(text) < size else text[: size - 2] + "…").ljust(size)
+
+
+def _mended(stage: Stage, room: int) -> Iterator[Text]:
+    """The last steps that were taken about alerts."""
+    for now_ms, sentence in stage.done[-room:] if room else ():
+        yield Text.assemble((f"{'mend':10}", "cyan"), hour(now_ms), f"  {sentence}")
 
 
 def _firing(firing: list[views.Tree], console: Console, room: int) -> Iterator[Text]:

@@ -67,6 +67,8 @@ class Stage:
     windows: list[bytes] = field(default_factory=list)
     figures: Figures = field(default_factory=Figures)
     config: Config = field(default_factory=lambda: demo_config())
+    done: list[tuple[int, str]] = field(default_factory=list)
+    """When, and what was done about alerts."""
 
     def __post_init__(self) -> None:
         """Topics, config and baseline into the log; one worker of each role."""
@@ -130,7 +132,9 @@ class Stage:
         if self.desk is None:
             return []
         self.desk.practice.memory.take(batch)
-        return self.desk.turn(alerts, now_ms)
+        said = self.desk.turn(alerts, now_ms)
+        self.done += [(now_ms, sentence) for sentence in said]
+        return said
 
     def _desk(self) -> Desk:
         self.broker.ensure_topics([actions_topic(self.config)])

@@ -12,6 +12,7 @@ from stream_monitor.cli.console import console
 from stream_monitor.cli.load import load
 from stream_monitor.cli.notified import Notified
 from stream_monitor.cli.progress import ByteBar
+from stream_monitor.cli.replay_figures import ReplayFigures
 from stream_monitor.cli.results import Results
 from stream_monitor.cli.sources import read_chunks, read_labels
 from stream_monitor.cli.tally import Tally, said
@@ -52,13 +53,14 @@ def replay(
     if report is not None:
         claim(report)
     keeps = before is not None or report is not None
-    store, tally, notified, alerts = MetricStore(), Tally(), Notified(), []
+    store, tally, figures, notified, alerts = MetricStore(), Tally(), ReplayFigures(), Notified(), []
     with Results(out) as results, ByteBar("Replaying", sum(file.stat().st_size for file in (*captures, *(labels or ())))) as progress:
         events = [read_chunks(file, loaded.plan, progress, has_labels=bool(labels)) for file in captures]
         run = Replay(loaded.plan, events, [read_labels(file, loaded.plan, progress) for file in labels or ()])
         meter = DetectMeter(store, run.clock)
         for chunk, outputs in run.run():
             tally.add(chunk, outputs)
+            figures.add(outputs.scores)
             notified.add(outputs.alerts)
             meter.committed(outputs, [run.state])
             meter.tick(run.state, run.state.plan.streams)
@@ -77,7 +79,7 @@ def replay(
         with (out / "windows.jsonl").open("rb") as rows:
             write_report(Story.of(alerts, rows), report, f"Replay of {', '.join(file.name for file in captures)}")
         written.append(report)
-    _print(tally, notified, None if before is None else compare(before, alerts), json, written)
+    _print(tally, figures, notified, None if before is None else compare(before, alerts), json, written)
 
 
 def _count(store: MetricStore, chunk: Chunk) -> None:
@@ -96,7 +98,9 @@ def _dead_letters(chunk: Chunk) -> Iterator[bytes]:
         )
 
 
-def _print(tally: Tally, notified: Notified, comparison: Comparison | None, json: bool, written: Sequence[Path]) -> None:
+def _print(
+    tally: Tally, figures: ReplayFigures, notified: Notified, comparison: Comparison | None, json: bool, written: Sequence[Path]
+) -> None:
     if json:
         tree = tally.tree() | {"notifications": notified.tree()} | ({} if comparison is None else {"comparison": comparison.tree()})
         typer.echo(orjson.dumps(tree, option=orjson.OPT_INDENT_2).decode())
@@ -107,8 +111,9 @@ def _print(tally: Tally, notified: Notified, comparison: Comparison | None, json
     if tally.rejects:
         out.print(f"rejected rows are in {written[2]}: {said(tally.rejects)}")
     out.print(tally.table() or "no alert")
-    if (table := notified.table()) is not None:
-        out.print(table)
+    for table in (figures.table(), notified.table()):
+        if table is not None:
+            out.print(table)
     if comparison is not None:
         out.print(f"compared with the earlier replay: {comparison.same:,} alerts are the same, {len(comparison.differences):,} are not")
         if table := comparison.table():

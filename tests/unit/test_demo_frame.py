@@ -76,6 +76,16 @@ def test_before_the_first_window_there_is_something_to_see() -> None:
     assert "No alert is firing." in said
 
 
+@pytest.mark.parametrize(("height", "shown"), [(20, []), (24, ["retire"]), (40, ["collect", "retrain", "deploy", "verify", "retire"])])
+def test_what_was_done_about_alerts_is_shown_the_last_first_to_stay(height: int, shown: list[str]) -> None:
+    stage = Stage(Traffic.seeded(3, 400))
+    turn = next(stage.play())
+    stage.done = [(START_MS, f"{step}: version 2") for step in ("collect", "retrain", "deploy", "verify", "retire")]
+    found = [line.plain for line in drawn(stage, 80, height, turn)]
+    assert [line.split()[2].rstrip(":") for line in found if line.startswith("mend ")] == shown
+    assert len(found) <= height
+
+
 @pytest.mark.parametrize(
     ("ratio", "expected"),
     [(0.0, "···|·····"), (0.7, "██·|·····"), (1.0, "███|·····"), (2.0, "███|██···"), (FULL, "███|█████"), (1e9, "███|█████")],

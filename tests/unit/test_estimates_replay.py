@@ -1,5 +1,6 @@
 """Events whose model gets unsure, or whose predictions move to where it errs more: replayed, an alert before any label."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +32,10 @@ def write(path: Path, events: list[Event]) -> None:
     path.write_bytes(b"\n".join(map(orjson.dumps, events)))
 
 
-def run(*arguments: object) -> None:
+def run(*arguments: object) -> str:
     result = CliRunner().invoke(app, [str(each) for each in arguments], catch_exceptions=False)
     assert result.exit_code == 0, result.output
+    return result.output
 
 
 @pytest.mark.parametrize(
@@ -63,7 +65,9 @@ def test_a_shift_is_told_before_its_labels_and_labels_agree(
     write(tmp_path / "events.jsonl", events)
     write(tmp_path / "labels.jsonl", labels)
     files = ("--captures", tmp_path / "events.jsonl", "--labels", tmp_path / "labels.jsonl", "--out", tmp_path / "out")
-    run("replay", "--config", tmp_path / "monitor.yaml", *files)
+    said = run("replay", "--config", tmp_path / "monitor.yaml", *files)
+    assert "Quality and bias" in said, "beside the alerts"
+    assert re.search(r"zoo +│ (accuracy|RMSE|root mean)", said)
     alerts = [orjson.loads(line) for line in (tmp_path / "out" / "alerts.jsonl").read_bytes().splitlines()]
     names = [alert["detector"] for alert in alerts]
     assert names.index(detector) < names.index(truth)

@@ -7,9 +7,11 @@ from typing import Any
 from urllib.request import urlopen
 
 import pytest
+from rich.console import Console
 
 from stream_monitor.cli.demo_acts import ACTS, END_MS
-from stream_monitor.cli.demo_stage import TURN_MS, Stage
+from stream_monitor.cli.demo_frame import Around, frame
+from stream_monitor.cli.demo_stage import TURN_MS, Stage, Turn
 from stream_monitor.cli.demo_traffic import Traffic
 from stream_monitor.export.board import Board, Site
 from stream_monitor.export.http import MetricsServer
@@ -116,5 +118,8 @@ def test_quality_and_bias_of_a_silent_model_vanish_and_the_age_of_its_labels_sta
     for turn in range(1, 20):
         stage._turn([], END_MS + turn * TURN_MS)
     assert not re.search(r"stream_monitor_(quality|bias|missing_ratio)\{", stage.store.text())
+    view = frame(stage, Around(Turn(END_MS, 3_000, ACTS[0], False, []), 1.0, ""), Console(width=80, height=24)).plain
+    assert "no data since 09:04:00" in view
+    assert not re.search(r"^(age|income)\s+ok", view, re.MULTILINE)
     assert judged_s is not None
     assert (stage.store.value("quality_end_timestamp_seconds", labels) or 0) >= judged_s
