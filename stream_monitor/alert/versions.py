@@ -6,7 +6,7 @@ from typing import Final
 from stream_monitor.alert.wording import amount, chance, percent, what, when
 from stream_monitor.detect.finding import Finding
 from stream_monitor.detect.report import WindowRef
-from stream_monitor.detect.versions import ACCURACY, DISTANCE, ERRORS, LATENCY_RATIO
+from stream_monitor.detect.versions import ACCURACY, DISTANCE, ERRORS, LATENCY_RATIO, MAE
 
 
 def _distance(finding: Finding, window: WindowRef) -> str:
@@ -38,6 +38,13 @@ def _accuracy(finding: Finding, window: WindowRef) -> str:
     return f"accuracy is {pair} {when(window)} ({between}{chance(finding.score)}){_of(finding)}"
 
 
+def _mae(finding: Finding, window: WindowRef) -> str:
+    first, (_, interval) = finding.shown[0], finding.score.measured
+    between = f"difference {interval.baseline or 0.0:.2f} to {interval.window or 0.0:.2f} standard deviations"
+    pair = f"{first.window or 0.0:.3g} against {first.baseline or 0.0:.3g} of the current version {first.name}"
+    return f"MAE is {pair} {when(window)} ({between}, limit {finding.score.threshold:.2f}{chance(finding.score)}){_of(finding)}"
+
+
 def _of(finding: Finding) -> str:
     n = finding.score.measured[0]
     return f", of {n.window or 0:,.0f} and {n.baseline or 0:,.0f} events of the same windows"
@@ -48,4 +55,5 @@ COMPARED: Final[Mapping[str, Callable[[Finding, WindowRef], str]]] = {
     LATENCY_RATIO: _latency,
     ERRORS: _errors,
     ACCURACY: _accuracy,
+    MAE: _mae,
 }

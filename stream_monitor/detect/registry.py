@@ -16,7 +16,17 @@ from stream_monitor.detect.outcomes.told import TOLD
 from stream_monitor.detect.producers import SILENT
 from stream_monitor.detect.quality import QUALITY
 from stream_monitor.detect.transit import DELAY, MIX, SHIFT_MAX, SKEW, SKEW_MAX_MS
-from stream_monitor.detect.versions import ACCURACY, ACCURACY_DROP, DISTANCE, ERRORS, ERRORS_MAX, LATENCY_RATIO, LATENCY_RATIO_MAX
+from stream_monitor.detect.versions import (
+    ACCURACY,
+    ACCURACY_DROP,
+    DISTANCE,
+    ERRORS,
+    ERRORS_MAX,
+    LATENCY_RATIO,
+    LATENCY_RATIO_MAX,
+    MAE,
+    MAE_RISE,
+)
 from stream_monitor.detect.volume import VOLUME_FACTOR
 from stream_monitor.detect.whole import WHOLE
 
@@ -81,6 +91,7 @@ VERSIONS: Final[Mapping[str, Meaning]] = {
     LATENCY_RATIO: Meaning("latency p95 by the current version's", "version latency", LATENCY_RATIO_MAX),
     ERRORS: Meaning("error ratio less the current version's", "version errors", ERRORS_MAX),
     ACCURACY: Meaning("accuracy less the current version's", "version quality", ACCURACY_DROP),
+    MAE: Meaning("MAE less the current version's, in standard deviations", "version quality", MAE_RISE),
 }
 """Those that hold a version against the current one; see `versions`."""
 VERSION_CAUSES: Final = frozenset(each.cause for each in VERSIONS.values())

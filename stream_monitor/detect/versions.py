@@ -17,8 +17,9 @@ from stream_monitor.capture.schema import PREDICTION, Role
 from stream_monitor.detect.distances import DISTANCES
 from stream_monitor.detect.finding import FindingKind, Key, Score, ScoreStatus, Shown
 from stream_monitor.detect.gate import more_often
-from stream_monitor.detect.outcomes.intervals import difference, quantile, share
+from stream_monitor.detect.outcomes.intervals import difference, mean, quantile, share
 from stream_monitor.detect.outcomes.measure import counts_of
+from stream_monitor.detect.outcomes.regression import ROUNDING, Errors, errors_of
 from stream_monitor.detect.pair import Floats
 from stream_monitor.detect.reference import reference_of
 from stream_monitor.detect.transit import homogeneity
@@ -26,11 +27,12 @@ from stream_monitor.profile.layout import FIRST_VALUE
 from stream_monitor.profile.outcome import OutcomeLayout, Vector
 from stream_monitor.profile.profile import Profile
 
-DISTANCE, LATENCY_RATIO, ERRORS, ACCURACY = (
+DISTANCE, LATENCY_RATIO, ERRORS, ACCURACY, MAE = (
     "version_psi",
     "version_latency_p95_ratio",
     "version_error_ratio_difference",
     "version_accuracy_difference",
+    "version_mae_difference",
 )
 LATENCY_RATIO_MAX: Final = 1.5
 """Default threshold: as of a latency beside its own past."""
@@ -38,6 +40,8 @@ ERRORS_MAX: Final = 0.01
 """Default threshold: one failed call more in a hundred."""
 ACCURACY_DROP: Final = 0.05
 """Default threshold: one event in twenty that is right by the current version and wrong by this one."""
+MAE_RISE: Final = 0.1
+"""Default threshold: a tenth of a standard deviation of the baseline's predictions."""
 
 Threshold = Callable[[str | None, str], float]
 
@@ -70,10 +74,10 @@ class Versus:
         return [self._settled(score, mine.events, current.events) for score in (*found, *self._calls(mine, current))]
 
     def judge_outcome(self, layout: OutcomeLayout, mine: Vector, current: Vector) -> list[Score]:
-        """The score of how many more are right, of models that answer classes; none where either has no labelled answer."""
-        if layout.task == "regression":
-            return []
+        """The score of how many more are right, or of how much larger errors are; none where either has no labelled answer."""
         z = quantile(1 - self.alpha)
+        if layout.task == "regression":
+            return self._errors(errors_of(layout, mine), errors_of(layout, current), layout.scale, z)
         (right, n), (other_right, other_n) = _right(layout, mine), _right(layout, current)
         if not n or not other_n:
             return []
@@ -86,6 +90,24 @@ class Versus:
         score = Score(_key(FindingKind.MODEL_QUALITY, ACCURACY), -1, value, limit, None, ScoreStatus.JUDGED, 0.0, high < limit)
         score = replace(score, shown=shown, measured=measured, falls=True, p_value=_chance(value, high, limit, z))
         return [score if min(n, other_n) >= self.events_min else replace(score, status=ScoreStatus.TOO_FEW)]
+
+    def _errors(self, mine: Errors, current: Errors, scale: float, z: float) -> list[Score]:
+        """The difference of the mean absolute errors over `scale`, shown in the label's own unit; not judged without an interval."""
+        if not mine.n or not current.n:
+            return []
+        one, other = (mean(side.absolute, side.squared + side.n * ROUNDING, side.n, z) for side in (mine, current))
+        assert one.value is not None
+        assert other.value is not None
+        limit, bounds = self.threshold(None, MAE), difference(one, other).bounds
+        score = Score(_key(FindingKind.MODEL_QUALITY, MAE), -1, one.value - other.value, limit, None, ScoreStatus.TOO_FEW)
+        if bounds is None:
+            return [score]
+        value, low, high = bounds
+        is_enough = min(mine.n, current.n) >= self.events_min
+        shown = (Shown(self.current, other.value * scale, one.value * scale),)
+        measured = (Shown("events", current.n, mine.n), Shown("interval", low, high))
+        score = replace(score, shown=shown, measured=measured, real=low > limit, p_value=_chance(-value, -low, -limit, z))
+        return [replace(score, status=ScoreStatus.JUDGED) if is_enough else score]
 
     def _settled(self, score: Score, events: int, current: int) -> Score:
         measured = (Shown("events", float(current), float(events)),)
@@ -148,7 +170,7 @@ class Versus:
 
 
 def tests_of(judged: int) -> int:
-    """How many tests one window of a version is: its columns, latency, errors, accuracy."""
+    """How many tests one window of a version is: its columns, latency, errors, accuracy or MAE."""
     return judged + 3
 
 

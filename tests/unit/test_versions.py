@@ -20,7 +20,7 @@ from stream_monitor.cli.app import app
 from stream_monitor.config import parse_config
 from stream_monitor.detect.finding import Finding, FindingKind, Key, Score, ScoreStatus, Severity, Shown
 from stream_monitor.detect.report import WindowRef, WindowScore
-from stream_monitor.detect.versions import ACCURACY, DISTANCE, ERRORS, LATENCY_RATIO
+from stream_monitor.detect.versions import ACCURACY, DISTANCE, ERRORS, LATENCY_RATIO, MAE
 from stream_monitor.errors import ConfigError
 from stream_monitor.pipeline.plan import Plan
 from stream_monitor.pipeline.step import State, Unit, step
@@ -140,6 +140,38 @@ def test_versions_of_two_baselines_are_compared_by_what_they_answer(tmp_path: Pa
     rows, alerts = replay(tmp_path, events(8, 4, "generous"), {"1": {}, "2": {"baseline": "other.json"}})
     assert {row.feature for row in rows if row.detector == DISTANCE} == {"prediction"}
     assert {each.bin for each in compared(alerts)["prediction", DISTANCE].evidence.moved} == {"no", "yes"}
+
+
+@pytest.mark.parametrize(("noise", "is_told"), [(1.0, False), (2.0, True)])
+def test_errors_of_numbers_are_compared_by_their_mean_size(tmp_path: Path, noise: float, is_told: bool) -> None:
+    """Score and interval are those of the plain formula; the sentence is in the label's own unit."""
+    random = np.random.default_rng(7)
+    truth, says = random.normal(10, 5, 4_000), random.normal(size=4_000)
+    says = truth + says * np.where(np.arange(4_000) % 2, noise, 1.0)
+    bodies: list[dict[str, Any]] = [
+        {
+            "event_id": f"n{number}",
+            "model": "loan",
+            "version": "12"[number % 2],
+            "time": START_MS + number % 500 + number // 1_000 * MINUTE_MS,
+            "features": {"amount": float(truth[number])},
+            "prediction": {"label": float(says[number])},
+            "label": float(truth[number]),
+        }
+        for number in range(4_000)
+    ]
+    (tmp_path / "base.jsonl").write_bytes(b"\n".join(map(orjson.dumps, bodies[::2])))
+    (tmp_path / "base.json").write_bytes(dump(build([tmp_path / "base.jsonl"]).baseline))
+    rows, alerts = replay(tmp_path, bodies, task="regression", baseline="base.json", thresholds={"mae": 100.0})
+    current, canary = (float(np.abs(says - truth)[start:1_000:2].mean()) for start in (0, 1))
+    row = next(row for row in rows if row.detector == MAE)
+    assert row.score == pytest.approx((canary - current) / np.std(says[::2]), abs=1e-3)
+    told = compared(alerts)
+    assert ((None, MAE) in told) == is_told
+    if is_told:
+        sentence = told[None, MAE].annotations.summary
+        assert sentence.startswith(f"loan 2: MAE is {canary:.3g} against {current:.3g} of the current version 1 in the minute")
+        assert sentence.endswith("of 500 and 500 events of the same windows")
 
 
 def test_few_events_of_a_canary_are_told_and_not_judged(tmp_path: Path) -> None:
