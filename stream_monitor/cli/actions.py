@@ -8,10 +8,9 @@ from typing import Annotated, Final
 
 import typer
 from msgspec.structs import replace
-from rich.markup import escape
-from rich.table import Table
+from rich.console import Console
 
-from stream_monitor.cli.console import console
+from stream_monitor.cli.console import console, entry, second
 from stream_monitor.config import load_config
 from stream_monitor.errors import ConfigError, InputError
 from stream_monitor.export.logs import configure_logs
@@ -23,6 +22,7 @@ actions = typer.Typer(help="What responders did, and what waits for a person.", 
 ConfigOption = Annotated[Path, typer.Option(help="monitor.yaml")]
 KeyArgument = Annotated[str, typer.Argument(help="ACTION/KEY as `actions list` shows it, or its beginning.")]
 RECENT: Final = 20
+_COLOURS: Final = {ActionStatus.SUCCEEDED: "green", ActionStatus.FAILED: "red", ActionStatus.AWAITING_APPROVAL: "yellow"}
 
 
 @actions.command("list")
@@ -41,7 +41,11 @@ def listed(
         for result in shown:
             typer.echo(result.to_json().decode())
         return
-    console().print(_table(shown) if shown else "no action about any alert is on record")
+    out = console()
+    for result in shown:
+        _show(out, result)
+    if not shown:
+        out.print("no action about any alert is on record")
 
 
 @actions.command()
@@ -99,13 +103,10 @@ def open_journal(config: Path) -> Iterator[Journal]:
         broker.close()
 
 
-def _table(results: list[ActionResult]) -> Table:
-    table = Table()
-    for title in ("decided", "status", "key", "attempts", "took", "about"):
-        table.add_column(title, overflow="fold")
-    for result in results:
-        status = result.status if result.reason is None else f"{result.status}: {result.reason}"
-        took = "" if result.duration_ms is None else f"{result.duration_ms / 1000:.1f} s"
-        about = result.summary if result.error is None else f"{result.summary}\n{result.error}"
-        table.add_row(result.decided_at, status, result.key, str(result.attempt), took, escape(about))
-    return table
+def _show(out: Console, result: ActionResult) -> None:
+    status = result.status.replace("_", " ") + (f": {result.reason.replace('_', ' ')}" if result.reason else "")
+    attempts = f", attempt {result.attempt}" if result.attempt else ""
+    took = "" if result.duration_ms is None else f", {result.duration_ms / 1000:.1f} s"
+    colour = _COLOURS.get(result.status, "default")
+    heading = f"{second(result.decided_at)}  [{colour}]{status}[/]{attempts}{took}"
+    entry(out, heading, result.key, result.summary, *([] if result.error is None else [result.error]))

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from stream_monitor.alert.alert import Alert, AlertStatus
 from stream_monitor.cli.actions import ConfigOption, KeyArgument, open_journal
-from stream_monitor.cli.console import console
+from stream_monitor.cli.console import console, entry, second
 from stream_monitor.config import load_config
 from stream_monitor.errors import InputError
 from stream_monitor.respond.journal import Journal
@@ -39,12 +39,16 @@ def listed(
         for run in runs:
             typer.echo(run.to_json().decode())
         return
-    table = _table("began", "status", "run", "steps", "the alert", "about")
+    out = console()
     for run in runs:
         progress = Progress.of(run.progress or {})
         steps = ", ".join(f"{name}: {step.status.replace('_', ' ')}" for name, step in progress.steps.items())
-        table.add_row(run.decided_at, run.status, run.key, steps, told(run, ends.get(run.alert_id)), escape(run.summary))
-    console().print(table if runs else "no run of a workflow is on record")
+        about = f"the alert: {told(run, ends.get(run.alert_id))}"
+        entry(
+            out, f"{second(run.decided_at)}  {run.status.replace('_', ' ')}", run.key, steps or "no step has ended yet", about, run.summary
+        )
+    if not runs:
+        out.print("no run of a workflow is on record")
 
 
 @workflows.command()
@@ -64,7 +68,7 @@ def show(
     for name, step in Progress.of(run.progress or {}).steps.items():
         returned = step.error or ("" if step.result is None else msgspec.json.encode(step.result).decode())
         colour = _COLOURS.get(step.status, "default")
-        table.add_row(name, f"[{colour}]{step.status.replace('_', ' ')}[/]", step.at, escape(returned))
+        table.add_row(name, f"[{colour}]{step.status.replace('_', ' ')}[/]", second(step.at), escape(returned))
     said.print(f"{run.key}: {run.status}" + (f" ({run.reason})" if run.reason else ""))
     said.print(f"about: {run.summary}", markup=False)
     said.print(f"the alert: {told(run, end)}")

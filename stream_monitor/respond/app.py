@@ -87,6 +87,8 @@ class Shell:
                 self.fail(RunError(f"Faust: {type(app.crash_reason).__name__}: {app.crash_reason}"))
         finally:
             follower.cancel()
+            if self._responder.pending:
+                _log.info("stopping", calls=self._responder.pending, at_most_s=self._config.respond.stop_timeout / 1000)
             ended = await asyncio.to_thread(self._responder.close, self._config.respond.stop_timeout / 1000)
             if not ended:
                 _log.warning("abandoned", calls=self._responder.pending, remedy="the next responder runs them again, with the same keys")

@@ -2,6 +2,7 @@
 
 import random
 import threading
+import traceback
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ import structlog
 from msgspec.structs import replace
 
 from stream_monitor.config.actions import ActionOptions
+from stream_monitor.errors import ActionError
 from stream_monitor.respond.action import Action
 from stream_monitor.respond.attempt import TimedOut, attempt
 from stream_monitor.respond.breaker import Breaker
@@ -139,9 +141,8 @@ class Lane:
                 self._after(began, failed=True)
                 last = replace(last, error=self._text(error))
                 pause_s = wait_s(options, failures, error, random.random())
-                _log.warning(
-                    "attempt_failed", action=self.action.name, key=last.key, attempt=last.attempt, error=last.error, again_in_s=pause_s
-                )
+                told = {"action": self.action.name, "key": last.key, "attempt": last.attempt, "error": last.error}
+                _log.warning("attempt_failed", **told, at=_place(error), again_in_s=pause_s)
                 if pause_s is None:
                     if (on := self._given_up(last)) is None:
                         return self._end(job, self._ended(last, monotonic() - began), _reason(error))
@@ -226,6 +227,12 @@ class Lane:
         self.meter.set("actions_pending", {"action": self.action.name}, len(self._waiting))
 
     _in_call: int = 0
+
+
+def _place(error: BaseException) -> str | None:
+    """Where in the action's code it was raised; None where that is what the action says, or where we did."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return None if isinstance(error, ActionError | TimedOut) or not frames else f"{frames[-1].filename}:{frames[-1].lineno}"
 
 
 def _reason(error: BaseException) -> ActionReason:

@@ -211,4 +211,13 @@ class Responder:
     def _count(self, results: Iterable[ActionResult]) -> None:
         for result in results:
             self._meter.add("actions_total", {"action": result.action, "status": result.status})
-            _log.info("action", action=result.action, key=result.idempotency_key, status=result.status.value, attempt=result.attempt)
+            _tell(result)
+
+
+def _tell(result: ActionResult) -> None:
+    """A line of the log for each step, from which one knows what it was about."""
+    is_failed = result.status is ActionStatus.FAILED
+    found = {"reason": result.reason, "error": result.error if is_failed else None}
+    more = {name: value for name, value in found.items() if value is not None}
+    tell = _log.warning if is_failed else _log.info
+    tell("action", action=result.action, key=result.key, status=result.status, attempt=result.attempt, about=result.summary, **more)

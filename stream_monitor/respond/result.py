@@ -131,7 +131,7 @@ class ActionResult(msgspec.Struct, frozen=True):
             raise CodecError(f"not an action result: {error}") from None
 
 
-_encoder: Final = msgspec.json.Encoder(order="deterministic")
+_encoder: Final = msgspec.json.Encoder()  # not sorted: the steps of `progress` stand in the order in which they ended
 _decoder: Final = msgspec.json.Decoder(ActionResult)
 
 

@@ -183,7 +183,7 @@ def test_people_approve_reject_and_retry(make: Make, kafka_bootstrap: str) -> No
         check=False,
     )
     assert twice.returncode == 2
-    assert "retrain/a is succeeded, not awaiting_approval: nothing was changed" in twice.stderr
+    assert "retrain/a is succeeded, not awaiting approval: nothing was changed" in twice.stderr
 
 
 BURST = """

@@ -1,12 +1,14 @@
 """What a responder does about alerts, and what it puts on record, on the memory broker with real threads."""
 
 import asyncio
+import re
 import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
 import pytest
+import structlog
 from pydantic import SecretStr
 
 from stream_monitor.respond import ActionReason, ActionResult, ActionStatus, Alert, Call, Continue, ReadyAction, Refused, on
@@ -408,3 +410,19 @@ def test_secrets_of_ready_actions_are_not_put_on_record() -> None:
     lab.settle()
     assert lab.last()["careless/a"].result == {"url": ["https://x/?token=[secret]"]}
     assert not any(b"hunter2" in result.to_json() for result in lab.said())
+
+
+def test_the_log_says_what_each_step_was_about_and_where_an_action_failed() -> None:
+    def act(alert: Alert) -> None:
+        raise KeyError("versoin")
+
+    lab = Lab([on(retries=0)(act)], memory_broker())
+    with structlog.testing.capture_logs() as logs:
+        lab.tell(alert("a"))
+        lab.settle()
+    failed = next(line for line in logs if line["event"] == "attempt_failed")
+    assert re.fullmatch(r".*test_responder\.py:\d+", failed["at"])
+    steps = [line for line in logs if line["event"] == "action"]
+    assert [(line["status"], line["log_level"]) for line in steps] == [("accepted", "info"), ("started", "info"), ("failed", "warning")]
+    assert {(line["key"], line["about"]) for line in steps} == {("act/a", lab.last()["act/a"].summary)}
+    assert (steps[-1]["reason"], steps[-1]["error"]) == ("raised", "KeyError: 'versoin'")

@@ -335,3 +335,14 @@ def test_the_end_of_an_alert_that_came_before_its_run_began_is_known_after_a_res
     lab.responder.follow()
     lab.settle()
     assert lab.last()["loop/later"].status is ActionStatus.SUCCEEDED, "approved only now, and ended long ago"
+
+
+def test_steps_stand_on_record_in_the_order_in_which_they_ended() -> None:
+    """Sorted by name, a responder that goes on after a crash would undo them in a wrong order."""
+    loop = Workflow("loop")
+    loop.step(name="train", undo=lambda run: None)(lambda run: None)
+    loop.step(name="deploy", undo=lambda run: None)(lambda run: None)
+    loop.step(name="check", retries=0)(lambda run: {"accuracy": run["tran"]})
+    lab = run(loop)
+    assert list(steps_of(lab, "loop/a").items()) == [("train", UNDONE), ("deploy", UNDONE), ("check", FAILED)]
+    assert "there is no result of 'tran'; did you mean train?" in (lab.last()["loop/a"].error or "")
