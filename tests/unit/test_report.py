@@ -36,6 +36,17 @@ def test_it_tells_what_moved_worst_first() -> None:
     assert told.windows >= told.judged > 10
 
 
+def test_a_figure_of_all_events_has_its_name_and_is_under_its_threshold_where_it_falls() -> None:
+    fell = [
+        msgspec.structs.replace(alert, detector="estimated_accuracy", score=0.7, threshold=0.9)
+        for alert in called().alerts
+        if alert.detector == "log_loss"
+    ]
+    page = render(story(fell, called().windows), "A run")
+    assert "Estimated accuracy: 0.7 under 0.9" in page
+    assert "loan: estimated accuracy" in page
+
+
 def test_what_is_worse_when_it_falls_is_near_its_threshold_from_above() -> None:
     row = next(each for line in played().windows if (each := msgspec.json.decode(line, type=WindowScore)).feature is None)
     told = {"segment": {}, "status": "judged", "threshold": 0.9}

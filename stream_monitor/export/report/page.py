@@ -8,7 +8,8 @@ from typing import Final
 from jinja2 import Template
 from markupsafe import Markup
 
-from stream_monitor.alert.alert import Affected, Alert
+from stream_monitor.alert.alert import Affected, Agreeing, Alert
+from stream_monitor.detect.registry import title_of
 from stream_monitor.errors import InputError
 from stream_monitor.export.pictures import Lane, Share, lanes, score_over_time, shares, spark, truth_and_estimate
 from stream_monitor.export.report.figures import ModelFigures, Told
@@ -54,8 +55,16 @@ def render(story: Story, title: str) -> str:
 @cache
 def _template() -> Template:
     environment = templates()
-    environment.filters |= {"when": when, "sure": sure, "number": number, "lasting": lasting, "affected": affected, "subject": subject}
-    environment.globals |= {"lanes": _lanes, "score_over_time": _score_over_time, "shares": _shares, "detector_names": _NAMES}
+    environment.filters |= {
+        "when": when,
+        "sure": sure,
+        "number": number,
+        "lasting": lasting,
+        "affected": affected,
+        "subject": subject,
+        "beyond": beyond,
+    }
+    environment.globals |= {"lanes": _lanes, "score_over_time": _score_over_time, "shares": _shares, "detector_name": _name}
     environment.globals |= {"spark": _spark, "truth_and_estimate": _truth_and_estimate}
     return environment.get_template("report.html.j2")
 
@@ -63,7 +72,7 @@ def _template() -> Template:
 def _lanes(story: Story) -> Markup:
     found = [
         Lane(
-            case.subject + (f" ({segment_text(case.first.segment)})" if case.first.segment else ""),
+            _about(case) + (f" ({segment_text(case.first.segment)})" if case.first.segment else ""),
             case.peak.severity,
             case.began_ms,
             case.ended_ms or story.end_ms,
@@ -92,6 +101,10 @@ def _spark(told: Told) -> Markup:
 
 def _truth_and_estimate(figures: ModelFigures) -> Markup:
     return Markup(truth_and_estimate(figures.truth, figures.estimate, "quality by labels and as estimated, over time"))
+
+
+def _name(detector: str) -> str:
+    return _NAMES.get(detector) or title_of(detector)
 
 
 def when(time_ms: int) -> str:
@@ -130,4 +143,14 @@ def subject(case: Case) -> str:
     """`loan: income, region=south`."""
     version = f"@{case.first.version}" if case.first.version else ""
     segment = f", {segment_text(case.first.segment)}" if case.first.segment else ""
-    return f"{case.first.model}{version}: {case.subject}{segment}"
+    return f"{case.first.model}{version}: {_about(case)}{segment}"
+
+
+def beyond(alert: Alert | Agreeing) -> str:
+    """Where a score is that is bad: `under` or `over` its threshold."""
+    return "under" if alert.score is not None and alert.threshold is not None and alert.score < alert.threshold else "over"
+
+
+def _about(case: Case) -> str:
+    """Its feature, or which figure of all traffic."""
+    return case.first.feature or title_of(case.first.detector)
