@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from stream_monitor.respond import ActionStatus
 from tests.integration.waiting import FIGURES, pause, wait_until
-from tests.respond.stack import RespondStack
+from tests.respond.stack import RespondStack, check_record
 
 pytestmark = [pytest.mark.kafka, pytest.mark.crash, pytest.mark.slow]
 
@@ -51,18 +50,8 @@ def tell(stack: RespondStack, prefix: str, count: int) -> list[str]:
 
 
 def judge(stack: RespondStack, names: list[str]) -> None:
-    """What was done against what is on record: every attempt with an effect was begun on record, and none after the end of its key."""
-    said = stack.said()
-    order = {(result.key, result.attempt, result.status): place for place, result in reversed(list(enumerate(said)))}
-    ended = {result.key: place for place, result in reversed(list(enumerate(said))) if result.status is ActionStatus.SUCCEEDED}
-    assert set(ended) == {f"note/{name}" for name in names} == set(stack.effects())
-    for line in stack.effect_lines():
-        key, attempt, _ = line.split()
-        assert order[key, int(attempt), ActionStatus.STARTED] < ended[key], f"{line}: begun after its end was on record"
-    late = [result.key for place, result in enumerate(said) if result.status is ActionStatus.STARTED and place > ended[result.key]]
-    assert not late
-    assert not any(result.status is ActionStatus.FAILED for result in said)
-    repeated = sum(count > 1 for count in stack.effects().values())
+    """What was done against what is on record."""
+    repeated = check_record(stack, {f"note/{name}" for name in names})
     letters = len(stack.letters())
     assert letters >= KILLS + 1
     FIGURES.info(f"{len(names)} alerts, {KILLS} kills: {repeated} effects repeated before their record, {letters} dead letters")

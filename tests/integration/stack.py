@@ -244,6 +244,6 @@ class Monitor:
     def _find_url(self) -> str | None:
         if self.url is None:
             for line in self.log.read_bytes()[self._log_start :].splitlines():
-                if b'"started"' in line:
+                if b'"event":"started"' in line:
                     self.url = orjson.loads(line)["metrics"]
         return self.url

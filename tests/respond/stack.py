@@ -147,6 +147,24 @@ class RespondStack:
         return file.read_text().splitlines() if file.exists() else []
 
 
+def check_record(stack: RespondStack, keys: set[str]) -> int:
+    """These are done, and no others; every attempt with an effect was begun on record, and none after the end of its key.
+
+    How many effects took place more than once.
+    """
+    said = stack.said()
+    order = {(result.key, result.attempt, result.status): place for place, result in reversed(list(enumerate(said)))}
+    ended = {result.key: place for place, result in reversed(list(enumerate(said))) if result.status is ActionStatus.SUCCEEDED}
+    assert set(ended) == keys == set(stack.effects())
+    for line in stack.effect_lines():
+        key, attempt, _ = line.split()
+        assert order[key, int(attempt), ActionStatus.STARTED] < ended[key], f"{line}: begun after its end was on record"
+    late = [result.key for place, result in enumerate(said) if result.status is ActionStatus.STARTED and place > ended[result.key]]
+    assert not late
+    assert not any(result.status is ActionStatus.FAILED for result in said)
+    return sum(count > 1 for count in stack.effects().values())
+
+
 def memory_mb(process: Monitor) -> float:
     """Its resident memory."""
     assert process.process is not None
