@@ -15,7 +15,9 @@ from stream_monitor.alert.contribution import Contribution, Group, Row, by_share
 from stream_monitor.alert.wording import percent, split
 from stream_monitor.capture.schema import PREDICTION, SCORE
 from stream_monitor.detect.finding import FindingKind
+from stream_monitor.detect.producers import SILENT
 from stream_monitor.detect.report import WindowScore, rounded
+from stream_monitor.detect.transit import MIX
 from stream_monitor.errors import CodecError
 
 REST: Final = "all others"
@@ -45,6 +47,9 @@ class Investigation(msgspec.Struct, frozen=True):
     """By how far each is over its own threshold, as a multiple."""
     sources: tuple[Contribution, ...]
     """Topics and partitions by how many of the evidence's sample events came from there: which producer, where each has its own."""
+    producers: tuple[Contribution, ...] = ()
+    """Of `sampling_shift` by their terms of the Jensen-Shannon divergence, the rest as one; of `producer_silence` by the events that did
+    not come; of other alerts none: events are not counted apart by producer."""
 
 
 def investigate(alert: Alert, rows: Iterable[WindowScore] = ()) -> Investigation:
@@ -60,7 +65,9 @@ def investigate(alert: Alert, rows: Iterable[WindowScore] = ()) -> Investigation
     versions = shared(_versions(alert, now))
     features = shared(_features(alert, now))
     sources = shared(Row(name, count, None, 0) for name, count in _sources(alert).items())
-    return Investigation(alert.alert_id, _sentence(alert, bins, segments, versions, features), bins, segments, versions, features, sources)
+    producers = ranked(_producers(alert))
+    sentence = _sentence(alert, bins, producers, segments, versions, features)
+    return Investigation(alert.alert_id, sentence, bins, segments, versions, features, sources, producers)
 
 
 def window_scores(lines: Iterable[bytes]) -> Iterator[WindowScore]:
@@ -82,8 +89,17 @@ def _newest(rows: Iterable[WindowScore]) -> Iterable[WindowScore]:
 
 
 def _bins(alert: Alert) -> Iterable[Contribution]:
-    if alert.kind not in _SHARES:
-        return
+    return _surprises(alert) if alert.kind in _SHARES else ()
+
+
+def _producers(alert: Alert) -> Iterable[Contribution]:
+    if alert.detector == SILENT:
+        return [Contribution(each.bin, each.baseline or 0.0) for each in alert.evidence.moved]
+    return _surprises(alert) if alert.detector == MIX else ()
+
+
+def _surprises(alert: Alert) -> Iterable[Contribution]:
+    """Of the shares that the evidence names."""
     moved = [(each.bin, each.baseline or 0.0, each.window or 0.0) for each in alert.evidence.moved]
     if moved:
         moved.append((REST, max(0.0, 1 - fsum(each[1] for each in moved)), max(0.0, 1 - fsum(each[2] for each in moved))))
@@ -165,9 +181,9 @@ def _found(alert: Alert) -> tuple[float | None, float | None]:
     return finding.score, finding.threshold
 
 
-def _sentence(alert: Alert, bins: Group, segments: Group, versions: Group, features: Group) -> str:
+def _sentence(alert: Alert, bins: Group, producers: Group, segments: Group, versions: Group, features: Group) -> str:
     """The first of each group that tells something."""
-    found = [f"{percent(first.share)} of the change {where} {first.name}" for first, where in _first(bins, segments, versions)]
+    found = [f"{percent(first.share)} of the change {where} {first.name}" for first, where in _first(bins, producers, segments, versions)]
     inputs = [each.name for each in features if each.share > 0 and each.name not in _OUTPUTS]
     if inputs and (alert.feature is None or alert.feature in _OUTPUTS):
         found.append(f"of the inputs {inputs[0]} moved most")

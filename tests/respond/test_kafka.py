@@ -1,5 +1,6 @@
 """Responders on a real Kafka: what they read, what they do twice, and what becomes of them without a broker."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -8,15 +9,21 @@ from typing import Any
 
 import pytest
 
+from stream_monitor.alert.alert import AlertStatus, Notification
+from stream_monitor.alert.grouping import Groups
+from stream_monitor.detect.report import Span, WindowScore
 from stream_monitor.respond import ActionReason, ActionStatus
+from stream_monitor.runtime.broker import Record
 from tests.integration.stack import ROOT
 from tests.integration.waiting import FIGURES, wait_until
 from tests.kafka.fixtures import SASL_PASSWORD
 from tests.kafka.server import KafkaServer, free_ports
+from tests.respond.alerts import ALERT, at
 from tests.respond.lab import alert
 from tests.respond.stack import RespondStack, memory_mb
 
 pytestmark = pytest.mark.kafka
+WHOLE = at(ALERT, segment={}, version=None)
 Make = Callable[..., RespondStack]
 
 
@@ -186,6 +193,19 @@ def test_people_approve_reject_and_retry(make: Make, kafka_bootstrap: str) -> No
     assert "retrain/a is succeeded, not awaiting approval: nothing was changed" in twice.stderr
 
 
+def test_a_change_is_investigated_by_hand(stack: RespondStack) -> None:
+    """The topics that `run` writes are read as they are: no responder is needed."""
+    stack.publish([each.to_json() for each in (WHOLE, at(WHOLE, alert_id="other"))])
+    span = Span(WHOLE.window.start, WHOLE.window.end, 100)
+    rows = [
+        WindowScore(model, None, {"region": name}, span, 1, "income", "psi", score, 0.2, None, "judged")
+        for model, name, score in (("loan", "north", 1.0), ("loan", "south", 3.0), ("card", "west", 9.0))
+    ]
+    stack.broker.publish([Record(stack.topic("windows"), row.to_json(), row.model.encode(), 0) for row in rows])
+    told = json.loads(command("investigate", WHOLE.alert_id[:8], "--config", str(stack.config_file("cli")), "--json"))
+    assert [(each["name"], each["share"]) for each in told["segments"]] == [("region = south", 0.75), ("region = north", 0.25)]
+
+
 BURST = """
 from stream_monitor.respond import Alert, on
 
@@ -215,6 +235,47 @@ def test_a_burst_of_ten_thousand_keeps_memory_and_rates(make: Make, kafka_bootst
     assert sum(result.reason is ActionReason.RATE_LIMITED for result in retrained) == 9_993
     assert all(last[f"quick/{name}"].status is ActionStatus.SUCCEEDED for name in names)
     FIGURES.info(f"10,000 alerts in {took_s:.0f} s, memory {before_mb:.0f} -> {after_mb:.0f} MB")
+    assert after_mb - before_mb < 150
+
+
+GROUPED = """
+import pathlib
+from stream_monitor.respond import Alert, on
+from stream_monitor.alert.notification import is_over, thread_of
+
+class Page:
+    has_end = True
+
+    def __call__(self, alert: Alert):
+        with open(pathlib.Path(__file__).with_name("effects.txt"), "ab", buffering=0) as file:
+            file.write(f"{thread_of(alert)} {'closed' if is_over(alert) else 'opened'} {alert.notification.firing}\\n".encode())
+
+on(name="page", concurrency=8)(Page())
+"""
+
+
+@pytest.mark.slow
+def test_a_burst_of_ten_thousand_in_groups_is_a_call_for_each_group(make: Make, kafka_bootstrap: str) -> None:
+    """In 100 groups, which all begin, then end: what is not told is on record as held, and no call is made."""
+    stack = make(kafka_bootstrap, module=GROUPED)
+    process = stack.respond("one")
+    process.wait_ready()
+    before_mb, groups = memory_mb(process), Groups()
+    begun = [
+        at(alert(f"g{group}-{number}"), notification=Notification(notify=True, held=None, group=f"g{group}"))
+        for group in range(100)
+        for number in range(100)
+    ]
+    ended = [at(each, status=AlertStatus.RESOLVED, revision=2, resolved_at=each.window.end, reason="recovered") for each in begun]
+    stack.publish([each.to_json() for alerts in (begun, ended) for each in groups.gather(alerts)])
+    held = {"action": "page", "status": "skipped"}
+    took_s = wait_until(lambda: process.metric("actions_total", **held) == 19_800, process.tail(), 180)
+    wait_until(lambda: process.metric("actions_total", action="page", status="succeeded") == 200, process.tail())
+    after_mb = memory_mb(process)
+    lines = stack.effect_lines()
+    assert sorted(lines) == sorted(line for group in range(100) for line in (f"g{group} opened 100", f"g{group} closed 0"))
+    assert all(lines.index(f"g{group} opened 100") < lines.index(f"g{group} closed 0") for group in range(100))
+    FIGURES.info(f"10,000 alerts in 100 groups, and their ends, in {took_s:.0f} s, memory {before_mb:.0f} -> {after_mb:.0f} MB")
     assert after_mb - before_mb < 150
 
 

@@ -48,6 +48,9 @@ def test_mistakes_are_one_sentence(folder: Path, tmp_path: Path) -> None:
             investigate(wrong, folder)
     with pytest.raises(InputError, match="cannot be read"):
         investigate("x", tmp_path / "none")
+    for both in ((None, None), (folder, folder)):
+        with pytest.raises(InputError, match="name --from DIR"):
+            investigate("x", *both)
     (folder / "windows.jsonl").write_text("{}\n")
     with pytest.raises(InputError, match="not a window score"):
         investigate(WHOLE.alert_id, folder)
