@@ -120,9 +120,7 @@ class Responder:
         with self._state:
             results = [result for alert, offset in alerts for action in self._actions if (result := self._decide(action, alert, offset))]
         self._journal.write(results, letters)
-        self._count(results)
-        for letter in letters:
-            self._meter.add("dead_letters_total", {"topic": self._letters.alerts, "reason": self._letters.reason_of(letter)})
+        self._count(results, letters)
         if not self.is_owner:
             return False
         self._begin(results)
@@ -206,9 +204,11 @@ class Responder:
             self._record.apply(result)
             if self._tenure is None:
                 self._meanwhile.append(result)
-        self._count([result])
+        self._count([result], letters)
 
-    def _count(self, results: Iterable[ActionResult]) -> None:
+    def _count(self, results: Iterable[ActionResult], letters: Iterable[Letter]) -> None:
+        for letter in letters:
+            self._meter.add("dead_letters_total", {"topic": self._letters.alerts, "reason": self._letters.reason_of(letter)})
         for result in results:
             self._meter.add("actions_total", {"action": result.action, "status": result.status})
             _tell(result)

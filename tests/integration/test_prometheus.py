@@ -22,6 +22,7 @@ from tests.integration.stack import CLOSING_MS, ROOT, Stack
 from tests.integration.traffic import Traffic, training
 from tests.integration.waiting import pause, wait_until
 from tests.prometheus.programs import alertmanager, ask, program, prometheus, run
+from tests.respond.stack import RespondStack
 
 DEPLOY = ROOT / "deploy"
 DASHBOARDS = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted((DEPLOY / "grafana/dashboards").glob("*.json"))}
@@ -83,7 +84,7 @@ def test_rules_and_dashboards_name_metrics_that_there_are() -> None:
     """A query that ends in `or vector(0)` finds something whatever it asks for."""
     rules = (DEPLOY / "prometheus/rules.yml").read_text(encoding="utf-8")
     texts = [rules, *(query for board in DASHBOARDS.values() for _, query in queries(board))]
-    named = {name for text in texts for name in re.findall(rf"(?<![:\w]){PREFIX}(\w+)\b(?!:)", text)}
+    named = {name.removesuffix("_bucket") for text in texts for name in re.findall(rf"(?<![:\w]){PREFIX}(\w+)\b(?!:)", text)}
     assert named
     assert named <= BY_NAME.keys()
 
@@ -113,15 +114,21 @@ def test_every_query_finds_data_and_drift_reaches_the_alertmanager(stack: Stack,
     topics = {"captures": [stack.captures], "labels": [labels], "prefix": stack.prefix}
     monitor = stack.monitor("watched", config=stack.config_file("watched", more={"topics": topics}))
     monitor.wait_ready()
+    responders = RespondStack(stack.bootstrap_servers, stack.folder, prepare=False, topics={"prefix": stack.prefix})
+    responder = responders.respond("responder")
+    responder.wait_ready()
     assert monitor.url is not None
+    assert responder.url is not None
     with alertmanager(tmp_path, DEPLOY / "prometheus/alertmanager.yml") as manager:
-        config = shipped(tmp_path, target=urlsplit(monitor.url).netloc, manager=urlsplit(manager).netloc)
+        targets = [urlsplit(url).netloc for url in (monitor.url, responder.url)]
+        config = shipped(tmp_path, targets, manager=urlsplit(manager).netloc)
         with (
             prometheus(tmp_path, config) as url,
             Served(stack.bootstrap_servers, stack.captures, stack.partitions, 2_000, 5, labels=labels) as traffic,
         ):
             wanted = {"ModelDriftCritical", "ModelQualityLow", "ModelBiased"}
             wait_until(lambda: wanted <= alerts_of(manager), "the alerts of drift, quality and bias at Alertmanager")
+            wait_until(lambda: responder.metric("actions_total", status="succeeded") > 0, "an action")
             pause(5.0)  # rates need some scrapes
             empty = [(name, title, query) for name, board in DASHBOARDS.items() for title, query in queries(board) if not found(url, query)]
             assert not empty, "queries without data"
@@ -131,7 +138,8 @@ def test_every_query_finds_data_and_drift_reaches_the_alertmanager(stack: Stack,
             rules = [rule for group in ask(url, "/api/v1/rules")["data"]["groups"] for rule in group["rules"]]
             assert {rule["health"] for rule in rules} == {"ok"}
             traffic.finish(CLOSING_MS)
-    assert monitor.terminate() == 0
+    assert [monitor.terminate(), responder.terminate()] == [0, 0]
+    responders.close()
 
 
 @dataclass
@@ -171,13 +179,13 @@ def learn_quality(stack: Stack) -> None:
     stack.tree["models"]["loan"] |= {"task": "binary", "positive_class": "yes", "facets": {"country": {"privileged": "de"}}}
 
 
-def shipped(folder: Path, target: str, manager: str) -> Path:
+def shipped(folder: Path, targets: list[str], manager: str) -> Path:
     """The shipped config on this machine's ports, in a hurry."""
     config = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text(encoding="utf-8"))
     config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
     config["rule_files"] = [str(DEPLOY / "prometheus/rules.yml")]
-    config["scrape_configs"][0]["static_configs"][0]["targets"] = [target]
-    del config["scrape_configs"][1:]
+    for job, target in zip(config["scrape_configs"], targets, strict=True):
+        job["static_configs"][0]["targets"] = [target]
     config["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"] = [manager]
     path = folder / "prometheus.yml"
     path.write_text(yaml.safe_dump(config), encoding="utf-8")
