@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from stream_monitor.respond import ReadyAction, Refused, Retriable
 from stream_monitor.respond.actions import READY
 from tests.kafka.server import free_ports
-from tests.respond.alerts import ALERT, ESSENTIAL, LINK, LINKED, RESOLVED, UPDATED, act, at, call
+from tests.respond.alerts import ALERT, ESSENTIAL, LINK, LINKED, RESOLVED, UPDATED, act, at, call, to, told_of_a_group
 from tests.respond.certificate import certificate
 
 PASSWORD = "hush-hush"
@@ -86,6 +86,18 @@ def test_a_mail_tells_the_facts_and_later_ones_answer_it() -> None:
     assert first["Message-ID"] == f"<{ALERT.alert_id}.1@ml.example>" == last["In-Reply-To"] == last["References"]
     assert first["In-Reply-To"] is None
     assert results[0] == {"message_id": first["Message-ID"], "refused": []}
+
+
+def test_a_group_is_one_thread_and_goes_to_whom_rules_name() -> None:
+    told = told_of_a_group(ALERT, at(UPDATED, alert_id="b"))
+    named = [to(each, "geo") for each in told]
+    mailboxes = Mailboxes()
+    with server(mailboxes) as port:
+        for alert in (*told[:1], *named):
+            act(email(port, recipients={"geo": ["geo@ml.example"]}), alert)
+    mails = mailboxes.mails()
+    assert {mail["References"] for mail in mails} == {"<g@ml.example>"}
+    assert [mail["To"] for mail in mails] == ["on@call.example", *["geo@ml.example"] * 3]
 
 
 def test_a_repetition_has_the_same_id() -> None:

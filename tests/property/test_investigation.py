@@ -151,3 +151,16 @@ def test_bins_of_the_rest_never_lead_the_sentence() -> None:
     assert REST in {each.name for each in found.bins}
     assert REST not in found.sentence
     assert msgspec.json.encode(found)
+
+
+def test_producers_are_ranked_where_the_alert_is_about_them() -> None:
+    health = {"kind": FindingKind.CAPTURE_HEALTH, "feature": None}
+    moved = (Moved("a", 0.5, 0.1), Moved("b", 0.2, 0.6), Moved("c", 0.1, 0.1))
+    mixed = investigate(at(WHOLE, **health, detector="sampling_shift", evidence=Evidence(moved, ())))
+    assert [each.name for each in mixed.producers[:2]] == ["a", "b"]
+    assert total(mixed.producers) == pytest.approx(1)
+    assert "comes from a" in mixed.sentence
+    missing = Evidence((Moved("a", 30.0, 0.0), Moved("b", 90.0, 0.0)), ())
+    silent = investigate(at(WHOLE, **health, detector="producer_silence", evidence=missing))
+    assert [(each.name, each.share) for each in silent.producers] == [("b", 0.75), ("a", 0.25)]
+    assert not investigate(at(WHOLE, evidence=Evidence(moved, ()))).producers

@@ -104,6 +104,12 @@ def told_of_a_group(worse: Alert, other: Alert) -> list[Alert]:
     return [alert for step in steps for alert in groups.gather(step) if notifies(alert)]
 
 
+def to(alert: Alert, *names: str) -> Alert:
+    """The same for these recipients."""
+    assert isinstance(alert.notification, Notification)
+    return at(alert, notification=msgspec.structs.replace(alert.notification, recipients=names))
+
+
 def call(key: str = KEY, *, within_s: float = 30.0, dry_run: bool = False) -> Call:
     return Call(key, deadline=datetime.now(UTC) + timedelta(seconds=within_s), dry_run=dry_run)
 

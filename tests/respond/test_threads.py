@@ -18,7 +18,7 @@ from stream_monitor.respond.actions.opsgenie import Opsgenie
 from stream_monitor.respond.actions.pagerduty import PagerDuty
 from stream_monitor.respond.decide import decide
 from stream_monitor.respond.record import Record
-from tests.respond.alerts import ALERT, RESOLVED, UPDATED, at, told_of_a_group
+from tests.respond.alerts import ALERT, RESOLVED, UPDATED, at, to, told_of_a_group
 from tests.respond.counterpart import Asked, Counterpart, Reply, counterpart
 from tests.respond.lab import Lab, memory_broker
 
@@ -113,14 +113,9 @@ def test_who_is_told_is_whom_the_rules_name(there: Counterpart) -> None:
     lab = Lab([on(name="page")(action)], memory_broker())
     for number, names in enumerate([("pager", "nobody"), ("geo", "pager"), ("nobody",), ()]):
         (alert,) = told_of_a_group(at(ALERT, alert_id=f"a{number}"), REGION)[:1]
-        assert alert.notification
-        lab.tell(at(alert, notification=_to(alert, names)))
+        lab.tell(to(alert, *names))
         lab.settle()
     assert [asked.json()["routing_key"] for asked in there.asked] == ["p", "g", "p", "k", "k"]
-
-
-def _to(alert: Alert, names: tuple[str, ...]) -> Any:
-    return at(alert.notification, recipients=names)  # type: ignore[arg-type]
 
 
 class Opener:

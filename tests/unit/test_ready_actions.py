@@ -1,5 +1,6 @@
 """What ready actions say, and to whom: settings, secrets, names; pure functions of the alert."""
 
+import json
 import subprocess
 import sys
 from itertools import pairwise
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from stream_monitor.alert.alert import Notification
 from stream_monitor.respond import Alert, ReadyAction, Refused
 from stream_monitor.respond.actions import READY
 from stream_monitor.respond.actions.alertmanager import Alertmanager, labels
@@ -19,10 +21,10 @@ from stream_monitor.respond.actions.http import HttpAction
 from stream_monitor.respond.actions.kubernetes_job import KubernetesJob
 from stream_monitor.respond.actions.opsgenie import Opsgenie
 from stream_monitor.respond.actions.pagerduty import PagerDuty, event
-from stream_monitor.respond.actions.slack import message
+from stream_monitor.respond.actions.slack import Slack, message
 from stream_monitor.respond.actions.text import facts, letter, title
 from stream_monitor.respond.actions.webhook import signature
-from tests.respond.alerts import ALERT, LINK, LINKED, RESOLVED, UPDATED, at, call
+from tests.respond.alerts import ALERT, LINK, LINKED, RESOLVED, UPDATED, at, call, told_of_a_group
 from tests.respond.http_actions import HTTP, JOB
 
 WHOLE = at(ALERT, feature=None, segment={}, version=None, score=None, threshold=None, p_value=None, change_point=None, labels={})
@@ -141,6 +143,33 @@ def test_opsgenie_closes_by_the_alias() -> None:
     assert opened.url == "https://api.opsgenie.com/v2/alerts"
     assert closed.url == f"https://api.opsgenie.com/v2/alerts/{ALERT.fingerprint}/close?identifierType=alias"
     assert ALERT.fingerprint.encode() in (opened.body or b"")
+
+
+def test_a_group_is_told_under_one_thread_with_how_many_fire() -> None:
+    begun, one_ended, over = told_of_a_group(ALERT, at(UPDATED, alert_id="b", feature="region"))
+    assert title(begun) == "[CRITICAL] loan (region = north): income, data drift, and 1 more"
+    assert title(one_ended) == "[WARNING] loan (region = north): income, data drift ended, 1 still firing"
+    assert title(over) == "[RESOLVED] loan (region = north): region, data drift"
+    assert facts(begun, None)["also_firing"] == "region (region = north): data drift, warning"
+    assert [event(alert, None)["event_action"] for alert in (begun, one_ended, over)] == ["trigger", "trigger", "resolve"]
+    assert event(one_ended, None)["payload"]["severity"] == "warning"
+    assert "also_firing" not in facts(over, None)
+
+
+def test_whom_rules_name_is_told_where_the_settings_know_them() -> None:
+    own = {"geo": Secret.model_validate("https://b"), "risk": Secret.model_validate("https://c")}
+    slack = Slack(url=Secret.model_validate("https://a"), recipients=own)
+    ops = Opsgenie(api_key=Secret.model_validate("k"), teams=("ml",), recipients={"geo": ("maps", "eu")})
+    for names, urls, teams in (
+        ((), ["https://a"], ["ml"]),
+        (("nobody",), ["https://a"], ["ml"]),
+        (("geo", "nobody"), ["https://b"], ["maps", "eu"]),
+        (("risk", "geo"), ["https://c", "https://b"], ["maps", "eu"]),
+    ):
+        alert = at(ALERT, notification=Notification(True, None, recipients=names))
+        assert [request.url for request in slack.requests(alert, call())] == urls
+        (request,) = ops.requests(alert, call())
+        assert [team["name"] for team in json.loads(request.body or b"")["responders"]] == teams
 
 
 def test_slack_cannot_be_made_to_call_a_channel() -> None:
