@@ -34,7 +34,7 @@ EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_every_example_is_what_a_responder_takes(example: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in re.findall(r"\$\{(\w+)\}", example):
-        monkeypatch.setenv(name, "hush-hush")
+        monkeypatch.setenv(name, "https://hush.example")  # some are addresses
     path = tmp_path / "monitor.yaml"
     path.write_text(f"models: {{loan: {{baseline: loan.json}}}}\n{example}", encoding="utf-8")
     config = load_config(path)
