@@ -19,6 +19,12 @@ def test_every_detector_has_a_row_with_its_default(name: str) -> None:
     assert ("none" if threshold == inf else f"{threshold:g}") in cells
 
 
+@pytest.mark.parametrize("name", LOSS)
+def test_those_of_the_loss_are_told_with_theirs(name: str) -> None:
+    assert f"`{name}`" in PAGE
+    assert f"default of {meaning_of(name).default_threshold:g}: [concept drift]" in PAGE
+
+
 @pytest.mark.parametrize("name", SEQUENTIAL)
 def test_sequential_detectors_are_told_with_theirs(name: str) -> None:
     assert f"`{name}`" in PAGE
