@@ -1,7 +1,6 @@
 """What the demonstration says in plain lines, as it happens."""
 
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Final
 
 from rich.markup import escape
@@ -11,7 +10,7 @@ from stream_monitor.cli.demo_acts import Act
 from stream_monitor.cli.demo_stage import Stage, Turn
 from stream_monitor.cli.demo_traffic import Traffic
 from stream_monitor.detect.finding import FindingKind
-from stream_monitor.detect.report import utc
+from stream_monitor.detect.report import ms_of, utc
 
 COLOURS: Final = {"critical": "red", "warning": "yellow", "info": "blue"}
 
@@ -34,7 +33,7 @@ def hour(time_ms: int) -> str:
 
 def after(traffic: Traffic, alert: Alert) -> tuple[Act, float]:
     """The act in which an alert was published, and how many seconds after its beginning."""
-    detected_ms = round(datetime.fromisoformat(alert.detected_at).timestamp() * 1000)
+    detected_ms = ms_of(alert.detected_at)
     act = traffic.act_at(detected_ms - 1)
     return act, (detected_ms - act.starts_ms) / 1000
 

@@ -117,6 +117,11 @@ def utc(time_ms: int) -> str:
     return (_EPOCH + timedelta(milliseconds=time_ms)).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
+def ms_of(text: str) -> int:
+    """Milliseconds since the epoch of what `utc` wrote. Errors: ValueError."""
+    return (datetime.fromisoformat(text) - _EPOCH) // timedelta(milliseconds=1)
+
+
 def rounded(value: float | None) -> float | None:
     """To 6 significant digits; None stays None, and an infinite threshold, which is none, becomes it."""
     if value in (inf, -inf):

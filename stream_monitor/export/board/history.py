@@ -1,14 +1,13 @@
 """The scores of the last windows of a stream or a segment, in bounded memory."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stream_monitor.detect.registry import is_sequential
-from stream_monitor.detect.report import WindowScore
+from stream_monitor.detect.report import WindowScore, ms_of
 from stream_monitor.export.pictures import Point
 
 WINDOWS_MAX: Final = 288
@@ -48,7 +47,7 @@ class History:
         for row in rows:
             self.series.setdefault((row.feature, row.detector), len(self.series))
         self._make_room()
-        place = self._place(round(datetime.fromisoformat(rows[0].window.end).timestamp() * 1_000))
+        place = self._place(ms_of(rows[0].window.end))
         if place is None:
             return
         for row in rows:

@@ -8,9 +8,10 @@ from urllib.parse import quote, urlencode
 from jinja2 import Environment
 from markupsafe import Markup
 
+from stream_monitor.detect.report import ms_of
 from stream_monitor.export.board.views import Tree
 from stream_monitor.export.pictures import Point, Share, score_over_time, shares, spark, truth_and_estimate
-from stream_monitor.export.report.story import millis, segment_text
+from stream_monitor.export.report.story import segment_text
 from stream_monitor.export.templating import number, templates
 
 _SUFFIXES: Final = (("_ms", "ms"), ("_bytes", "bytes"), ("_per_s", "a second"), ("idle_capacity", "hours"))
@@ -89,8 +90,8 @@ def _score_over_time(feature_tree: Tree, detector: str) -> Markup:
     points: list[Point] = feature_tree["detectors"][detector]
     axis = points[0].end_ms, max(points[-1].end_ms, points[0].end_ms + 1)
     mine = [alert for alert in feature_tree["alerts"] if alert["detector"] == detector]
-    firing = (millis(mine[0]["started_at"]), millis(mine[0]["resolved_at"]) if mine[0]["resolved_at"] else axis[1]) if mine else None
-    change = millis(mine[0]["change_point"]) if mine and mine[0]["change_point"] else None
+    firing = (ms_of(mine[0]["started_at"]), ms_of(mine[0]["resolved_at"]) if mine[0]["resolved_at"] else axis[1]) if mine else None
+    change = ms_of(mine[0]["change_point"]) if mine and mine[0]["change_point"] else None
     return Markup(score_over_time(points, axis, f"{detector} of {feature_tree['feature']} over time, with its threshold", firing, change))
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Final, Self
 
 import msgspec
@@ -11,7 +10,7 @@ from stream_monitor.alert.alert import Alert, AlertStatus
 from stream_monitor.alert.notification import held_text
 from stream_monitor.detect.finding import Severity
 from stream_monitor.detect.registry import falls
-from stream_monitor.detect.report import WindowScore
+from stream_monitor.detect.report import WindowScore, ms_of
 from stream_monitor.export.pictures import Point
 from stream_monitor.export.report.figures import ModelFigures
 
@@ -49,12 +48,12 @@ class Case:
     @property
     def began_ms(self) -> int:
         """The change point where there is one, else the start of the first firing window."""
-        return millis(self.last.change_point or self.first.started_at)
+        return ms_of(self.last.change_point or self.first.started_at)
 
     @property
     def ended_ms(self) -> int | None:
         """None: it still fires."""
-        return None if self.last.resolved_at is None else millis(self.last.resolved_at)
+        return None if self.last.resolved_at is None else ms_of(self.last.resolved_at)
 
     @property
     def series(self) -> list[Point]:
@@ -129,7 +128,7 @@ class _Telling:
             case.points = self._points.setdefault(_key(case.first), {})
 
     def add(self, row: WindowScore) -> None:
-        end_ms, start_ms = millis(row.window.end), millis(row.window.start)
+        end_ms, start_ms = ms_of(row.window.end), ms_of(row.window.start)
         self.start_ms = min(self.start_ms or start_ms, start_ms)
         self.end_ms = max(self.end_ms, end_ms)
         model = row.model if row.version is None else f"{row.model}@{row.version}"
@@ -177,8 +176,3 @@ def _key(said: Alert | WindowScore) -> SeriesKey:
 def segment_text(segment: dict[str, str]) -> str:
     """`region=eu, channel=web`; empty for the whole."""
     return ", ".join(f"{name}={value}" for name, value in sorted(segment.items()))
-
-
-def millis(time: str) -> int:
-    """RFC 3339 to ms since the epoch."""
-    return round(datetime.fromisoformat(time).timestamp() * 1_000)
