@@ -1,6 +1,5 @@
 """What a model's other versions held before time passed: what one version's windows are compared with."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Self
@@ -15,8 +14,8 @@ from stream_monitor.profile.profile import Profile
 
 @dataclass(frozen=True)
 class Beside:
-    """panes: of each unit that another version has too, outcomes: of each current version, by start. Copies, for a unit that goes on may
-    forget what another still asks for.
+    """panes: of each unit, by start; none forgets any before all have judged. outcomes: of each current version; copies, for what
+    labels told is forgotten unit by unit.
     """
 
     panes: Mapping[UnitKey, Mapping[int, Profile]] = field(default_factory=dict)
@@ -28,8 +27,7 @@ class Beside:
         plans = [unit.plan for (_, segment), unit in units.items() if not segment]
         wanted = {StreamKey(plan.key.model, plan.versus.current) for plan in plans if plan.versus}
         found = {key: units[key, ()] for key in wanted if (key, ()) in units}
-        versions = Counter((key.model, segment) for key, segment in units)
-        panes = {key: dict(unit.windows.panes) for key, unit in units.items() if versions[key[0].model, key[1]] > 1}
+        panes = {key: unit.windows.panes for key, unit in units.items()}
         return cls(panes, {key: dict(unit.labelled.outcomes.panes) for key, unit in found.items() if unit.labelled})
 
     def scores(self, unit: Unit, key: UnitKey, start_ms: int, end_ms: int) -> list[Score]:

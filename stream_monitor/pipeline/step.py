@@ -149,9 +149,7 @@ def _take_in(state: State, record: Sealed | Progress | JoinRecord, plans: Plans)
         _adopt(state, plans(record.revision), outputs)
     if isinstance(record, Progress):
         state.tracker.apply(record)
-        beside = Beside.of(state.units)
-        for key in state.units:
-            _advance(state, key, beside, outputs)
+        _let_pass(state, outputs)
         for join in state.joins.values():  # last: a window's last telling still asks what its panes' rows stand for
             _age(state, join, outputs)
         return outputs
@@ -243,22 +241,31 @@ def _add(state: State, sealed: Sealed, outputs: Outputs) -> str | None:
     return None
 
 
-def _advance(state: State, key: UnitKey, beside: Beside, outputs: Outputs) -> None:
+def _let_pass(state: State, outputs: Outputs) -> None:
+    """Time passes in all units: what one is told of beside its own may be another's, so none forgets before all have judged."""
+    beside = Beside.of(state.units)
+    due = {key: time_ms for key, unit in state.units.items() if (time_ms := state.watermark_ms(unit.plan)) is not None}
+    for key, watermark_ms in due.items():
+        sequential = state.units[key].sequential
+        fed = sequential.fed
+        state.units[key].shifts += sequential.advance(watermark_ms)
+        if sequential.fed > fed:
+            state.changed.add(key)
+    for key, watermark_ms in due.items():
+        _advance(state, key, watermark_ms, beside, outputs)
+    for key, watermark_ms in due.items():
+        if state.units[key].forget(watermark_ms - state.units[key].plan.spec.lateness_ms):
+            state.changed.add(key)
+
+
+def _advance(state: State, key: UnitKey, watermark_ms: int, beside: Beside, outputs: Outputs) -> None:
     unit = state.units[key]
-    watermark_ms = state.watermark_ms(unit.plan)
-    if watermark_ms is None:
-        return
-    panes, fed = len(unit.windows.panes), unit.sequential.fed
-    unit.shifts += unit.sequential.advance(watermark_ms)
     for window in unit.windows.advance(watermark_ms):
         _silence(state, key, window.end_ms - 1, beside, outputs)
         _close(state, key, window, beside, outputs)
         state.changed.add(key)
     _silence(state, key, min(watermark_ms, state.tracker.clock_ms), beside, outputs)
     _advance_labelled(state, key, watermark_ms, beside, outputs)
-    forgot = unit.forget(watermark_ms - unit.plan.spec.lateness_ms)
-    if forgot or len(unit.windows.panes) < panes or unit.sequential.fed > fed:
-        state.changed.add(key)
 
 
 def _advance_labelled(state: State, key: UnitKey, watermark_ms: int, beside: Beside, outputs: Outputs) -> None:

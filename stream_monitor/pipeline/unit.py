@@ -145,7 +145,7 @@ class Unit:
             del self.revisions[end]
         kept = [shift for shift in self.shifts if shift.detected_ms > horizon_ms - self.plan.spec.every_ms]
         forgot, self.shifts = bool(final) or len(kept) < len(self.shifts), kept
-        return forgot
+        return self.windows.forget() or forgot
 
 
 def labelled_of(key: UnitKey, plan: StreamPlan) -> Labelled | None:

@@ -37,7 +37,7 @@ class Windows:
     """Open panes, closed panes that may still be revised or lend their events, and what has closed.
 
     `add` takes a pane's profile, `advance` moves the watermark and returns the windows that it closes and those that
-    late profiles changed since, by their end. Windows without an event do not close: there is nothing to judge.
+    late profiles changed since, by their end; then `forget`. Windows without an event do not close: there is nothing to judge.
     """
 
     spec: WindowSpec
@@ -49,6 +49,8 @@ class Windows:
     """Ends of closed windows that late profiles changed since the last `advance`."""
     starts: list[int] = field(default_factory=list)
     """The keys of `panes`, sorted."""
+    is_behind: bool = False
+    """Whether the watermark has moved since the last `forget`."""
 
     def add(self, pane_start_ms: int, profile: Profile) -> bool:
         """Take in a pane's profile; False where it is late: every window that holds the pane can no longer be revised."""
@@ -76,10 +78,9 @@ class Windows:
         step_ms = min(self.spec.pane_ms, REVISION_STEP_MS) if self.dirty else self.spec.pane_ms
         if before is not None and before // step_ms == self.watermark_ms // step_ms:
             return  # windows end where panes do
-        dirty, self.dirty = self.dirty, set()
+        dirty, self.dirty, self.is_behind = self.dirty, set(), True
         for end in sorted(dirty | self._closing(before, self.watermark_ms)):
             yield self._window(end, revised=end in dirty)
-        self._forget()
 
     def next_end_ms(self) -> int | None:
         """End of the earliest window that is still open, None where there is no open pane."""
@@ -130,8 +131,14 @@ class Windows:
             profile = profile.merge(self.panes[start])
         return profile
 
-    def _forget(self) -> None:
-        """Drop the panes that no window can still need: final ones, beyond the trailing run that the oldest revisable window may borrow."""
+    def forget(self) -> bool:
+        """Drop the panes that no window can still need: final ones, beyond the trailing run that the oldest revisable window may borrow.
+
+        Apart from `advance`, for others may ask what is `held` until all have judged their windows. Whether any was dropped.
+        """
+        if not self.is_behind:
+            return False
+        self.is_behind = False
         assert self.watermark_ms is not None
         horizon = self.watermark_ms - self.spec.lateness_ms
         keep, borrowed = len(self.starts), 0
@@ -145,3 +152,4 @@ class Windows:
         for start in self.starts[:keep]:
             del self.panes[start]
         del self.starts[:keep]
+        return keep > 0

@@ -77,6 +77,7 @@ def test_events_in_time_close_the_windows_of_the_naive_windower(spec: WindowSpec
         assert windows.add(spec.pane_of(time), profile(1)), "an event in time was refused"
         watermark = max(watermark, random.randint(0, time))  # type: ignore[attr-defined]
         found += list(windows.advance(watermark))
+        windows.forget()
     found += list(windows.advance(1_000))
     assert not any(window.revised for window in found)
     assert [seen(window) for window in found] == naive(spec, times, 1_000)
@@ -104,6 +105,7 @@ def test_late_events_revise_or_are_refused(spec: WindowSpec, steps: list[tuple[i
             assert window.revised or window.end_ms not in last, "a window closed twice"
             last[window.end_ms] = sum(window.start_ms <= known < window.end_ms for known in accepted)
             assert window.profile.events >= last[window.end_ms]
+        windows.forget()
     assert {end: last.get(end) for end in expected if end <= watermark} == {end: n for end, n in expected.items() if end <= watermark}
 
 
@@ -114,6 +116,8 @@ def test_memory_is_bounded_by_lateness_and_the_trailing_run(spec: WindowSpec, ti
     for time in sorted(times):
         windows.add(spec.pane_of(time), profile(1))
         list(windows.advance(time))
+        before = len(windows.panes)
+        assert windows.forget() == (len(windows.panes) < before)
         needed = (spec.size_ms + spec.lateness_ms) // spec.pane_ms + 2 + spec.events_min
         assert len(windows.panes) <= needed
         assert windows.starts == sorted(windows.panes)

@@ -1,8 +1,10 @@
 """Where to look first: an alert on the whole names the segments and versions in which its score is highest."""
 
+from collections.abc import Sequence
 from random import Random
 
 import orjson
+import pytest
 
 from stream_monitor.alert.alert import Alert
 from stream_monitor.pipeline.affected import AFFECTED_MAX
@@ -16,8 +18,13 @@ from tests.unit.test_pipeline_step import LOAN, Log, plan
 NORTH = {"region": "north"}
 
 
-def told(drifting: str, versions: tuple[str | None, ...] = (None,), segments: tuple[str, ...] = ("region",)) -> tuple[Log, list[Alert]]:
-    """40 s of 1,200 events, of which those of one region (in the first of the versions) have four times the amount."""
+def told(
+    drifting: str, versions: tuple[str | None, ...] = (None,), segments: tuple[str, ...] = ("region",), times_ms: Sequence[int] = (50_000,)
+) -> tuple[Log, list[Alert]]:
+    """40 s of 1,200 events, of which those of one region (in the first of the versions) have four times the amount.
+
+    times_ms: how far event time is told to have come, all after the last event.
+    """
     log, random, messages = Log(plan(models__loan__segments=list(segments))), Random(3), []
     for number in range(1_200):
         version = versions[number % len(versions)]
@@ -30,7 +37,8 @@ def told(drifting: str, versions: tuple[str | None, ...] = (None,), segments: tu
     assert not rejects
     for pane in summarise(log.plans[1], columns, messages):
         log.take(decode(encode(pane)))
-    log.time(50_000)
+    for time_ms in times_ms:
+        log.time(time_ms)
     return log, [alert for alert in log.said.alerts if alert.status == "firing" and (alert.feature, alert.kind) == ("amount", "data_drift")]
 
 
@@ -64,6 +72,17 @@ def test_other_versions_are_named_where_the_model_has_some() -> None:
     versions = [one for one in whole.evidence.affected if not one.segment]
     assert [(one.version, one.segment) for one in versions] == [("2", {})]
     assert (versions[0].score or 0.0) < (whole.score or 0.0), "the drift is in the other"
+
+
+@pytest.mark.parametrize(("versions", "segments"), [((None,), ("region",)), ((None, "2"), ())])
+def test_the_same_are_named_where_time_leaps_over_many_windows(versions: tuple[str | None, ...], segments: tuple[str, ...]) -> None:
+    """The others pass over their windows in the same step, and forget none of them before."""
+    _, slowly = told("north", versions, segments, range(36_000, 50_000, 1_000))
+    log, at_once = told("north", versions, segments, (86_400_000,))
+    assert all(len(unit.windows.panes) <= 1 for unit in log.state.units.values()), "they do forget"
+    named = [[alert.evidence.affected for alert in each if not alert.segment and alert.version is None] for each in (slowly, at_once)]
+    assert named[0] == named[1]
+    assert named[0][0]
 
 
 def test_traffic_like_the_baselines_alerts_nowhere() -> None:
