@@ -4,6 +4,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from stream_monitor.alert.alert import Alert, AlertStatus
+from stream_monitor.alert.times import ms_of
 from stream_monitor.cli.demo_acts import MINUTE_MS, Act
 from stream_monitor.cli.demo_figures import ACCURACY, COVERAGE, ESTIMATED, IMPACT
 from stream_monitor.cli.demo_loop import loop_steps
@@ -11,7 +12,6 @@ from stream_monitor.cli.demo_stage import Stage
 from stream_monitor.cli.demo_told import COLOURS, after, hour, unnoticed
 from stream_monitor.detect.finding import FindingKind, Severity
 from stream_monitor.detect.report import utc
-from stream_monitor.respond.times import ms_of
 from stream_monitor.runtime.topics import ACTIONS
 
 

@@ -13,6 +13,7 @@ import orjson
 from msgspec.structs import replace
 
 from stream_monitor.alert.alert import Alert
+from stream_monitor.alert.times import ms_of
 from stream_monitor.cli.demo_figures import ACCURACY, Figures
 from stream_monitor.cli.demo_traffic import CAPTURES, Live, Loan, Service, label_of
 from stream_monitor.detect.report import utc
@@ -20,7 +21,6 @@ from stream_monitor.respond import ActionResult, ActionStatus, Call, Continue, L
 from stream_monitor.respond.decide import decide
 from stream_monitor.respond.progress import Progress, StepRecord, StepStatus
 from stream_monitor.respond.record import Record
-from stream_monitor.respond.times import ms_of
 from stream_monitor.runtime.broker import Record as Message
 
 ROWS_ENOUGH: Final = 2_000

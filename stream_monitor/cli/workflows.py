@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from stream_monitor.alert.alert import Alert, AlertStatus
+from stream_monitor.alert.times import ms_of
 from stream_monitor.cli.actions import ConfigOption, KeyArgument, open_journal
 from stream_monitor.cli.console import console, entry, second
 from stream_monitor.config import load_config
@@ -17,7 +18,6 @@ from stream_monitor.errors import InputError
 from stream_monitor.respond.journal import Journal
 from stream_monitor.respond.progress import Progress, StepStatus
 from stream_monitor.respond.result import ActionResult, ActionStatus
-from stream_monitor.respond.times import ms_of
 from stream_monitor.runtime.topics import ALERTS
 
 workflows = typer.Typer(help="How runs of workflows stand, and whether they helped.", no_args_is_help=True, add_completion=False)

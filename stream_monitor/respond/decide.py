@@ -2,10 +2,10 @@
 
 from stream_monitor.alert.alert import Alert
 from stream_monitor.alert.notification import is_over, notifies, thread_of
+from stream_monitor.alert.times import ms_of, utc
 from stream_monitor.respond.action import Action
 from stream_monitor.respond.record import Record, scope_of
 from stream_monitor.respond.result import ActionReason, ActionResult, ActionStatus
-from stream_monitor.respond.times import ms_of, utc
 
 
 def decide(record: Record, action: Action, alert: Alert, now_ms: int, offset: int | None = None) -> ActionResult | None:

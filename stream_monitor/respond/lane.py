@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 from msgspec.structs import replace
 
+from stream_monitor.alert.times import utc
 from stream_monitor.config.actions import ActionOptions
 from stream_monitor.errors import ActionError
 from stream_monitor.respond.action import Action
@@ -23,7 +24,6 @@ from stream_monitor.respond.call import AlertEnd, Call, Continue, Refused
 from stream_monitor.respond.result import ActionReason, ActionResult, ActionStatus
 from stream_monitor.respond.retry import is_worn_out, wait_s
 from stream_monitor.respond.secrets import secrets_of, without, without_in
-from stream_monitor.respond.times import utc
 from stream_monitor.respond.workflow import Workflow
 from stream_monitor.runtime.observe import Meter
 

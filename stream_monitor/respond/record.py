@@ -7,10 +7,10 @@ from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
+from stream_monitor.alert.times import ms_of
 from stream_monitor.respond.action import Action
 from stream_monitor.respond.progress import is_behind
 from stream_monitor.respond.result import ActionReason, ActionResult, ActionStatus
-from stream_monitor.respond.times import ms_of
 
 KEYS_MAX: Final = 100_000
 """Keys that are remembered, some 300 bytes each. An alert that is read again after a crash is among the last few hundred."""

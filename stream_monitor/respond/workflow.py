@@ -14,13 +14,13 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from stream_monitor.alert.alert import Alert
+from stream_monitor.alert.times import utc
 from stream_monitor.config.actions import ActionOptions
 from stream_monitor.config.duration import parse_duration
 from stream_monitor.config.mistakes import near
 from stream_monitor.errors import ConfigError
 from stream_monitor.respond.call import Call, Continue, Refused
 from stream_monitor.respond.progress import Progress, StepStatus, is_passed_over, next_move
-from stream_monitor.respond.times import utc
 
 STEPS_MAX: Final = 32
 """With their results the record of a run stays below a message's 1 MB."""

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_monitor.alert.alert import AlertStatus, Held, Notification
+from stream_monitor.alert.times import ms_of, utc
 from stream_monitor.config.actions import ActionOptions, Quota
 from stream_monitor.respond import Action, ActionReason, ActionResult, ActionStatus, Alert, Refused, Retriable, on
 from stream_monitor.respond.breaker import Breaker
 from stream_monitor.respond.decide import decide
 from stream_monitor.respond.record import Record
 from stream_monitor.respond.retry import is_worn_out, wait_s
-from stream_monitor.respond.times import ms_of, utc
 from tests.respond.lab import alert
 
 START_MS = 1_767_600_000_000
