@@ -53,6 +53,7 @@ class Run:
 
 StepResult = Mapping[str, Any] | Later | None
 Doing = Callable[[Run], StepResult | Awaitable[StepResult]]
+Condition = Callable[[Run], bool | Awaitable[bool]]
 Undoing = Callable[[Run], Any]
 
 
@@ -63,7 +64,7 @@ class Step:
     name: str
     do: Doing
     after: tuple[str, ...]
-    when: Callable[[Run], bool] | None
+    when: Condition | None
     undo: Undoing | None
     within_ms: int | None
     options: Mapping[str, Any]
@@ -87,17 +88,17 @@ class Workflow:
         *,
         name: str | None = None,
         after: str | Sequence[str] | None = None,
-        when: Callable[[Run], bool] | None = None,
+        when: Condition | None = None,
         undo: Undoing | None = None,
         within: str | None = None,
         **options: Any,
     ) -> Callable[[Doing], Doing]:
         """A decorator that makes a function of a `Run`, sync or async, the next step.
 
-        after: steps that must be done before, default the one declared last; where one of them was skipped, so is this. when: a condition
-        on what was done, else the step is skipped. undo: takes back what the step did, once a later one is given up. within: how long it
-        may answer `Later`, then it is given up. options: `timeout`, `retries`, `backoff`, `backoff_max`, default those of the action.
-        bare: what `@….step` without parentheses is given. Errors: ConfigError.
+        after: steps that must be done before, default the one declared last; where one of them was skipped, so is this. when: a condition,
+        sync or async, on what was done, else the step is skipped. undo: takes back what the step did, once a later one is given up.
+        within: how long it may answer `Later`, then it is given up. options: `timeout`, `retries`, `backoff`, `backoff_max`, default those
+        of the action. bare: what `@….step` without parentheses is given. Errors: ConfigError.
         """
         if bare is not None:
             raise ConfigError(f"workflow {self.__name__}: @….step needs its parentheses: @….step()")
@@ -144,7 +145,7 @@ class Workflow:
         return base if step is None else base.model_copy(update=dict(self.steps[step].options))
 
     async def _do(self, step: Step, run: Run, progress: Progress) -> Continue:
-        if is_passed_over(self._graph(), progress, step.name) or (step.when is not None and not step.when(run)):
+        if is_passed_over(self._graph(), progress, step.name) or (step.when is not None and not await _answer(step.when, run)):
             return Continue(progress.with_step(step.name, StepStatus.SKIPPED, self._now()).to_json())
         result = await _answer(step.do, run)
         if not isinstance(result, Later):

@@ -70,6 +70,15 @@ def test_what_a_condition_skips_skips_what_comes_after_it_and_nothing_else() -> 
     assert lab.last()["loop/a"].status is ActionStatus.SUCCEEDED
 
 
+def test_a_condition_may_be_async() -> None:
+    async def never(run: Run) -> bool:
+        return False
+
+    loop = Workflow("loop")
+    loop.step(name="retrain", when=never)(lambda run: None)
+    assert steps_of(run(loop), "loop/a") == {"retrain": SKIPPED}
+
+
 def test_a_step_has_retries_of_its_own_and_the_next_begins_afresh() -> None:
     loop, calls = Workflow("loop"), list[tuple[str, int]]()
 
