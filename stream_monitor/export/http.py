@@ -15,15 +15,18 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock, Thread
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import structlog
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from stream_monitor.errors import InputError
-from stream_monitor.export.board.site import TEXT, Answer, Site
+from stream_monitor.export.answer import TEXT, Answer
 from stream_monitor.export.metrics import MetricStore
+
+if TYPE_CHECKING:  # a responder has no pages, and none of what they need
+    from stream_monitor.export.board.site import Site
 
 DEFAULT_PORT = 9108
 CONNECTIONS_MAX = 32
@@ -44,7 +47,7 @@ def serve(
     *,
     not_ready: NotReady,
     unhealthy: Unhealthy,
-    site: Site | None = None,
+    site: "Site | None" = None,
     setting: str = "metrics.port",
 ) -> "MetricsServer":
     """Serve a store and the process' own metrics, and a site; see `MetricsServer`."""
@@ -71,7 +74,7 @@ class MetricsServer:
         *,
         not_ready: NotReady = tuple,
         unhealthy: Unhealthy = _well,
-        site: Site | None = None,
+        site: "Site | None" = None,
         setting: str = "metrics.port",
         request_timeout_s: float = REQUEST_TIMEOUT_S,
     ) -> None:
@@ -122,7 +125,7 @@ def _cannot_listen(host: str, port: int, setting: str, error: OSError) -> str:
 class _Pages:
     """What is answered to which path."""
 
-    def __init__(self, registry: CollectorRegistry, not_ready: NotReady, unhealthy: Unhealthy, site: Site | None) -> None:
+    def __init__(self, registry: CollectorRegistry, not_ready: NotReady, unhealthy: Unhealthy, site: "Site | None") -> None:
         self._registry, self._site = registry, site
         self._not_ready = not_ready
         self._unhealthy = unhealthy

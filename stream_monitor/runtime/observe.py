@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import structlog
 
-from stream_monitor.capture.reject import Reject
-from stream_monitor.capture.schema import StreamKey
-from stream_monitor.pipeline.step import Outputs, State
+if TYPE_CHECKING:  # for what they say, not do: a responder has no use for the pipeline, which is 100 MB
+    from stream_monitor.capture.reject import Reject
+    from stream_monitor.capture.schema import StreamKey
+    from stream_monitor.pipeline.step import Outputs, State
 
 _log = structlog.get_logger(__name__)
 
@@ -43,15 +44,15 @@ class Meter(Protocol):
 class Audience(Protocol):
     """Who wants to know what was committed, beyond numbers; `export.Board` is one. Called on the worker's thread; must be quick."""
 
-    def committed(self, outputs: Outputs, states: Iterable[State]) -> None:
+    def committed(self, outputs: "Outputs", states: "Iterable[State]") -> None:
         """What one transaction said, and how the owned models stand; the states may not be kept."""
         ...
 
-    def follows(self, state: State, streams: Iterable[StreamKey]) -> None:
+    def follows(self, state: "State", streams: "Iterable[StreamKey]") -> None:
         """These are this member's, by this state, which may not be kept; said after every turn, whether or not anything came."""
         ...
 
-    def lost(self, streams: Iterable[StreamKey]) -> None:
+    def lost(self, streams: "Iterable[StreamKey]") -> None:
         """These are another member's now."""
         ...
 
@@ -59,13 +60,13 @@ class Audience(Protocol):
 class Nobody:
     """An audience that is not there."""
 
-    def committed(self, outputs: Outputs, states: Iterable[State]) -> None:
+    def committed(self, outputs: "Outputs", states: "Iterable[State]") -> None:
         """Nothing is kept."""
 
-    def follows(self, state: State, streams: Iterable[StreamKey]) -> None:
+    def follows(self, state: "State", streams: "Iterable[StreamKey]") -> None:
         """Nothing is noted."""
 
-    def lost(self, streams: Iterable[StreamKey]) -> None:
+    def lost(self, streams: "Iterable[StreamKey]") -> None:
         """Nothing is forgotten."""
 
 
@@ -115,7 +116,7 @@ class Refusals:
     count: int = 0
     said_ms: int | None = None
 
-    def committed(self, rejects: Sequence[Reject], now_ms: int) -> None:
+    def committed(self, rejects: "Sequence[Reject]", now_ms: int) -> None:
         """What one transaction refused."""
         self.count += len(rejects)
         if rejects and (self.said_ms is None or now_ms - self.said_ms >= REFUSALS_EVERY_MS):

@@ -135,3 +135,16 @@ def test_importing_the_package_does_nothing(tmp_path: Path) -> None:
     assert found["threads"] == 1
     assert run.stderr == b""
     assert not list(tmp_path.iterdir())
+
+
+def test_a_responder_needs_nothing_of_what_judges() -> None:
+    """It would be 170 MB more, and two seconds at every start; `actions` and `workflows` neither."""
+    program = (
+        "import sys\n"
+        "from stream_monitor.cli.commands import app_of\n"
+        "app_of(['respond', 'actions', 'workflows'])\n"
+        "import stream_monitor.respond.app, stream_monitor.runtime.kafka\n"
+        "print([name for name in ('numba', 'pyarrow', 'river', 'scipy', 'sklearn') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout == "[]\n"

@@ -11,12 +11,13 @@ from base64 import b64decode
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from ipaddress import ip_address
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import orjson
 
 from stream_monitor.capture.schema import StreamKey
+from stream_monitor.export.answer import TEXT, Answer
 from stream_monitor.export.board import openapi, pages, views
 from stream_monitor.export.board.board import Board
 from stream_monitor.export.board.levels import told
@@ -24,21 +25,11 @@ from stream_monitor.export.board.workers import Crew
 
 HTML: Final = "text/html; charset=utf-8"
 JSON: Final = "application/json"
-TEXT: Final = "text/plain; charset=utf-8"
 
 
 LIMIT_MAX: Final = 1_000
 """Rows of one answer of the API."""
 REBOUND: Final = b"this address is read at localhost, 127.0.0.1 or [::1]; by another name set metrics.token in the config\n"
-
-
-class Answer(NamedTuple):
-    """What is sent back."""
-
-    status: HTTPStatus
-    content_type: str
-    body: bytes
-    headers: Mapping[str, str] = {}
 
 
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
