@@ -60,10 +60,14 @@ def test_a_silence_that_is_over_and_a_rule_that_is_never_heard_are_said(folder: 
 def test_an_action_about_what_is_not_there_is_said(folder: Path) -> None:
     path = config(folder, [])
     tell = {"use": "webhook", "on": {"model": ["laon", "loan"], "feature": "amont"}, "with": {"url": "${HOOK_URL}"}}
-    path.write_bytes(orjson.dumps(orjson.loads(path.read_bytes()) | {"actions": {"tell": tell}}))
+    chat = {"use": "slack", "with": {"url": "${HOOK_URL}"}}
+    page = {"use": "slack", "with": {"url": "${HOOK_URL}", "link": "https://monitor.example/models/{model}"}}
+    path.write_bytes(orjson.dumps(orjson.loads(path.read_bytes()) | {"actions": {"tell": tell, "chat": chat, "page": page}}))
     said = " ".join(run("check", path).split())
     assert "warning: actions.tell.on.model: no alert is about 'laon'; did you mean loan?" in said
     assert "warning: actions.tell.on.feature: no alert is about 'amont'; did you mean amount?" in said
+    assert "warning: actions.chat.with.link: whoever this wakes is told no place to look" in said
+    assert "actions.page.with.link" not in said
 
 
 def test_replay_counts_what_is_on_the_alerts(folder: Path) -> None:
