@@ -17,7 +17,7 @@ class ReadyAction(BaseModel, ABC):
     has_end: whether it opens something outside that must be closed; then it is told of every publication unless the config names statuses.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, use_attribute_docstrings=True, hide_input_in_errors=True)
     takes_dry_run: ClassVar[bool] = False
     has_end: ClassVar[bool] = False
 
