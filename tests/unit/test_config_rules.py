@@ -25,7 +25,7 @@ def config_with(*rules: dict[str, Any], model: str | None = "loan", **more: Any)
         ({"windows": {"firing": 1, "of": 1_000}}, r"windows\.of: .* less than or equal to 100"),
         ({"cooldown": "1h"}, r"unknown key models\.loan\.rules\.0\.cooldown; did you mean cool_down\?"),
         ({"match": {"feat": "a"}, "severity": "info"}, r"unknown key models\.loan\.rules\.0\.match\.feat; did you mean feature\?"),
-        ({"severity": "high"}, r"severity\.at_least: must be 'info', 'warning' or 'critical'"),
+        ({"severity": "high"}, r"severity\.at_least: 'high' must be 'info', 'warning' or 'critical'"),
         ({"severity": {"at_least": "critical", "at_most": "info"}}, r"at_least \(critical\) is above at_most \(info\)"),
         (
             {"silences": [{"start": "2026-01-01T00:00:00", "end": "2026-01-02T00:00:00Z"}]},
@@ -36,7 +36,7 @@ def config_with(*rules: dict[str, Any], model: str | None = "loan", **more: Any)
         ({"maintenance": [{"start": "02:00", "length": "1h", "timezone": "Mars"}]}, r"'Mars' is no time zone; write for example UTC"),
         ({"maintenance": [{"start": True, "length": "1h"}]}, r'start: write a time of day, such as "02:00"'),
         ({"maintenance": [{"start": "02:00+01:00", "length": "1h"}]}, r"its zone goes to `timezone`"),
-        ({"group_by": ["team"]}, r"group_by\.0: must be 'model', 'version'"),
+        ({"group_by": ["team"]}, r"group_by\.0: 'team' must be 'model', 'version'"),
         ({"labels": {"a b": "c"}}, r"labels\.a b"),
         ({"repeat_every": "0s"}, r"rules\.0: repeat_every: must be longer than 0s"),
     ],

@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ from stream_monitor.profile.extra import EXTRA_MAX, merge_extra
 from stream_monitor.profile.ids import SAMPLE_MAX, IdSample
 from stream_monitor.profile.profile import SAMPLES_MAX, Profile
 from stream_monitor.profile.slices import SLICE_MS, Slices
+from stream_monitor.profile.transit import Transit
 from stream_monitor.runtime.broker import Record
 from stream_monitor.runtime.memory.log import MemoryMessage
 from tests.property.pipeline_world import REGIONS, START_MS, Event, config_of, config_tree, plan_of, traffic
@@ -330,14 +332,18 @@ def mixed() -> list[Event]:
 
 
 def test_segments_add_up_to_the_whole() -> None:
-    """Profiles with their ids, samples and unknown features, and slices; of the streams that have segments, which fraud has not."""
+    """Profiles with their ids, samples and unknown features, and slices; of the streams that have segments, which fraud has not.
+
+    How events came is the affair of the whole alone.
+    """
     found = merged(records(SEGMENTED, mixed()))
     segments = {segment for stream, segment, _ in found if stream.model == "loan"}
     assert segments == {(), *((("region", name),) for name in (*REGIONS, "atlantis", "other"))}
     assert {segment for stream, segment, _ in found if stream.model == "fraud"} == {()}
     for (stream, segment, start), whole in found.items():
         if stream.model == "loan" and not segment:
-            assert added(stream, start, found) == whole
+            assert added(stream, start, found) == whole._replace(profile=replace(whole.profile, transit=Transit.empty()))
+            assert whole.profile.transit.late.n == whole.profile.events
             assert whole.profile.ids.repeated > 0
             assert len(whole.profile.samples) == SAMPLES_MAX
             assert whole.profile.extra.keys() == {"device"}
