@@ -70,7 +70,7 @@ def test_the_scale_hangs_on_the_values_alone_and_is_near_their_root_mean_square(
     assert np.frexp(scale)[0] == 0.5
     top = np.abs(finite).max()
     size = top * np.sqrt(np.mean((finite / top) ** 2))
-    assert scale / 2 <= size * (1 + 1e-9) or scale == 2.0**-1000
+    assert scale / 2 * (1 - 1e-9) <= size or scale == 2.0**-1000
     assert scale >= size / 2 * (1 - 1e-9)
 
 

@@ -228,7 +228,7 @@ def pane_closed_one_early() -> Iterator[None]:
 @mutation
 def nothing_forgotten() -> Iterator[None]:
     """Panes stay though no window can need them any more."""
-    with instead(Windows, "_forget", lambda _: lambda windows: None):
+    with instead(Windows, "forget", lambda _: lambda windows: False):
         yield
 
 

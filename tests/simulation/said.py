@@ -11,6 +11,7 @@ from stream_monitor.alert.publication import Stamp
 from stream_monitor.detect.outcomes.bias import BIAS
 from stream_monitor.detect.registry import LOSS, OUTCOMES, SEQUENTIAL
 from stream_monitor.detect.report import WindowScore
+from stream_monitor.detect.versions import ACCURACY, MAE
 
 NOW = Stamp(0, "")
 
@@ -33,7 +34,8 @@ def family_of(row: WindowScore) -> str:
     """Rows of one family are told together: data, what labels say, and groups of a facet, which bear a segment's name."""
     if row.detector in BIAS:
         return "bias"
-    return "labels" if row.feature is None and (row.detector in OUTCOMES or row.detector in {**SEQUENTIAL, **LOSS}) else "data"
+    by_labels = {*OUTCOMES, *SEQUENTIAL, *LOSS, ACCURACY, MAE}
+    return "labels" if row.feature is None and row.detector in by_labels else "data"
 
 
 def row_key(row: WindowScore) -> tuple[str, ...]:

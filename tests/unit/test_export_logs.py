@@ -72,6 +72,7 @@ def test_warnings_go_to_the_log() -> None:
     configure_logs(stream=stream)
     with warnings.catch_warnings():
         warnings.simplefilter("always")
+        logging.captureWarnings(False)  # else one that was on keeps the way that another test's context has undone
         logging.captureWarnings(True)
         warnings.warn("old call", UserWarning, stacklevel=1)
     assert "old call" in lines(stream)[0]["event"]
