@@ -10,56 +10,27 @@ import msgspec
 
 from stream_monitor.alert.alert import (
     Affected,
-    Agreeing,
     Alert,
     AlertStatus,
     Annotations,
-    Evidence,
-    Mean,
-    Moved,
     Notification,
-    SampleEvent,
 )
 from stream_monitor.alert.grouping import Groups
 from stream_monitor.alert.notification import notifies
-from stream_monitor.detect.finding import FindingKind, Severity
-from stream_monitor.detect.report import Span
+from stream_monitor.detect.finding import Severity
+from stream_monitor.export.reference.alerts import EXAMPLE
 from stream_monitor.respond import Call, ReadyAction
 
-ALERT = Alert(
-    alert_id="4ddcd3dccecd7eafb026cef4daa7ba6e",
-    fingerprint="5056b3e883fb274d98eaa3cb1a521769",
-    revision=1,
-    status=AlertStatus.FIRING,
-    severity=Severity.CRITICAL,
-    kind=FindingKind.DATA_DRIFT,
-    model="loan",
+ALERT = msgspec.structs.replace(
+    EXAMPLE,
     version="7",
     segment={"region": "north"},
-    feature="income",
-    detector="psi",
-    score=1.06964,
-    threshold=0.2,
-    p_value=6.15566e-57,
-    window=Span("2026-01-05T16:00:00.000Z", "2026-01-05T16:05:00.000Z", 300),
-    started_at="2026-01-05T16:00:00.000Z",
-    detected_at="2026-01-05T16:05:05.000Z",
-    resolved_at=None,
-    reason=None,
     change_point="2026-01-05T16:00:07.000Z",
-    baseline_id="b-1",
-    config_id="c-1",
     labels={"team": "credit"},
     annotations=Annotations(
         "loan: income drifted in the 5 minutes from 2026-01-05 16:00 UTC (PSI 1.07 over 0.20)", "https://runbooks.example/drift"
     ),
-    evidence=Evidence(
-        (Moved("[8602.97, 22562.8)", 0.05, 0.243333), Moved("[71418.9, 212021]", 0.05, 0.0)),
-        (SampleEvent("captures", 0, 28_800),),
-        Mean(42646.3, 29243.1),
-        (Agreeing("psi", 1.06964, 0.2, 6.2e-57), Agreeing("ks", 0.423333, 0.15, 5.8e-47)),
-        (Affected({"region": "north"}, None, 1.9, 100),),
-    ),
+    evidence=msgspec.structs.replace(EXAMPLE.evidence, affected=(Affected({"region": "north"}, None, 1.9, 100),)),
 )
 UPDATED = msgspec.structs.replace(
     ALERT, revision=2, status=AlertStatus.UPDATED, severity=Severity.WARNING, detected_at="2026-01-05T16:10:05.000Z"

@@ -3,19 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
-import orjson
 import pytest
-from typer.testing import CliRunner
 
 from stream_monitor.alert.alert import Alert
-from stream_monitor.baseline.build import build
 from stream_monitor.baseline.options import BuildOptions
-from stream_monitor.baseline.store import dump
-from stream_monitor.cli.app import app
 from stream_monitor.detect.report import WindowScore
 from tests.property.pipeline_world import START_MS
+from tests.replayed import replayed
 
 MINUTE_MS = 60_000
 PER_WINDOW = 400
@@ -49,16 +44,7 @@ def events(windows: int, seed: int, wrong: str = "") -> list[dict[str, Any]]:
 
 
 def replay(folder: Path, bodies: list[dict[str, Any]], **model: Any) -> tuple[list[WindowScore], list[Alert]]:
-    (folder / "events.jsonl").write_bytes(b"\n".join(map(orjson.dumps, bodies)))
-    (folder / "past.jsonl").write_bytes(b"\n".join(map(orjson.dumps, events(20, 99))))
-    (folder / "loan.json").write_bytes(dump(build([folder / "past.jsonl"], BuildOptions(rows_min=400)).baseline))
-    tree = {"models": {"loan": {"baseline": "loan.json", "window": {"size": "1m"}, **model}}}
-    (folder / "monitor.yaml").write_bytes(orjson.dumps(tree))
-    arguments = ["--config", str(folder / "monitor.yaml"), "--captures", str(folder / "events.jsonl"), "--out", str(folder / "out")]
-    result = CliRunner().invoke(app, ["replay", *arguments], catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    windows, alerts = ((folder / "out" / name).read_bytes().splitlines() for name in ("windows.jsonl", "alerts.jsonl"))
-    return [msgspec.json.decode(line, type=WindowScore) for line in windows], [Alert.from_json(line) for line in alerts]
+    return replayed(folder, bodies, events(20, 99), BuildOptions(rows_min=400), **model)
 
 
 def only(alerts: list[Alert]) -> Alert:

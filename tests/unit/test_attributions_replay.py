@@ -3,35 +3,20 @@
 from pathlib import Path
 from typing import Any
 
-import msgspec
-import orjson
 import pytest
-from typer.testing import CliRunner
 
 from stream_monitor.alert.alert import Alert
-from stream_monitor.baseline.build import build
 from stream_monitor.baseline.options import BuildOptions
-from stream_monitor.baseline.store import dump
-from stream_monitor.cli.app import app
 from stream_monitor.detect.report import WindowScore
 from stream_monitor.errors import ConfigError
 from tests.attributed import WEIGHTS, events
+from tests.replayed import replayed
 
 SHARE = {name: weight / sum(WEIGHTS.values()) for name, weight in WEIGHTS.items()}
 
 
 def replay(folder: Path, bodies: list[dict[str, Any]], past: list[dict[str, Any]], **model: Any) -> tuple[list[WindowScore], list[Alert]]:
-    (folder / "events.jsonl").write_bytes(b"\n".join(map(orjson.dumps, bodies)))
-    (folder / "past.jsonl").write_bytes(b"\n".join(map(orjson.dumps, past)))
-    options = BuildOptions(segments=tuple(model.get("segments", ())))
-    (folder / "loan.json").write_bytes(dump(build([folder / "past.jsonl"], options).baseline))
-    tree = {"models": {"loan": {"baseline": "loan.json", "window": {"size": "1m"}, **model}}}
-    (folder / "monitor.yaml").write_bytes(orjson.dumps(tree))
-    arguments = ["--config", str(folder / "monitor.yaml"), "--captures", str(folder / "events.jsonl"), "--out", str(folder / "out")]
-    result = CliRunner().invoke(app, ["replay", *arguments], catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    windows, alerts = ((folder / "out" / name).read_bytes().splitlines() for name in ("windows.jsonl", "alerts.jsonl"))
-    return [msgspec.json.decode(line, type=WindowScore) for line in windows], [Alert.from_json(line) for line in alerts]
+    return replayed(folder, bodies, past, BuildOptions(segments=tuple(model.get("segments", ()))), **model)
 
 
 def test_a_model_that_rests_on_other_features_is_one_alert_that_says_which(tmp_path: Path) -> None:
