@@ -1,6 +1,7 @@
 """What actions on AWS share: a client for each call, and what becomes of its errors."""
 
 import json
+from abc import abstractmethod
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, ClassVar, Final
@@ -49,13 +50,13 @@ class AwsAction(Ready):
     endpoint_url: str | None = None
     """Default: AWS' own."""
 
+    @abstractmethod
     def parameters(self, alert: Alert, call: Call) -> Mapping[str, Any]:
         """What the operation is given. Errors: Refused."""
-        raise NotImplementedError
 
+    @abstractmethod
     def told(self, answer: Mapping[str, Any]) -> dict[str, Any]:
         """What is worth recording of an answer. Errors: Refused, Retriable."""
-        raise NotImplementedError
 
     def known(self, code: str) -> Mapping[str, Any] | None:
         """The result, where an error says that an earlier attempt did it; None: it does not."""

@@ -1,5 +1,6 @@
 """Actions that speak HTTP: what is asked is a pure function of the alert, and what becomes of the answer is the same for all."""
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -64,9 +65,9 @@ class HttpAction(Ready):
                 raise ValueError("write an address that begins with https:// or http://")
         return given
 
+    @abstractmethod
     def requests(self, alert: Alert, call: Call) -> Sequence[Request]:
         """What to send; nothing where there is nothing to tell. Errors: Refused."""
-        raise NotImplementedError
 
     def expects(self, status: int) -> bool:
         """Whether an answer of this status means that it is done."""
