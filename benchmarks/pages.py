@@ -27,7 +27,8 @@ from stream_monitor.export.board import Board, Site
 from stream_monitor.export.http import MetricsServer
 from stream_monitor.export.metrics import MetricStore
 from stream_monitor.pipeline.plan import Plan
-from stream_monitor.pipeline.step import Outputs, State, step
+from stream_monitor.pipeline.state import Outputs, State
+from stream_monitor.pipeline.step import step
 from stream_monitor.profile import codec
 from stream_monitor.profile.kernels import compile_kernels
 from stream_monitor.runtime.detect_meter import DetectMeter

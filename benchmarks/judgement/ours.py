@@ -26,7 +26,8 @@ from stream_monitor.config import parse_config
 from stream_monitor.detect.finding import Severity
 from stream_monitor.pipeline.learn import learn
 from stream_monitor.pipeline.plan import Plan, compile_plan
-from stream_monitor.pipeline.step import State, step
+from stream_monitor.pipeline.state import State
+from stream_monitor.pipeline.step import step
 from stream_monitor.pipeline.summarise import summarise
 from stream_monitor.profile import codec
 from stream_monitor.window.progress import Progress, SourceProgress

@@ -44,7 +44,8 @@ from stream_monitor.capture.schema import PREDICTION, SCORE, StreamKey
 from stream_monitor.config import parse_config
 from stream_monitor.pipeline.learn import learn
 from stream_monitor.pipeline.plan import Plan, compile_plan
-from stream_monitor.pipeline.step import State, step
+from stream_monitor.pipeline.state import State
+from stream_monitor.pipeline.step import step
 from stream_monitor.pipeline.unit import Unit
 from stream_monitor.profile.ids import SAMPLE_MAX, IdSample
 from stream_monitor.profile.profile import Profile

@@ -11,7 +11,7 @@ from stream_monitor.alert.alert import Alert, AlertStatus
 from stream_monitor.detect.finding import ScoreStatus, Severity
 from stream_monitor.detect.report import WindowScore
 from stream_monitor.pipeline.replay import Chunk
-from stream_monitor.pipeline.step import Outputs
+from stream_monitor.pipeline.state import Outputs
 
 EMPTY: Final = "empty"
 """A window without events: its silence alone is judged."""

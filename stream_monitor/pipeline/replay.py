@@ -21,7 +21,8 @@ from stream_monitor.detect.report import WindowScore, utc
 from stream_monitor.pipeline.join import record as join_record
 from stream_monitor.pipeline.join.summarise import join_records
 from stream_monitor.pipeline.plan import Plan
-from stream_monitor.pipeline.step import Outputs, State, open_events, step
+from stream_monitor.pipeline.state import Outputs, State, open_events
+from stream_monitor.pipeline.step import step
 from stream_monitor.pipeline.summarise import summarise
 from stream_monitor.profile import codec
 from stream_monitor.window.progress import Progress, SourceProgress

@@ -18,8 +18,8 @@ from stream_monitor.errors import CodecError
 from stream_monitor.pipeline.join.join import Join, JoinState
 from stream_monitor.pipeline.join.labelled import LabelledState
 from stream_monitor.pipeline.plan import Plan
-from stream_monitor.pipeline.step import State, UnitKey
-from stream_monitor.pipeline.unit import Traffic, Unit, labelled_of
+from stream_monitor.pipeline.state import State
+from stream_monitor.pipeline.unit import Traffic, Unit, UnitKey, labelled_of
 from stream_monitor.profile.codec import ProfileWire, Segment, from_wire, to_wire
 from stream_monitor.profile.frame import UNREADABLE, FrameKind, seal, unseal
 from stream_monitor.window.progress import Report

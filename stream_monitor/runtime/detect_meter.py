@@ -11,7 +11,7 @@ from stream_monitor.capture.schema import StreamKey
 from stream_monitor.detect.outcomes.bias import BIAS
 from stream_monitor.detect.registry import OUTCOMES, VOLUME
 from stream_monitor.detect.report import WindowScore
-from stream_monitor.pipeline.step import Joined, Outputs, State
+from stream_monitor.pipeline.state import Joined, Outputs, State
 from stream_monitor.profile.profile import Profile
 from stream_monitor.runtime.hush import Hush, segment_label
 from stream_monitor.runtime.observe import Meter

@@ -11,7 +11,8 @@ from stream_monitor.config import Config
 from stream_monitor.errors import Abortable, CodecError, Retriable, RunError
 from stream_monitor.pipeline.join import record as join_record
 from stream_monitor.pipeline.join.record import JoinRecord
-from stream_monitor.pipeline.step import Outputs, State, step
+from stream_monitor.pipeline.state import Outputs, State
+from stream_monitor.pipeline.step import step
 from stream_monitor.profile import codec
 from stream_monitor.profile.codec import Sealed
 from stream_monitor.profile.frame import FrameKind, kind_of

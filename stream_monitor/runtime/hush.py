@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.detect.report import WindowScore
-from stream_monitor.pipeline.step import Outputs, State, UnitKey
+from stream_monitor.pipeline.state import Outputs, State
+from stream_monitor.pipeline.unit import UnitKey
 from stream_monitor.profile.codec import Segment
 from stream_monitor.runtime.observe import Meter
 

@@ -9,7 +9,7 @@ import structlog
 if TYPE_CHECKING:  # for what they say, not do: a responder has no use for the pipeline, which is 100 MB
     from stream_monitor.capture.reject import Reject
     from stream_monitor.capture.schema import StreamKey
-    from stream_monitor.pipeline.step import Outputs, State
+    from stream_monitor.pipeline.state import Outputs, State
 
 _log = structlog.get_logger(__name__)
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from stream_monitor.errors import Fatal
 from stream_monitor.pipeline.saved import Manifest, changed_parts, decode_manifest, encode_manifest, load_parts, parts_of, was_saved
-from stream_monitor.pipeline.step import Plans, State
+from stream_monitor.pipeline.state import Plans, State
 from stream_monitor.runtime.broker import Broker, Record, TopicPartition
 from stream_monitor.runtime.completeness import Reading
 

@@ -18,7 +18,8 @@ from stream_monitor.capture.schema import StreamKey
 from stream_monitor.detect.operations import OperatingState
 from stream_monitor.errors import CodecError, VersionError
 from stream_monitor.pipeline.saved import Manifest, decode_manifest, encode_manifest, load_unit, save_unit
-from stream_monitor.pipeline.step import State, step
+from stream_monitor.pipeline.state import State
+from stream_monitor.pipeline.step import step
 from stream_monitor.profile import codec
 from stream_monitor.profile.attributions import Attributions
 from stream_monitor.profile.frame import FRAME_BYTES_MAX, OLDEST, VERSION, FrameKind, kind_of, seal, unseal

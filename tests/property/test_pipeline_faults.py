@@ -9,7 +9,8 @@ import pytest
 
 from stream_monitor.errors import Abortable, BrokerError, Fenced, Retriable
 from stream_monitor.pipeline.saved import save_unit, unit_name
-from stream_monitor.pipeline.step import State, step
+from stream_monitor.pipeline.state import State
+from stream_monitor.pipeline.step import step
 from stream_monitor.runtime.broker import TopicPartition
 from stream_monitor.runtime.config_log import ConfigLog
 from stream_monitor.runtime.detect_worker import DetectWorker, read_record

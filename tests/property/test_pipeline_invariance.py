@@ -12,7 +12,7 @@ from stream_monitor.alert.alert import Alert
 from stream_monitor.cli.sources import read_chunks
 from stream_monitor.config import Config
 from stream_monitor.pipeline.replay import Chunk, Replay
-from stream_monitor.pipeline.step import Outputs
+from stream_monitor.pipeline.state import Outputs
 from tests.property.pipeline_oracle import AlertFacts, Expected, expect
 from tests.property.pipeline_world import DELAY_MS, START_MS, Event, Outcome, World, capture, config_of, plan_of, traffic
 

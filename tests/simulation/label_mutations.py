@@ -13,7 +13,7 @@ from stream_monitor.pipeline.join.outcomes import Outcomes
 from stream_monitor.pipeline.join.plan import JoinPlan
 from stream_monitor.pipeline.join.record import LabelRows
 from stream_monitor.pipeline.saved import Manifest
-from stream_monitor.pipeline.step import State
+from stream_monitor.pipeline.state import State
 from stream_monitor.profile.frame import FrameKind, kind_of
 from stream_monitor.runtime import detect_worker, snapshots
 from stream_monitor.runtime.broker import Message, TopicPartition

@@ -19,7 +19,7 @@ from stream_monitor.errors import CodecError, VersionError
 from stream_monitor.pipeline import saved
 from stream_monitor.pipeline import step as steps
 from stream_monitor.pipeline.beside import Beside
-from stream_monitor.pipeline.step import State
+from stream_monitor.pipeline.state import State
 from stream_monitor.pipeline.unit import Unit
 from stream_monitor.profile.profile import Profile
 from stream_monitor.runtime import detect_worker

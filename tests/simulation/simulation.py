@@ -12,7 +12,7 @@ from typing import Any
 
 from stream_monitor.config import Config, parse_config
 from stream_monitor.errors import StreamMonitorError
-from stream_monitor.pipeline.step import State
+from stream_monitor.pipeline.state import State
 from stream_monitor.runtime.broker import Message, Record, TopicPartition, TopicSpec
 from stream_monitor.runtime.detect_worker import DetectWorker, Owned
 from stream_monitor.runtime.memory import MemoryBroker

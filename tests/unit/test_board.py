@@ -37,7 +37,7 @@ from stream_monitor.export.http import MetricsServer
 from stream_monitor.export.pictures import Point
 from stream_monitor.export.report import Story, write_report
 from stream_monitor.pipeline.plan import Plan, compile_plan
-from stream_monitor.pipeline.step import Outputs, State
+from stream_monitor.pipeline.state import Outputs, State
 from stream_monitor.runtime.roster import Roster
 from tests.demo_stage import played
 

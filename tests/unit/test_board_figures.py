@@ -26,7 +26,7 @@ from stream_monitor.export.board.part import Part
 from stream_monitor.pipeline.join.newest import Newest
 from stream_monitor.pipeline.join.outcomes import Judged, OutcomeWindow
 from stream_monitor.pipeline.plan import compile_plan
-from stream_monitor.pipeline.step import Outputs, State
+from stream_monitor.pipeline.state import Outputs, State
 from stream_monitor.profile.outcome import OutcomeLayout
 from tests.demo_stage import called
 

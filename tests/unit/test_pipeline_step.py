@@ -10,8 +10,10 @@ import pytest
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.config import parse_config
 from stream_monitor.pipeline.plan import Plan
-from stream_monitor.pipeline.step import Outputs, State, Unit, step
+from stream_monitor.pipeline.state import Outputs, State
+from stream_monitor.pipeline.step import step
 from stream_monitor.pipeline.summarise import summarise
+from stream_monitor.pipeline.unit import Unit
 from stream_monitor.profile.codec import PaneProfile, Segment, decode, encode
 from stream_monitor.profile.slices import SLICE_MS
 from stream_monitor.runtime.broker import Record

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from stream_monitor.cli.sources import Row
 from stream_monitor.pipeline.plan import Plan
 from stream_monitor.pipeline.replay import CONFIRMING_EVENTS, Chunk, Frontier, Replay
-from stream_monitor.pipeline.step import Outputs
+from stream_monitor.pipeline.state import Outputs
 from tests.property.pipeline_world import START_MS, config_of, plan_of, traffic
 
 MINUTE_MS = 60_000

@@ -10,7 +10,8 @@ from stream_monitor.alert.notification import notification_of, notifies
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.config import parse_config
 from stream_monitor.pipeline.saved import Manifest, load_unit, save_unit
-from stream_monitor.pipeline.step import State, step
+from stream_monitor.pipeline.state import State
+from stream_monitor.pipeline.step import step
 from stream_monitor.profile.codec import PaneProfile, decode, encode
 from stream_monitor.profile.profile import Profile
 from stream_monitor.profile.slices import Slices

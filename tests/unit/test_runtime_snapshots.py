@@ -9,7 +9,9 @@ from stream_monitor.capture.schema import StreamKey
 from stream_monitor.config import Config, parse_config
 from stream_monitor.errors import CodecError, Fatal
 from stream_monitor.pipeline.saved import load_unit, save_unit, unit_name
-from stream_monitor.pipeline.step import State, UnitKey, step
+from stream_monitor.pipeline.state import State
+from stream_monitor.pipeline.step import step
+from stream_monitor.pipeline.unit import UnitKey
 from stream_monitor.profile.codec import PaneProfile, decode, encode
 from stream_monitor.profile.profile import Profile
 from stream_monitor.profile.slices import Slices

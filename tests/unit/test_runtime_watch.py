@@ -6,7 +6,7 @@ import pytest
 
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.errors import CodecError
-from stream_monitor.pipeline.step import State
+from stream_monitor.pipeline.state import State
 from stream_monitor.profile.frame import FRAME_BYTES_MAX, FrameKind, seal, unseal
 from stream_monitor.runtime.broker import Record, TopicPartition
 from stream_monitor.runtime.detect_meter import DetectMeter

@@ -23,7 +23,9 @@ from stream_monitor.detect.report import WindowRef, WindowScore
 from stream_monitor.detect.versions import ACCURACY, DISTANCE, ERRORS, LATENCY_RATIO, MAE
 from stream_monitor.errors import ConfigError
 from stream_monitor.pipeline.plan import Plan
-from stream_monitor.pipeline.step import State, Unit, step
+from stream_monitor.pipeline.state import State
+from stream_monitor.pipeline.step import step
+from stream_monitor.pipeline.unit import Unit
 from stream_monitor.window.progress import Progress
 from tests.property.pipeline_world import START_MS, Event, World, config_tree, plan_of, traffic
 

@@ -17,7 +17,7 @@ from stream_monitor.detect.report import WindowScore
 from stream_monitor.export.board.history import History
 from stream_monitor.export.board.part import Closed, Part
 from stream_monitor.pipeline.plan import StreamPlan
-from stream_monitor.pipeline.step import Outputs, State
+from stream_monitor.pipeline.state import Outputs, State
 from stream_monitor.profile.codec import Segment
 from stream_monitor.window.windows import Window
 
