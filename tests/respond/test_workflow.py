@@ -1,7 +1,11 @@
 """Workflows: the order of steps, conditions, waiting, compensation; and that a crash anywhere changes nothing but the number of calls."""
 
+import itertools
+import json
+import re
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -12,6 +16,7 @@ from hypothesis import strategies as st
 from stream_monitor.alert.alert import AlertStatus
 from stream_monitor.errors import ConfigError
 from stream_monitor.respond import ActionReason, ActionResult, ActionStatus, Alert, Later, Refused, Run, Workflow, on, resolved
+from stream_monitor.respond.action import collecting
 from stream_monitor.respond.decide import decide
 from stream_monitor.respond.progress import StepStatus
 from stream_monitor.respond.record import Record
@@ -169,6 +174,28 @@ def test_did_it_help_is_seen_from_the_alerts_own_end() -> None:
     lab.settle()
     progress = lab.last()["loop/a"].progress or {}
     assert progress["steps"]["verify"]["result"] == {"resolved_at": "2026-01-05T08:40:00.000Z", "reason": "recovered"}
+
+
+def test_the_page_about_workflows_is_true() -> None:
+    """Its code runs, and ends as the page shows; on a clock that goes on by 3 s with every look."""
+    page = (Path(__file__).parents[2] / "docs/workflows.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    names: dict[str, Any] = {}
+    with collecting() as actions:
+        exec(compile(code, "workflows.md", "exec"), names)
+    names["loop"]._clock_ms = itertools.count(0, 3_000).__next__
+    lab = Lab(actions, memory_broker())
+    lab.tell(alert("a"))
+    lab.settle()
+    last = lab.last()["loop/a"]
+    shown = re.findall(r"^│ (\w+) +│ (\w+) +│ … │ (.*?) +│$", page, re.MULTILINE)
+    assert [(name, status) for name, status, _ in shown] == list(steps_of(lab, "loop/a").items())
+    assert (last.status, last.reason) == (ActionStatus.FAILED, ActionReason.REFUSED)
+    assert (last.error or "").endswith("not done within 5 s; undone: deploy")
+    results = {name: step.get("result") for name, step in (last.progress or {})["steps"].items()}
+    assert {name: json.loads(returned.replace("…", "a")) for name, _, returned in shown[:3]} == {
+        name: results[name] for name, _, _ in shown[:3]
+    }
 
 
 @pytest.mark.parametrize(
