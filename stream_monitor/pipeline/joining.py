@@ -1,7 +1,8 @@
 """What becomes of rows in a state: they go through the model's join, and what it says reaches the units."""
 
-from stream_monitor.pipeline.join.join import Answer, Join
+from stream_monitor.pipeline.join.join import Join
 from stream_monitor.pipeline.join.record import JoinRecord
+from stream_monitor.pipeline.join.said import Answer
 from stream_monitor.pipeline.state import Joined, Outputs, State
 from stream_monitor.pipeline.unit import Unit
 

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.errors import CodecError
-from stream_monitor.pipeline.join.join import Answer, Join
+from stream_monitor.pipeline.join.join import Join
 from stream_monitor.pipeline.join.plan import JoinPlan
 from stream_monitor.pipeline.join.record import Captured, CaptureRows, JoinRecord, LabelRows, decode, encode
+from stream_monitor.pipeline.join.said import Answer
 from stream_monitor.profile.outcome import Group, OutcomeLayout, OutcomeRows, add_outcomes, delay_bin
 from stream_monitor.window.spec import WindowSpec
 

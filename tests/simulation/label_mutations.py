@@ -7,11 +7,13 @@ import msgspec
 import numpy as np
 
 from stream_monitor.capture.labels import Labels
-from stream_monitor.pipeline.join.join import Answer, Join, JoinState
+from stream_monitor.pipeline.join import join as join_module
+from stream_monitor.pipeline.join.join import Join, JoinState
 from stream_monitor.pipeline.join.labelled import Labelled, LabelledState
 from stream_monitor.pipeline.join.outcomes import Outcomes
 from stream_monitor.pipeline.join.plan import JoinPlan
 from stream_monitor.pipeline.join.record import LabelRows
+from stream_monitor.pipeline.join.said import Answer, differences
 from stream_monitor.pipeline.saved import Manifest
 from stream_monitor.pipeline.state import State
 from stream_monitor.profile.frame import FrameKind, kind_of
@@ -28,9 +30,9 @@ def correction_adds_without_taking_back() -> Iterator[None]:
     """What a row said before stays."""
 
     def make(original: Callable[..., Any]) -> Callable[..., Any]:
-        return lambda join, before, after: original(join, before[:0] if len(after) else before, after)
+        return lambda plan, before, after, horizon_ms: original(plan, before[:0] if len(after) else before, after, horizon_ms)
 
-    with instead(Join, "_differences", make):
+    with instead(join_module, "differences", make):
         yield
 
 
@@ -39,9 +41,9 @@ def narrowed_rows_not_taken_back() -> Iterator[None]:
     """What a join drops as it narrows is counted on."""
 
     def make(original: Callable[..., Any]) -> Callable[..., Any]:
-        return lambda join, before, after: original(join, before, after) if len(after) else iter(())
+        return lambda plan, before, after, horizon_ms: original(plan, before, after, horizon_ms) if len(after) else iter(())
 
-    with instead(Join, "_differences", make):
+    with instead(join_module, "differences", make):
         yield
 
 
@@ -95,7 +97,7 @@ def event_that_comes_twice_counts_twice() -> Iterator[None]:
         def replace(join: Join, place: Any, before: Any, after: Any, answer: Answer) -> None:
             twice = before[(before["time_ms"] == after["time_ms"]) & (before["label_ms"] == after["label_ms"])]
             original(join, place, before, after, answer)
-            answer.changes += join._differences(twice[:0], twice)
+            answer.changes += differences(join.plan, twice[:0], twice, join._horizon_ms)
 
         return replace
 

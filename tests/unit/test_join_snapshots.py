@@ -6,9 +6,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_monitor.pipeline.join.join import Answer, Join
+from stream_monitor.pipeline.join.join import Join
 from stream_monitor.pipeline.join.pages import PAGES_MAX
 from stream_monitor.pipeline.join.rows import row_type
+from stream_monitor.pipeline.join.said import Answer
 from tests.property.test_join_laws import BINARY, PANE_MS, Capture, Label, plan_of, record_of, spread, summed
 
 LATENESS_MS = 40 * PANE_MS

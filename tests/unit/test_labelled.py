@@ -13,9 +13,9 @@ from stream_monitor.detect.outcomes.judge import OutcomeJudge
 from stream_monitor.detect.sequential.dispersion import Clustering
 from stream_monitor.detect.sequential.shift import Series, Shift
 from stream_monitor.detect.sequential.watch import SequentialSpec
-from stream_monitor.pipeline.join.join import Change
 from stream_monitor.pipeline.join.labelled import Labelled, LabelPlan
 from stream_monitor.pipeline.join.outcomes import Outcomes
+from stream_monitor.pipeline.join.said import Change
 from stream_monitor.profile.outcome import OutcomeLayout, delay_bin
 from stream_monitor.window.spec import WindowSpec
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from stream_monitor.capture.schema import StreamKey
-from stream_monitor.pipeline.join.join import Change
 from stream_monitor.pipeline.join.outcomes import Outcomes, OutcomeWindow
+from stream_monitor.pipeline.join.said import Change
 from stream_monitor.profile.outcome import OutcomeLayout
 from stream_monitor.window.spec import WindowSpec
 

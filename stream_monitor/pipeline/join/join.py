@@ -9,70 +9,26 @@ whose hash begins with one more zero bit, on both sides alike, and takes back wh
 pane's rate.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_monitor.capture.schema import StreamKey
 from stream_monitor.errors import CodecError
 from stream_monitor.pipeline.join.pages import Pages
 from stream_monitor.pipeline.join.plan import JoinPlan
 from stream_monitor.pipeline.join.record import CaptureRows, JoinRecord, LabelRows
-from stream_monitor.pipeline.join.rows import UNSEEN, Rows, bytes_of, is_labelled, loss_of, loss_slices, outcome_rows, part_of, row_type
+from stream_monitor.pipeline.join.rows import UNSEEN, Rows, bytes_of, is_labelled, row_type
+from stream_monitor.pipeline.join.said import Answer, Change, differences, losses
 from stream_monitor.pipeline.join.table import Table
-from stream_monitor.profile.codec import Segment
-from stream_monitor.profile.outcome import NO_CLASS, OutcomeRows, add_outcomes
-from stream_monitor.profile.slices import POSITION_SCALE, SLICE_MS, Slices
+from stream_monitor.profile.outcome import NO_CLASS
 
 DEAD_PART: Final = 8
 """Expired rows are swept out when they are this part of all: each then costs a constant."""
-BLOCK: Final = 256
-"""Panes of units whose vectors are added up at a time: 3 MB of a binary model's. Labels of one batch may touch all panes of a week."""
-
-
 GONE: Final = 65_535
 """Stands for the place of a stream that the plan no longer has."""
-
-
-class Change(NamedTuple):
-    """What rows changed in one pane of one unit: add `by`, int64[m], at the places `at` of its vector, int64[m], each there once.
-
-    touched: rows that changed.
-    """
-
-    stream: StreamKey
-    segment: Segment
-    pane_ms: int
-    at: NDArray[np.int64]
-    by: NDArray[np.int64]
-    touched: int
-
-
-class Losses(NamedTuple):
-    """Losses that became known, of one unit, as slices of one column in the order of the time at which they could be known."""
-
-    stream: StreamKey
-    segment: Segment
-    slices: Slices
-
-
-@dataclass(slots=True)
-class Answer:
-    """What a record or the passing of time did. orphans: labels whose event never came; late: events that came too late to be joined;
-    duplicates: captures of an event that was known; narrowed: rows dropped because there were too many.
-    """
-
-    changes: list[Change] = field(default_factory=list)
-    losses: list[Losses] = field(default_factory=list)
-    labels: int = 0
-    orphans: int = 0
-    late: int = 0
-    duplicates: int = 0
-    narrowed: int = 0
 
 
 class JoinState(msgspec.Struct, array_like=True, frozen=True):
@@ -160,7 +116,7 @@ class Join:
     def outcomes(self, watermark_ms: int | None) -> list[Change]:
         """What all rows say, as if nothing had been said before."""
         self._watermark_ms = watermark_ms
-        return list(self._differences(self._live[:0], self._live))
+        return list(differences(self.plan, self._live[:0], self._live, self._horizon_ms))
 
     # Snapshots: rows are saved in pages of what changed, see `Pages`.
 
@@ -204,7 +160,7 @@ class Join:
         self._table = Table(np.ascontiguousarray(self._rows["id"]))
 
     def _captured(self, stream: int, captures: CaptureRows, answer: Answer) -> None:
-        panes = self._pane_of(captures.time_ms)
+        panes = self.plan.pane_of(captures.time_ms)
         wanted = self._is_sampled(captures.ids, panes)
         late = self._is_past(panes) & wanted
         answer.late += int(late.sum())
@@ -267,8 +223,8 @@ class Join:
         fresh = is_labelled(after, self.plan) & (after["fed"] == 0) & ~self._is_past(self._kept_by(after))
         after["fed"] |= fresh
         self._rows[place], self._page_of[place] = after, self._pages.touch()
-        answer.changes += self._differences(before, after)
-        answer.losses += self._losses(after[fresh])
+        answer.changes += differences(self.plan, before, after, self._horizon_ms)
+        answer.losses += losses(self.plan, after[fresh], self._watermark_ms)
 
     def _narrow(self, answer: Answer) -> None:
         rows, kept = self._live, np.ones(len(self), dtype=np.bool_)
@@ -276,74 +232,16 @@ class Join:
             self.rate += 1
             kept = (rows["id"] >> np.uint64(64 - self.rate)) == 0
         answer.narrowed += len(rows) - int(kept.sum())
-        answer.changes += self._differences(rows[~kept], rows[:0])
+        answer.changes += differences(self.plan, rows[~kept], rows[:0], self._horizon_ms)
         captured = rows["time_ms"][rows["time_ms"] != UNSEEN]
-        for pane in np.unique(self._pane_of(captured)).tolist():
+        for pane in np.unique(self.plan.pane_of(captured)).tolist():
             self.rates[pane] = max(self.rate, self.rates.get(pane, 0))
         self._keep(kept)
         self._page_of[:] = self._pages.touch()  # so that no older page brings back what was dropped
 
-    def _differences(self, before: Rows, after: Rows) -> Iterator[Change]:
-        """What units and panes must add so that they stand as `after` says and no longer as `before` does."""
-        rows, number = np.concatenate([before, after]), np.concatenate([np.arange(len(before)), np.arange(len(after))])
-        for stream_place, stream in enumerate(self.plan.streams):
-            of_stream = (rows["stream"] == stream_place) & (rows["time_ms"] != UNSEEN)
-            of_stream[of_stream] = ~self._is_past(self._pane_of(rows["time_ms"][of_stream]))
-            if of_stream.any():
-                mine = rows[of_stream]
-                signs = np.where(np.flatnonzero(of_stream) < len(before), -1, 1)
-                yield from self._by_unit(stream, mine, signs, number[of_stream])
-
-    def _by_unit(self, stream: StreamKey, rows: Rows, signs: NDArray[np.int64], number: NDArray[np.int64]) -> Iterator[Change]:
-        """number: the same for what a row was and what it is: it counts once as touched."""
-        panes, outcome = self._pane_of(rows["time_ms"]), outcome_rows(rows)
-        for segments, places in self._cuts(stream, rows):
-            units, row = len(segments), np.flatnonzero(places < len(segments))
-            keys, place = np.unique(panes[row] * units + places[row], return_inverse=True)
-            touched = np.bincount(np.unique(number[row] * len(keys) + place) % max(len(keys), 1), minlength=len(keys))
-            row, place = row[order := np.argsort(place, kind="stable")], place[order]
-            for start in range(0, len(keys), BLOCK):
-                part = slice(*np.searchsorted(place, (start, start + BLOCK)))
-                block = part_of(outcome, row[part])
-                out = self._added(block, place[part] - start, signs[row[part]], min(BLOCK, len(keys) - start))
-                for key, vector, n in zip(keys[start:].tolist(), out, touched[start:].tolist(), strict=False):
-                    at = np.flatnonzero(vector)
-                    yield Change(stream, segments[key % units], key // units, at, vector[at], n)
-
-    def _added(self, rows: OutcomeRows, place: NDArray[np.int64], signs: NDArray[np.int64], n: int) -> NDArray[np.int64]:
-        out = np.zeros((n, self.plan.layout.size), dtype=np.int64)
-        for sign in (-1, 1):
-            add_outcomes(self.plan.layout, rows, np.where(signs == sign, place, -1), sign, out)
-        return out
-
-    def _losses(self, rows: Rows) -> Iterator[Losses]:
-        """Slices of the losses of rows that are labelled for the first time; seconds that were read already are moved to the present."""
-        known_ms = np.maximum(rows["time_ms"], rows["first_label_ms"])
-        if self._watermark_ms is not None:
-            known_ms = np.maximum(known_ms, self._watermark_ms)
-        seconds, loss = -(-known_ms // SLICE_MS), np.rint(loss_of(rows, self.plan) * POSITION_SCALE).astype(np.int64)
-        for place, stream in enumerate(self.plan.streams):
-            mine = np.flatnonzero(rows["stream"] == place)
-            for segments, places in self._cuts(stream, rows[mine]):
-                for segment in np.unique(places).tolist():
-                    if segment < len(segments):
-                        chosen = mine[places == segment]
-                        yield Losses(stream, segments[segment], loss_slices(seconds[chosen], loss[chosen]))
-
-    def _cuts(self, stream: StreamKey, rows: Rows) -> Iterator[tuple[list[Segment], NDArray[np.int64]]]:
-        """The whole, then each segmentation: its segments, and the place of each row among them."""
-        yield [()], np.zeros(len(rows), dtype=np.int64)
-        for number, segments in enumerate(self.plan.units(stream)):
-            yield segments, rows["segments"][:, number].astype(np.int64)
-
-    def _pane_of(self, time_ms: NDArray[np.int64]) -> NDArray[np.int64]:
-        pane_ms = self.plan.spec.pane_ms
-        panes: NDArray[np.int64] = time_ms // pane_ms * pane_ms
-        return panes
-
     def _kept_by(self, rows: Rows) -> NDArray[np.int64]:
         """The pane by which each row is forgotten: of its capture; of a label that waits for one, of its own time."""
-        return self._pane_of(np.where(rows["time_ms"] == UNSEEN, np.maximum(rows["label_ms"], 0), rows["time_ms"]))
+        return self.plan.pane_of(np.where(rows["time_ms"] == UNSEEN, np.maximum(rows["label_ms"], 0), rows["time_ms"]))
 
     @property
     def _horizon_ms(self) -> int | None:
@@ -372,7 +270,7 @@ class Join:
         """Whether a label's event may still come and be in the sample: not if it was given too long ago."""
         least = min([self.rate, *self.rates.values()])
         sampled = _begins_with_zeros(labels.ids, np.full(len(labels.ids), least, dtype=np.uint64))
-        return sampled & ~self._is_past(self._pane_of(labels.time_ms))
+        return sampled & ~self._is_past(self.plan.pane_of(labels.time_ms))
 
 
 def _begins_with_zeros(ids: NDArray[np.uint64], bits: NDArray[np.uint64]) -> NDArray[np.bool_]:

@@ -18,9 +18,9 @@ from stream_monitor.detect.registry import LOSS, SEQUENTIAL
 from stream_monitor.detect.report import WindowRef, WindowScore, window_scores
 from stream_monitor.detect.sequential.shift import Shift
 from stream_monitor.detect.sequential.watch import Sequential, SequentialSpec
-from stream_monitor.pipeline.join.join import Change, Losses
 from stream_monitor.pipeline.join.newest import Newest
 from stream_monitor.pipeline.join.outcomes import Outcomes, OutcomeWindow, Told
+from stream_monitor.pipeline.join.said import Change, Losses
 from stream_monitor.profile.codec import Segment
 
 AT_CLOSE: Final = "at_close"

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_monitor.pipeline.join.join import Change
+from stream_monitor.pipeline.join.said import Change
 from stream_monitor.profile.outcome import OutcomeLayout, Vector
 from stream_monitor.window.spec import WindowSpec
 

@@ -63,6 +63,11 @@ class JoinPlan:
         """For each of the stream's segmentations its segments, by place."""
         return [each.keys for each in self.segmentations[stream]]
 
+    def pane_of(self, time_ms: NDArray[np.int64]) -> NDArray[np.int64]:
+        """int64[n]: where the pane of each event time begins."""
+        panes: NDArray[np.int64] = time_ms // self.spec.pane_ms * self.spec.pane_ms
+        return panes
+
     def capture_rows(self, columns: Columns, ids: NDArray[np.uint64], taken: NDArray[np.int64]) -> CaptureRows:
         """The events at the places `taken`, int64[n]."""
         by_name = {column.name: place for place, column in enumerate(columns.schema.columns) if column.role is not Role.FEATURE}
