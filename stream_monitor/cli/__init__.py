@@ -14,9 +14,9 @@ def main() -> None:
     from stream_monitor.errors import StreamMonitorError, UserError
 
     try:
-        from stream_monitor.cli.commands import app_of, wanted  # inside: it takes a second, in which people press Ctrl-C too
+        from stream_monitor.cli.app import app  # inside: it takes a moment, in which people press Ctrl-C too
 
-        app_of(wanted(sys.argv[1:]))(spread(sys.argv[1:]))
+        app(spread(sys.argv[1:]))
     except StreamMonitorError as error:
         print(f"stream-monitor: {error}", file=sys.stderr)
         sys.exit(2 if isinstance(error, UserError) else 1)

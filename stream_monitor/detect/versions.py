@@ -9,7 +9,7 @@ from math import hypot
 from typing import Final
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from stream_monitor.baseline.baseline import Baseline, BaselineColumn, NumericColumn
 from stream_monitor.capture.calls import LATENCY
@@ -187,7 +187,7 @@ def _right(layout: OutcomeLayout, vector: Vector) -> tuple[int, int]:
 
 def _chance(value: float, high: float, limit: float, z: float) -> float:
     """Two-sided p of "no further than the limit", the interval read as a normal one's; 1 where it is not."""
-    return float(2 * norm.sf(z * (limit - value) / hypot(high - value, 1e-12))) if value < limit else 1.0
+    return float(2 * ndtr(z * (value - limit) / hypot(high - value, 1e-12))) if value < limit else 1.0
 
 
 def _psi(one: Floats, other: Floats) -> float:

@@ -141,8 +141,8 @@ def test_a_responder_needs_nothing_of_what_judges() -> None:
     """It would be 170 MB more, and two seconds at every start; `actions` and `workflows` neither."""
     program = (
         "import sys\n"
-        "from stream_monitor.cli.commands import app_of\n"
-        "app_of(['respond', 'actions', 'workflows'])\n"
+        "from stream_monitor.cli.commands import loaded\n"
+        "[loaded(name) for name in ('respond', 'actions', 'workflows')]\n"
         "import stream_monitor.respond.app, stream_monitor.runtime.kafka\n"
         "print([name for name in ('numba', 'pyarrow', 'river', 'scipy', 'sklearn') if name in sys.modules])"
     )

@@ -10,7 +10,6 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import isotonic_regression
 
 from stream_monitor.detect.outcomes.intervals import quantile
 from stream_monitor.detect.outcomes.measure import NOTHING, Estimate, Measure, counts_of, measured
@@ -47,6 +46,8 @@ def isotonic(counts: Floats, middles: Floats) -> Floats:
     known = n > 0
     if not known.any():
         return middles.copy()
+    from scipy.optimize import isotonic_regression  # loads for a third of a second that nobody without scores waits for
+
     fitted = isotonic_regression(counts[1, known] / n[known], weights=n[known]).x
     found: Floats = np.interp(middles, middles[known], fitted)
     return found

@@ -11,7 +11,7 @@ from functools import cached_property
 from math import isfinite
 from typing import Final, NamedTuple
 
-from scipy.stats import norm
+from scipy.special import ndtr, ndtri
 
 from stream_monitor.detect.decide import CRITICAL_FACTOR
 from stream_monitor.detect.finding import Finding, FindingKind, Key, Score, ScoreStatus, Severity, Shown
@@ -235,4 +235,4 @@ def _chance(measure: Measure, threshold: float, falls: bool, alpha: float) -> fl
     half = (measure.high - measure.value) if falls else (measure.value - measure.low)
     if distance <= 0 or half <= 0:
         return 1.0 if distance <= 0 else 0.0
-    return float(2 * norm.sf(norm.isf(alpha / 2) * distance / half))
+    return float(2 * ndtr(ndtri(alpha / 2) * distance / half))
