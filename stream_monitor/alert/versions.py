@@ -32,15 +32,15 @@ def _errors(finding: Finding, window: WindowRef) -> str:
 
 
 def _accuracy(finding: Finding, window: WindowRef) -> str:
-    first, (_, interval) = finding.shown[0], finding.score.measured
-    between = f"difference {interval.baseline or 0.0:.2f} to {interval.window or 0.0:.2f}, limit {finding.score.threshold:.2f}"
+    first, (low, high) = finding.shown[0], finding.interval or (finding.value, finding.value)
+    between = f"difference {low:.2f} to {high:.2f}, limit {finding.score.threshold:.2f}"
     pair = f"{first.window or 0.0:.2f} against {first.baseline or 0.0:.2f} of the current version {first.name}"
     return f"accuracy is {pair} {when(window)} ({between}{chance(finding.score)}){_of(finding)}"
 
 
 def _mae(finding: Finding, window: WindowRef) -> str:
-    first, (_, interval) = finding.shown[0], finding.score.measured
-    between = f"difference {interval.baseline or 0.0:.2f} to {interval.window or 0.0:.2f} standard deviations"
+    first, (low, high) = finding.shown[0], finding.interval or (finding.value, finding.value)
+    between = f"difference {low:.2f} to {high:.2f} standard deviations"
     pair = f"{first.window or 0.0:.3g} against {first.baseline or 0.0:.3g} of the current version {first.name}"
     return f"MAE is {pair} {when(window)} ({between}, limit {finding.score.threshold:.2f}{chance(finding.score)}){_of(finding)}"
 

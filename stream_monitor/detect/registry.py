@@ -125,7 +125,7 @@ def is_sequential(detector: str) -> bool:
 
 def falls(detector: str) -> bool:
     """Whether a lower score is worse than a higher one."""
-    return detector == NDCG or (detector in METRICS and METRICS[detector].higher_is_better is True)
+    return detector in (NDCG, ACCURACY) or (detector in METRICS and METRICS[detector].higher_is_better is True)
 
 
 def cause_of(detector: str) -> str:

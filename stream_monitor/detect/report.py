@@ -70,7 +70,9 @@ class WindowScore(msgspec.Struct, frozen=True, omit_defaults=True):
     status: str
     """Whether it was judged."""
     low: float | None = None
-    """Where the score has an interval (figures of quality and bias): surely not lower; left out without one."""
+    """Where the score has an interval (figures of quality, also beside the current version, and of bias): surely not lower; left out
+    without one.
+    """
     high: float | None = None
     """Surely not higher."""
 

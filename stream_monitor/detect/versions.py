@@ -18,7 +18,7 @@ from stream_monitor.detect.distances import DISTANCES
 from stream_monitor.detect.finding import FindingKind, Key, Score, ScoreStatus, Shown
 from stream_monitor.detect.gate import more_often
 from stream_monitor.detect.outcomes.intervals import difference, mean, quantile, share
-from stream_monitor.detect.outcomes.measure import counts_of
+from stream_monitor.detect.outcomes.measure import Measure, counts_of, measured
 from stream_monitor.detect.outcomes.regression import ROUNDING, Errors, errors_of
 from stream_monitor.detect.pair import Floats
 from stream_monitor.detect.reference import reference_of
@@ -73,8 +73,8 @@ class Versus:
         found = self._columns(mine, current) if self.is_alike else self._classes(mine, current)
         return [self._settled(score, mine.events, current.events) for score in (*found, *self._calls(mine, current))]
 
-    def judge_outcome(self, layout: OutcomeLayout, mine: Vector, current: Vector) -> list[Score]:
-        """The score of how many more are right, or of how much larger errors are; none where either has no labelled answer."""
+    def judge_outcome(self, layout: OutcomeLayout, mine: Vector, current: Vector) -> list[tuple[Score, Measure]]:
+        """How many more are right, or how much larger errors are, with its interval; nothing where either has no labelled answer."""
         z = quantile(1 - self.alpha)
         if layout.task == "regression":
             return self._errors(errors_of(layout, mine), errors_of(layout, current), layout.scale, z)
@@ -84,30 +84,28 @@ class Versus:
         limit = -self.threshold(None, ACCURACY)
         found = difference(share(right, n, z), share(other_right, other_n, z))
         assert found.bounds is not None
-        value, low, high = found.bounds
-        shown = (Shown(self.current, other_right / other_n, right / n),)
-        measured = (Shown("events", float(other_n), float(n)), Shown("interval", low, high))
+        value, _, high = found.bounds
+        shown, events = (Shown(self.current, other_right / other_n, right / n),), (Shown("events", float(other_n), float(n)),)
         score = Score(_key(FindingKind.MODEL_QUALITY, ACCURACY), -1, value, limit, None, ScoreStatus.JUDGED, 0.0, high < limit)
-        score = replace(score, shown=shown, measured=measured, falls=True, p_value=_chance(value, high, limit, z))
-        return [score if min(n, other_n) >= self.events_min else replace(score, status=ScoreStatus.TOO_FEW)]
+        score = replace(score, shown=shown, measured=events, falls=True, p_value=_chance(value, high, limit, z))
+        score = score if min(n, other_n) >= self.events_min else replace(score, status=ScoreStatus.TOO_FEW)
+        return [(score, measured(ACCURACY, found, min(n, other_n)))]
 
-    def _errors(self, mine: Errors, current: Errors, scale: float, z: float) -> list[Score]:
+    def _errors(self, mine: Errors, current: Errors, scale: float, z: float) -> list[tuple[Score, Measure]]:
         """The difference of the mean absolute errors over `scale`, shown in the label's own unit; not judged without an interval."""
         if not mine.n or not current.n:
             return []
         one, other = (mean(side.absolute, side.squared + side.n * ROUNDING, side.n, z) for side in (mine, current))
         assert one.value is not None
         assert other.value is not None
-        limit, bounds = self.threshold(None, MAE), difference(one, other).bounds
-        score = Score(_key(FindingKind.MODEL_QUALITY, MAE), -1, one.value - other.value, limit, None, ScoreStatus.TOO_FEW)
-        if bounds is None:
-            return [score]
-        value, low, high = bounds
-        is_enough = min(mine.n, current.n) >= self.events_min
-        shown = (Shown(self.current, other.value * scale, one.value * scale),)
-        measured = (Shown("events", current.n, mine.n), Shown("interval", low, high))
-        score = replace(score, shown=shown, measured=measured, real=low > limit, p_value=_chance(-value, -low, -limit, z))
-        return [replace(score, status=ScoreStatus.JUDGED) if is_enough else score]
+        limit, found, least = self.threshold(None, MAE), difference(one, other), min(mine.n, current.n)
+        score = Score(_key(FindingKind.MODEL_QUALITY, MAE), -1, found.value, limit, None, ScoreStatus.TOO_FEW)
+        if found.bounds is not None:
+            value, low, _ = found.bounds
+            shown, events = (Shown(self.current, other.value * scale, one.value * scale),), (Shown("events", current.n, mine.n),)
+            score = replace(score, shown=shown, measured=events, real=low > limit, p_value=_chance(-value, -low, -limit, z))
+            score = replace(score, status=ScoreStatus.JUDGED) if least >= self.events_min else score
+        return [(score, measured(MAE, found, least))]
 
     def _settled(self, score: Score, events: int, current: int) -> Score:
         measured = (Shown("events", float(current), float(events)),)

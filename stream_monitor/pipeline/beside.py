@@ -6,6 +6,7 @@ from typing import Self
 
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.detect.finding import Score
+from stream_monitor.detect.outcomes.measure import Measure
 from stream_monitor.pipeline.join.outcomes import Packed
 from stream_monitor.pipeline.unit import Unit, UnitKey
 from stream_monitor.profile.outcome import OutcomeLayout, Vector
@@ -37,7 +38,8 @@ class Beside:
             return []
         panes = self.panes.get((StreamKey(key[0].model, versus.current), ()), {})
         current = _merged(versus.current_baseline.layout.total, (panes[start] for start in sorted(panes) if start_ms <= start < end_ms))
-        return [] if current is None else _on(unit, versus.judge(unit.windows.held(start_ms, end_ms), current))
+        found = [] if current is None else versus.judge(unit.windows.held(start_ms, end_ms), current)
+        return [score for score in found if _is_on(unit, score)]
 
     def others(self, key: UnitKey, start_ms: int, end_ms: int) -> dict[str, int]:
         """How many events each other version of the unit's model has in [start_ms, end_ms), by what it is called."""
@@ -48,20 +50,20 @@ class Beside:
                 found[name] = sum(pane.events for start, pane in panes.items() if start_ms <= start < end_ms)
         return found
 
-    def outcome_scores(self, unit: Unit, key: UnitKey, start_ms: int, end_ms: int) -> list[Score]:
-        """The same of what labels told of the window."""
+    def outcome_scores(self, unit: Unit, key: UnitKey, start_ms: int, end_ms: int) -> list[tuple[Score, Measure]]:
+        """The same of what labels told of the window, with intervals."""
         versus, labelled = unit.plan.versus, unit.labelled
         if versus is None or labelled is None or key[1]:
             return []
         layout, panes = labelled.outcomes.layout, self.outcomes.get(StreamKey(key[0].model, versus.current), {})
         mine, current = (_summed(layout, side, start_ms, end_ms) for side in (labelled.outcomes.panes, panes))
-        return _on(unit, versus.judge_outcome(layout, mine, current))
+        return [(score, measure) for score, measure in versus.judge_outcome(layout, mine, current) if _is_on(unit, score)]
 
 
-def _on(unit: Unit, scores: list[Score]) -> list[Score]:
-    """Those of detectors that the config names."""
+def _is_on(unit: Unit, score: Score) -> bool:
+    """Whether the config names its detector, or none."""
     named = unit.plan.judge.detectors
-    return [score for score in scores if named is None or score.key.detector in named]
+    return named is None or score.key.detector in named
 
 
 def _merged(total: int, panes: Iterable[Profile]) -> Profile | None:

@@ -193,8 +193,8 @@ class NaiveOutcomes:
         window = [row for row in join.rows.values() if row.event is not None and end - self.spec.size_ms <= row.page_ms < end]
         sides = ([row for row in window if row.stream == stream] for stream in (self.stream, current))
         found = self.versus.judge_outcome(layout, *(vector_of(layout, side) for side in sides))
-        findings = (Finding(score, score.score or 0.0, 0.0, severity_of(score), ()) if is_finding(score) else None for score in found)
-        return [OutcomeScore(score, (), finding) for score, finding in zip(found, findings, strict=True)]
+        findings = (Finding(score, score.score or 0.0, 0.0, severity_of(score), ()) if is_finding(score) else None for score, _ in found)
+        return [OutcomeScore(score, (), finding, measure) for (score, measure), finding in zip(found, findings, strict=True)]
 
     def _is_kept(self, pane: int) -> bool:
         return self.final_ms is None or ends_of(self.spec, pane)[-1] > self.final_ms

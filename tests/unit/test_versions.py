@@ -19,13 +19,18 @@ from stream_monitor.capture.schema import StreamKey
 from stream_monitor.cli.app import app
 from stream_monitor.config import parse_config
 from stream_monitor.detect.finding import Finding, FindingKind, Key, Score, ScoreStatus, Severity, Shown
-from stream_monitor.detect.report import WindowRef, WindowScore
+from stream_monitor.detect.gate import alpha
+from stream_monitor.detect.report import WindowRef, WindowScore, rounded
 from stream_monitor.detect.versions import ACCURACY, DISTANCE, ERRORS, LATENCY_RATIO, MAE
 from stream_monitor.errors import ConfigError
+from stream_monitor.export.board import Board, Site
+from stream_monitor.export.report import Story
+from stream_monitor.export.report.page import render
 from stream_monitor.pipeline.plan import Plan
 from stream_monitor.pipeline.state import State
 from stream_monitor.pipeline.step import step
 from stream_monitor.pipeline.unit import Unit
+from stream_monitor.runtime.topics import WINDOWS
 from stream_monitor.window.progress import Progress
 from tests.property.pipeline_world import START_MS, Event, World, config_tree, plan_of, traffic
 
@@ -136,6 +141,15 @@ def test_scores_are_those_of_scipy(tmp_path: Path) -> None:
     table = [[failed["2"], len(sides["2"]) - failed["2"]], [failed["1"], len(sides["1"]) - failed["1"]]]
     exact = stats.fisher_exact(table, alternative="greater").pvalue
     assert exact <= (told[ERRORS].p_value or 0.0) < 10 * exact
+    one, other = (stats.binomtest(sum(right[v]), len(right[v])).proportion_ci(1 - level(2), method="wilson") for v in "21")
+    shares, gap = {version: np.mean(side) for version, side in right.items()}, told[ACCURACY].score or 0.0
+    assert told[ACCURACY].low == pytest.approx(gap - np.hypot(shares["2"] - one.low, other.high - shares["1"]), abs=1e-5)
+    assert told[ACCURACY].high == pytest.approx(gap + np.hypot(one.high - shares["2"], shares["1"] - other.low), abs=1e-5)
+
+
+def level(columns: int) -> float:
+    """Of one test of version 2: half of its part of the budget of one alert, and one test a column and three of the whole."""
+    return alpha(1 / 3 / 2, columns + 3, MINUTE_MS)
 
 
 def test_versions_of_two_baselines_are_compared_by_what_they_answer(tmp_path: Path) -> None:
@@ -165,14 +179,18 @@ def test_errors_of_numbers_are_compared_by_their_mean_size(tmp_path: Path, noise
     (tmp_path / "base.jsonl").write_bytes(b"\n".join(map(orjson.dumps, bodies[::2])))
     (tmp_path / "base.json").write_bytes(dump(build([tmp_path / "base.jsonl"]).baseline))
     rows, alerts = replay(tmp_path, bodies, task="regression", baseline="base.json", thresholds={"mae": 100.0})
-    current, canary = (float(np.abs(says - truth)[start:1_000:2].mean()) for start in (0, 1))
+    errors = [np.abs(says - truth)[start:1_000:2] for start in (0, 1)]
+    current, canary = (float(each.mean()) for each in errors)
     row = next(row for row in rows if row.detector == MAE)
     assert row.score == pytest.approx((canary - current) / np.std(says[::2]), abs=1e-3)
+    half = stats.norm.isf(level(2) / 2) * np.hypot(*(each.std(ddof=1) / np.sqrt(500) for each in errors)) / np.std(says[::2])
+    assert (row.low, row.high) == pytest.approx((row.score - half, row.score + half), rel=0.01)
     told = compared(alerts)
     assert ((None, MAE) in told) == is_told
     if is_told:
         sentence = told[None, MAE].annotations.summary
         assert sentence.startswith(f"loan 2: MAE is {canary:.3g} against {current:.3g} of the current version 1 in the minute")
+        assert f"(difference {row.low:.2f} to {row.high:.2f} standard deviations" in sentence
         assert sentence.endswith("of 500 and 500 events of the same windows")
 
 
@@ -242,6 +260,40 @@ def test_an_alert_beside_a_version_ends_where_another_is_current(current: str | 
     said = step(state, Progress(START_MS, 2, (), ()), lambda _: plan(2, current, baseline)).alerts
     assert [(alert.detector, alert.reason) for alert in said] == ([(ERRORS, "versions_changed")] if ends else [])
     assert [alert.detector for alert in unit.firing()] == ["error_ratio"] if ends else [ERRORS, "error_ratio"]
+
+
+def test_the_models_page_shows_the_difference_with_the_other_figures_of_its_window() -> None:
+    tree = config_tree({"label_lateness": "60s"})
+    tree["models"]["loan"] |= {"versions": {"1": {}, "2": {}}, "current": "1", "task": "binary", "positive_class": "b"}
+    world = World(parse_config(tree, "test"), 1)
+    world.audience = board = Board()
+    arrivals = []
+    for event in traffic(7, 1_000, 80_000, [("loan", "1"), ("loan", "2")]):
+        body = {**event.body, "label": "a" if event.version == "2" else event.body.get("prediction", {}).get("label")}
+        arrivals.append(event if event.model is None else Event(event.time_ms, orjson.dumps(body), event.model, event.version, body))
+    world.staff(1, 1).play(arrivals)
+    world.settle(4)
+    site = Site(board)
+    told, page = (site.answer(target, None) for target in ("/api/v1/models/loan/figures?version=2", "/models/loan?version=2"))
+    assert told is not None
+    assert page is not None
+    quality = orjson.loads(told.body)["quality"]
+    (figure,) = (each for each in quality["figures"] if each["metric"] == ACCURACY)
+    rows = [msgspec.json.decode(message.value() or b"", type=WindowScore) for message in world.read(WINDOWS)]
+    row = [row for row in rows if (row.detector, row.window.end) == (ACCURACY, quality["window"]["end"])][-1]
+    assert [rounded(figure[name]) for name in ("value", "low", "high", "threshold")] == [row.score, row.low, row.high, row.threshold]
+    assert (figure["is_bad_below"], figure["is_bad"]) == (True, True)
+    assert "accuracy less the current version" in page.body.decode()
+
+
+def test_a_report_shows_the_difference_with_its_interval(tmp_path: Path) -> None:
+    rows, _ = replay(tmp_path, events(6, 8, "worse"))
+    story = Story.of([], (row.to_json() for row in rows))
+    told = next(each for each in story.figures["loan@2"].of("versions") if each.detector == ACCURACY)
+    last = max((row for row in rows if row.detector == ACCURACY), key=lambda row: row.window.end)
+    assert (told.value, told.low, told.high, told.threshold) == (last.score, last.low, last.high, -0.05)
+    assert "loan@2 beside the current version" in render(story, "A canary")
+    assert not any(each.model == "loan@2" and each.ratio < 0 for each in story.quiet)
 
 
 @pytest.mark.parametrize("seed", range(10, 14))

@@ -50,7 +50,7 @@ class Told(NamedTuple):
         judged, end_ms = newest.labelled.labelled, newest.labelled.end_ms
         return told._replace(
             state=_state(newest, judge.layout.labelled(judged.vector)),
-            labelled=judge.labelled(judged.vector, judged.weight),
+            labelled=[*judge.labelled(judged.vector, judged.weight), *newest.beside],
             window=_span(judge, judged, end_ms),
             end_ms=end_ms,
             labels=_labels(judge, judged),

@@ -1,13 +1,13 @@
-"""What a run said of its models as a whole: how good they were, whether groups fared alike, how the calls went."""
+"""What a run said of its models as a whole: how good they were, whether groups fared alike, how calls went, what a canary did otherwise."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from stream_monitor.detect.outcomes.bias import BIAS
 from stream_monitor.detect.outcomes.estimated import ESTIMATED
 from stream_monitor.detect.outcomes.metrics import METRICS
-from stream_monitor.detect.registry import OPERATIONS, title_of
+from stream_monitor.detect.registry import OPERATIONS, VERSIONS, title_of
 from stream_monitor.detect.report import WindowScore
 from stream_monitor.export.pictures import Point
 
@@ -50,7 +50,7 @@ class ModelFigures:
     def add(self, row: WindowScore, end_ms: int) -> None:
         """Take in a row of the whole, or of a facet's group within it."""
         about = ", ".join(f"{name} = {value}" for name, value in row.segment.items())
-        is_ours = row.detector in BIAS if about else row.detector in METRICS or row.detector in OPERATIONS
+        is_ours = row.detector in BIAS if about else any(row.detector in table for table in (METRICS, OPERATIONS, VERSIONS))
         if row.feature is not None or not is_ours or len(row.segment) > 1 or row.score is None:
             return
         told = self.by.get((about, row.detector))
@@ -66,8 +66,8 @@ class ModelFigures:
             told.points[end_ms] = Point(end_ms, row.score, row.threshold)
 
     def of(self, kind: str) -> Sequence[Told]:
-        """Those that were judged: `quality`, `bias` or `operations`."""
-        tables = {"quality": METRICS, "bias": BIAS, "operations": OPERATIONS}
+        """Those that were judged: `quality`, `bias`, `operations` or `versions`."""
+        tables: dict[str, Collection[str]] = {"quality": METRICS, "bias": BIAS, "operations": OPERATIONS, "versions": VERSIONS}
         return [told for told in self.by.values() if told.detector in tables[kind] and told.end]
 
     @property

@@ -143,7 +143,8 @@ class _Telling:
         window = (row.model, row.version, row.window.end)
         self.windows[window] = self.windows.get(window, False) or (is_judged and row.feature is not None)
         if is_judged and row.score and row.threshold:
-            self._compare(row, row.threshold / row.score if falls(row.detector) else row.score / row.threshold)
+            is_least = falls(row.detector) and row.threshold > 0
+            self._compare(row, row.threshold / row.score if is_least else row.score / row.threshold)
 
     def _compare(self, row: WindowScore, ratio: float) -> None:
         column = row.feature or ALL

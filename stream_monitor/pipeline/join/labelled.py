@@ -14,6 +14,7 @@ from stream_monitor.capture.schema import StreamKey
 from stream_monitor.detect.decide import severity_of
 from stream_monitor.detect.finding import Finding, FindingKind, Key, Score, ScoreStatus, Severity, Shown, is_finding
 from stream_monitor.detect.outcomes.judge import OutcomeJudge, OutcomeScore, by_segment
+from stream_monitor.detect.outcomes.measure import Measure
 from stream_monitor.detect.registry import LOSS, SEQUENTIAL
 from stream_monitor.detect.report import WindowRef, WindowScore, window_scores
 from stream_monitor.detect.sequential.shift import Shift
@@ -31,11 +32,11 @@ when they are waited for no longer.
 """
 
 
-Compared = Callable[[int, int], Sequence[Score]]
-"""(start_ms, end_ms) -> scores of a window beside another version's."""
+Compared = Callable[[int, int], Sequence[tuple[Score, Measure]]]
+"""(start_ms, end_ms) -> scores of a window beside another version's, with their intervals."""
 
 
-def alone(start_ms: int, end_ms: int) -> Sequence[Score]:
+def alone(start_ms: int, end_ms: int) -> Sequence[tuple[Score, Measure]]:
     """There is no other."""
     return ()
 
@@ -166,14 +167,16 @@ class Labelled:
     def _report(self, window: OutcomeWindow, stamp: Stamp, drifting: Sequence[str], compared: Compared) -> Said:
         judge, layout = self.plan.judge, self.outcomes.layout
         closed, labelled = window.at_close, window.labelled
-        said = Said([], [], Newest.of(judge, window))
+        labels = layout.labelled(labelled.vector)
+        pairs = compared(window.start_ms, window.end_ms) if labels else ()
+        beside = [OutcomeScore(score, (), _found(score, measure), measure) for score, measure in pairs]
+        said = Said([], [], Newest.of(judge, window, beside))
         whole = WindowRef(closed.from_ms, window.end_ms, layout.events(closed.vector))
         found = [*judge.at_close(closed.vector, closed.weight), *self._concept(window.end_ms, drifting)]
         self._say(said, AT_CLOSE, whole, window, found, stamp, is_first=window.revision == 1)
-        if labels := layout.labelled(labelled.vector):
+        if labels:
             part = WindowRef(labelled.from_ms, window.end_ms, labels)
-            found = [_beside(each, drifting) for each in judge.labelled(labelled.vector, labelled.weight)]
-            found += [OutcomeScore(score, (), _found(score)) for score in compared(window.start_ms, window.end_ms)]
+            found = [*(_beside(each, drifting) for each in judge.labelled(labelled.vector, labelled.weight)), *beside]
             self._say(said, LABELLED, part, window, found, stamp, is_first=said.newest.is_ready)
         if window.is_last:
             self._say(said, AT_LAST, whole, window, judge.at_last(closed.vector, closed.weight), stamp, is_first=True)
@@ -206,10 +209,11 @@ class Labelled:
         return AlertBook(self.stream, dict((*self.segment, *about)), self.baseline_id, state)
 
 
-def _found(score: Score) -> Finding | None:
-    if not is_finding(score) or score.score is None:
+def _found(score: Score, measure: Measure) -> Finding | None:
+    if not is_finding(score) or measure.value is None or measure.low is None or measure.high is None:
         return None
-    return Finding(score, score.score, score.base, severity_of(score), (), shown=score.shown)
+    found = Finding(score, measure.value, score.base, severity_of(score), (), shown=score.shown)
+    return replace(found, interval=(measure.low, measure.high), events=measure.events)
 
 
 def _concept_score(name: str, shift: Shift | None, spec: SequentialSpec, drifting: Sequence[str]) -> OutcomeScore:
