@@ -6,7 +6,7 @@ from typing import Final
 from stream_monitor.alert.wording import amount, chance, percent, what, when
 from stream_monitor.detect.finding import Finding
 from stream_monitor.detect.report import WindowRef
-from stream_monitor.detect.versions import ACCURACY, DISTANCE, ERRORS, LATENCY_RATIO, MAE
+from stream_monitor.detect.versions import ACCURACY, DISTANCE, ERRORS, LATENCY_RATIO, LEAST_DISTANCE, MAE
 
 
 def _distance(finding: Finding, window: WindowRef) -> str:
@@ -14,6 +14,14 @@ def _distance(finding: Finding, window: WindowRef) -> str:
     first = finding.shown[0]
     size = f"PSI {finding.value:.2f} over {finding.score.threshold:.2f}{chance(finding.score)}"
     shares = f"{first.name} is {percent(first.window or 0.0)} against {percent(first.baseline or 0.0)}"
+    return f"{what(finding.key)} differs from the current version's {when(window)} ({size}): {shares}{_of(finding)}"
+
+
+def _least_distance(finding: Finding, window: WindowRef) -> str:
+    """`amount differs from the current version's … (KS distance at least 0.31 over 0.15, …): up to 12.3 are 63 % against 31 %, of …`."""
+    first = finding.shown[0]
+    size = f"KS distance at least {finding.value:.2f} over {finding.score.threshold:.2f}{chance(finding.score)}"
+    shares = f"{first.name} are {percent(first.window or 0.0)} against {percent(first.baseline or 0.0)}"
     return f"{what(finding.key)} differs from the current version's {when(window)} ({size}): {shares}{_of(finding)}"
 
 
@@ -52,6 +60,7 @@ def _of(finding: Finding) -> str:
 
 COMPARED: Final[Mapping[str, Callable[[Finding, WindowRef], str]]] = {
     DISTANCE: _distance,
+    LEAST_DISTANCE: _least_distance,
     LATENCY_RATIO: _latency,
     ERRORS: _errors,
     ACCURACY: _accuracy,

@@ -24,6 +24,7 @@ from stream_monitor.detect.versions import (
     ERRORS_MAX,
     LATENCY_RATIO,
     LATENCY_RATIO_MAX,
+    LEAST_DISTANCE,
     MAE,
     MAE_RISE,
 )
@@ -88,6 +89,7 @@ CAPTURE: Final[Mapping[str, Meaning]] = {
 """Those that read how events came here; see `transit` and `producers`."""
 VERSIONS: Final[Mapping[str, Meaning]] = {
     DISTANCE: Meaning("PSI from the current version", "versions", DISTANCES["psi"].default_threshold),
+    LEAST_DISTANCE: Meaning("least KS distance from the current version", "versions", DISTANCES["ks"].default_threshold),
     LATENCY_RATIO: Meaning("latency p95 by the current version's", "version latency", LATENCY_RATIO_MAX),
     ERRORS: Meaning("error ratio less the current version's", "version errors", ERRORS_MAX),
     ACCURACY: Meaning("accuracy less the current version's", "version quality", ACCURACY_DROP),

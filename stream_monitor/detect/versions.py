@@ -5,30 +5,32 @@ Nothing here needs a baseline's opinion: a difference is large by its own thresh
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import hypot
 from typing import Final
 
 import numpy as np
 from scipy.special import ndtr
 
-from stream_monitor.baseline.baseline import Baseline, BaselineColumn, NumericColumn
+from stream_monitor.baseline.baseline import Baseline, BaselineColumn, CategoricalColumn, NumericColumn
 from stream_monitor.capture.calls import LATENCY
-from stream_monitor.capture.schema import PREDICTION, Role
-from stream_monitor.detect.distances import DISTANCES
+from stream_monitor.capture.schema import Role
+from stream_monitor.detect.distances import DISTANCES, psi_terms
 from stream_monitor.detect.finding import FindingKind, Key, Score, ScoreStatus, Shown
 from stream_monitor.detect.gate import more_often
 from stream_monitor.detect.outcomes.intervals import difference, mean, quantile, share
 from stream_monitor.detect.outcomes.measure import Measure, counts_of, measured
 from stream_monitor.detect.outcomes.regression import ROUNDING, Errors, errors_of
-from stream_monitor.detect.pair import Floats
-from stream_monitor.detect.reference import reference_of
-from stream_monitor.detect.transit import homogeneity
+from stream_monitor.detect.pair import Counts
+from stream_monitor.detect.reference import Reference, reference_of
+from stream_monitor.detect.unlike import categories_apart, numbers_apart
 from stream_monitor.profile.layout import FIRST_VALUE
 from stream_monitor.profile.outcome import OutcomeLayout, Vector
 from stream_monitor.profile.profile import Profile
 
-DISTANCE, LATENCY_RATIO, ERRORS, ACCURACY, MAE = (
+DISTANCE, LEAST_DISTANCE, LATENCY_RATIO, ERRORS, ACCURACY, MAE = (
     "version_psi",
+    "version_ks",
     "version_latency_p95_ratio",
     "version_error_ratio_difference",
     "version_accuracy_difference",
@@ -50,7 +52,7 @@ Threshold = Callable[[str | None, str], float]
 class Versus:
     """How one version is compared. current: the other's name; alpha: of one test; baseline, current_baseline: of the two.
 
-    judged: the columns that count. Columns are compared where both have one baseline, else the classes of the prediction alone.
+    judged: the columns that count. Where the two have unlike bins, see `unlike`, those that both read in the same way are compared.
     """
 
     current: str
@@ -66,11 +68,19 @@ class Versus:
         """Whether both count on the same bins."""
         return self.baseline.id == self.current_baseline.id
 
+    @cached_property
+    def _own(self) -> Reference:
+        return reference_of(self.baseline)
+
+    @cached_property
+    def _others(self) -> Reference:
+        return reference_of(self.current_baseline)
+
     def judge(self, mine: Profile, current: Profile) -> list[Score]:
         """Scores of one window of both, by column, then of how calls went; none where either had no event in it."""
         if not mine.events or not current.events:
             return []
-        found = self._columns(mine, current) if self.is_alike else self._classes(mine, current)
+        found = self._columns(mine, current) if self.is_alike else self._unlike(mine, current)
         return [self._settled(score, mine.events, current.events) for score in (*found, *self._calls(mine, current))]
 
     def judge_outcome(self, layout: OutcomeLayout, mine: Vector, current: Vector) -> list[tuple[Score, Measure]]:
@@ -114,36 +124,35 @@ class Versus:
 
     def _columns(self, mine: Profile, current: Profile) -> Iterator[Score]:
         """The PSI of every column from the current version's window, by the test of two samples, events that come together as fewer."""
-        whole = reference_of(self.baseline)
+        whole = self._own
         pair = replace(whole, profile=current, unseen=np.zeros_like(whole.unseen), natural={}).pair(mine)
-        values, p_values = DISTANCES["psi"].score(pair).tolist(), DISTANCES["psi"].gate(pair).tolist()
+        values, p_values, terms = (each(pair) for each in (DISTANCES["psi"].score, DISTANCES["psi"].gate, psi_terms))
+        before, now = pair.baseline.shares, pair.window.shares
         for index, entry in enumerate(self.baseline.columns):
             if entry.column.name in self.judged:
-                codes = DISTANCES["psi"].moved(pair, index).tolist()
-                before, now = pair.baseline.shares[index], pair.window.shares[index]
-                shown = [
-                    Shown(self.baseline.label(index, code), float(before[code - FIRST_VALUE]), float(now[code - FIRST_VALUE]))
-                    for code in codes
-                ]
-                yield self._distance(entry, values[index], p_values[index], shown)
+                moved = [at for at in np.argsort(-terms[index], kind="stable").tolist() if terms[index, at] > 0]
+                names = (self.baseline.label(index, at + FIRST_VALUE) for at in moved)
+                shown = [Shown(name, float(before[index, at]), float(now[index, at])) for name, at in zip(names, moved, strict=True)]
+                yield self._distance(entry, DISTANCE, float(values[index]), float(p_values[index]), shown)
 
-    def _classes(self, mine: Profile, current: Profile) -> Iterator[Score]:
-        """The same of the predicted classes, by their names; none where either baseline reads the prediction as a number."""
-        one, other = _named(self.baseline, mine), _named(self.current_baseline, current)
-        entry = _prediction(self.baseline)
-        if entry is None or one is None or other is None:
-            return
-        names = sorted({*one, *other})
-        window, before = (np.array([side.get(name, 0) for name in names], dtype=np.float64) for side in (one, other))
-        if not window.sum() or not before.sum():
-            return
-        moved = sorted(zip(window / window.sum() - before / before.sum(), names, strict=True), key=lambda each: (-abs(each[0]), each[1]))
-        shown = [Shown(name, other.get(name, 0) / before.sum(), one.get(name, 0) / window.sum()) for by, name in moved if by]
-        yield self._distance(entry, _psi(window, before), homogeneity(window, before, 1.0), shown)
+    def _unlike(self, mine: Profile, current: Profile) -> Iterator[Score]:
+        """Of every column that both read in the same way: numbers by what their bins say for sure, categories by their names."""
+        places = {entry.column: index for index, entry in enumerate(self.current_baseline.columns)}
+        ratios = self._own.inflation_of(mine.events).values, self._others.inflation_of(current.events).values
+        for index, entry in enumerate(self.baseline.columns):
+            place = places.get(entry.column)
+            if entry.column.name not in self.judged or place is None:
+                continue
+            other, ratio = self.current_baseline.columns[place], max(float(ratios[0][index]), float(ratios[1][place]))
+            counts, other_counts = _counts(self.baseline, mine, index), _counts(self.current_baseline, current, place)
+            if isinstance(entry, NumericColumn) and isinstance(other, NumericColumn):
+                yield self._distance(entry, LEAST_DISTANCE, *numbers_apart(entry, counts, other, other_counts, ratio))
+            elif isinstance(entry, CategoricalColumn) and isinstance(other, CategoricalColumn):
+                yield self._distance(entry, DISTANCE, *categories_apart(entry, counts, other, other_counts, ratio))
 
-    def _distance(self, entry: BaselineColumn, value: float, p_value: float, shown: Sequence[Shown]) -> Score:
+    def _distance(self, entry: BaselineColumn, detector: str, value: float, p_value: float, shown: Sequence[Shown]) -> Score:
         kind = FindingKind.PREDICTION_DRIFT if entry.column.role is Role.PREDICTION else FindingKind.DATA_DRIFT
-        key, limit = Key(kind, entry.column.name, DISTANCE), self.threshold(entry.column.name, DISTANCE)
+        key, limit = Key(kind, entry.column.name, detector), self.threshold(entry.column.name, detector)
         if value != value:  # NaN: a side has no value
             return Score(key, -1, None, limit, None, ScoreStatus.TOO_FEW)
         return Score(key, -1, value, limit, p_value, ScoreStatus.JUDGED, 0.0, p_value < self.alpha, tuple(shown))
@@ -188,24 +197,9 @@ def _chance(value: float, high: float, limit: float, z: float) -> float:
     return float(2 * ndtr(z * (value - limit) / hypot(high - value, 1e-12))) if value < limit else 1.0
 
 
-def _psi(one: Floats, other: Floats) -> float:
-    """Half an event more in each class, so that none is 0."""
-    p, q = (one + 0.5) / (one + 0.5).sum(), (other + 0.5) / (other + 0.5).sum()
-    return float(((p - q) * np.log(p / q)).sum())
-
-
-def _prediction(baseline: Baseline) -> BaselineColumn | None:
-    return next((entry for entry in baseline.columns if entry.column.name == PREDICTION and entry.column.role is Role.PREDICTION), None)
-
-
-def _named(baseline: Baseline, profile: Profile) -> dict[str, int] | None:
-    """Events by predicted class."""
-    entry = _prediction(baseline)
-    if entry is None or isinstance(entry, NumericColumn):
-        return None
-    index, starts = baseline.columns.index(entry), baseline.layout.starts
-    counts = profile.counts[starts[index] + FIRST_VALUE : starts[index + 1]].tolist()
-    return {baseline.label(index, code): count for code, count in enumerate(counts, FIRST_VALUE) if count}
+def _counts(baseline: Baseline, profile: Profile, column: int) -> Counts:
+    starts = baseline.layout.starts
+    return profile.counts[starts[column] : starts[column + 1]]
 
 
 def _key(kind: FindingKind, detector: str) -> Key:

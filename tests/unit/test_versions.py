@@ -21,7 +21,7 @@ from stream_monitor.config import parse_config
 from stream_monitor.detect.finding import Finding, FindingKind, Key, Score, ScoreStatus, Severity, Shown
 from stream_monitor.detect.gate import alpha
 from stream_monitor.detect.report import WindowRef, WindowScore, rounded
-from stream_monitor.detect.versions import ACCURACY, DISTANCE, ERRORS, LATENCY_RATIO, MAE
+from stream_monitor.detect.versions import ACCURACY, DISTANCE, ERRORS, LATENCY_RATIO, LEAST_DISTANCE, MAE
 from stream_monitor.errors import ConfigError
 from stream_monitor.export.board import Board, Site
 from stream_monitor.export.report import Story
@@ -66,8 +66,8 @@ def events(windows: int, seed: int, canary: str = "", share: float = 0.5) -> lis
 
 def replay(folder: Path, bodies: list[dict[str, Any]], versions: Mapping[str, Any] | None = None, **model: Any) -> Any:
     (folder / "events.jsonl").write_bytes(b"\n".join(map(orjson.dumps, bodies)))
-    for name, drop in (("loan", []), ("other", ["amount"])):
-        past = [{**body, "features": {k + name * (k in drop): v for k, v in body["features"].items()}} for body in events(4, 99)]
+    for name, drop, seed in (("loan", [], 99), ("other", ["amount"], 99), ("again", [], 98)):
+        past = [{**body, "features": {k + name * (k in drop): v for k, v in body["features"].items()}} for body in events(4, seed)]
         (folder / f"{name}.jsonl").write_bytes(b"\n".join(map(orjson.dumps, past)))
         (folder / f"{name}.json").write_bytes(dump(build([folder / f"{name}.jsonl"]).baseline))
     window = {"size": "1m", "label_lateness": "10m"}
@@ -156,6 +156,20 @@ def test_versions_of_two_baselines_are_compared_by_what_they_answer(tmp_path: Pa
     rows, alerts = replay(tmp_path, events(8, 4, "generous"), {"1": {}, "2": {"baseline": "other.json"}})
     assert {row.feature for row in rows if row.detector == DISTANCE} == {"prediction"}
     assert {each.bin for each in compared(alerts)["prediction", DISTANCE].evidence.moved} == {"no", "yes"}
+
+
+def test_numbers_of_two_baselines_are_compared_by_what_their_bins_say_for_sure(tmp_path: Path) -> None:
+    rows, alerts = replay(tmp_path, events(8, 5, "others"), {"1": {}, "2": {"baseline": "again.json"}})
+    scores = [row.score or 0.0 for row in rows if row.detector == LEAST_DISTANCE]
+    assert {row.feature for row in rows if row.detector in (DISTANCE, LEAST_DISTANCE)} == {"amount", "prediction"}
+    assert max(scores[:4]) < 0.1, "they are alike"
+    assert 0.3 < min(scores[4:]) < max(scores[4:]) < 0.45, "0.38, where a normal value moves by a standard deviation"
+    alert = compared(alerts)["amount", LEAST_DISTANCE]
+    assert alert.annotations.summary.startswith(
+        "loan 2: amount differs from the current version's in the minute from 2026-01-01 10:04 UTC (KS"
+    )
+    (moved,) = alert.evidence.moved
+    assert (moved.baseline or 0.0) - (moved.window or 0.0) == pytest.approx(alert.score, abs=1e-5)
 
 
 @pytest.mark.parametrize(("noise", "is_told"), [(1.0, False), (2.0, True)])
