@@ -28,7 +28,7 @@ def adopt(state: State, plan: Plan, outputs: Outputs) -> None:
                 outputs.alerts.extend(unit.resolve(Reason.VERSIONS_CHANGED, at_ms, state.stamp(unit), VERSION_CAUSES))
             if key[0].model in relabelled or (unit.labelled is None) != (key[1] not in new.labels):
                 outputs.alerts.extend(unit.labelled.resolve(Reason.LABELS_CHANGED, at_ms, state.stamp(unit)) if unit.labelled else [])
-                unit.labelled = labelled_of(key, new)
+                unit.labelled = labelled_of(key, new, unit.labelled)
             unit.adopt(new)
         elif reason is not None:
             outputs.alerts.extend(unit.resolve(reason, at_ms, state.stamp(unit)))

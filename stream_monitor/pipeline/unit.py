@@ -77,6 +77,7 @@ class Unit:
         """
         successor = Unit.new(key, plan, watermark_ms)
         successor.revisions = dict(self.revisions)
+        successor.labelled = labelled_of(key, plan, self.labelled)
         if plan.spec == self.plan.spec:
             successor.volume, successor.traffic, successor.operating = self.volume, self.traffic, self.operating
             successor.together = self.together
@@ -148,11 +149,13 @@ class Unit:
         return self.windows.forget() or forgot
 
 
-def labelled_of(key: UnitKey, plan: StreamPlan) -> Labelled | None:
-    """What labels add to a unit of which nothing was heard; None where the model has no task."""
+def labelled_of(key: UnitKey, plan: StreamPlan, before: Labelled | None = None) -> Labelled | None:
+    """What labels add to a unit of which nothing was heard; None where the model has no task. before: under another config."""
     stream, segment = key
     label_plan = plan.labels.get(segment)
     if label_plan is None:
         return None
     outcomes = Outcomes(label_plan.judge.layout, plan.spec, label_plan.label_lateness_ms)
+    if before is not None:
+        outcomes.follow(before.outcomes)
     return Labelled.new(label_plan, stream, segment, plan.baseline.id, outcomes)

@@ -79,6 +79,13 @@ class NaiveOutcomes:
     def new(cls, stream: StreamKey, segment: Segment, plan: LabelPlan, spec: WindowSpec, baseline_id: str, rules: Rules) -> "NaiveOutcomes":
         return cls(stream, segment, plan, spec, baseline_id, Sequential(plan.concept), rules=rules)
 
+    def after(self, before: "NaiveOutcomes | None") -> "NaiveOutcomes":
+        """Nothing is kept but which windows were told of, and which for good."""
+        if before is not None:
+            self.told = {end: Telling(each.revision, each.at_ms) for end, each in before.told.items() if each.revision}
+            self.looked_ms, self.final_ms = before.looked_ms, before.final_ms
+        return self
+
     def holds(self, row: Row) -> bool:
         return row.stream == self.stream and self.segment in row.segments
 

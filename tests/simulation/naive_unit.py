@@ -209,7 +209,7 @@ class NaiveUnit:
 
     def relabel(self, plan: StreamPlan, clock_ms: int, said: Said) -> None:
         """Labels are compared with something else, or no more."""
-        old, self.outcomes = self.outcomes, outcomes_of(self.key, plan)
+        old, self.outcomes = self.outcomes, outcomes_of(self.key, plan, self.outcomes)
         if old is not None:
             old.resolve(Reason.LABELS_CHANGED, self.watermark_ms or clock_ms, said)
 
@@ -227,7 +227,7 @@ class NaiveUnit:
     def successor(self, plan: StreamPlan, facts: Facts, watermark_ms: int | None) -> "NaiveUnit":
         """Another baseline or other windows: nothing is kept but which windows were told of, and what traffic is usual."""
         new = NaiveUnit.new(self.key, plan, facts, watermark_ms)
-        new.revisions = dict(self.revisions)
+        new.revisions, new.outcomes = dict(self.revisions), outcomes_of(self.key, plan, self.outcomes)
         if plan.spec == self.plan.spec:
             new.volume, new.counted_ms, new.silent = self.volume, self.counted_ms, self.silent
             new.together = self.together
@@ -244,7 +244,7 @@ def name_of(stream: StreamKey) -> str:
     return "the model without a version" if stream.version is None else f"version {stream.version}"
 
 
-def outcomes_of(key: Key, plan: StreamPlan) -> NaiveOutcomes | None:
+def outcomes_of(key: Key, plan: StreamPlan, before: NaiveOutcomes | None = None) -> NaiveOutcomes | None:
     """What labels add to a unit of which nothing was heard."""
     labels = plan.labels.get(key[1])
-    return None if labels is None else NaiveOutcomes.new(key[0], key[1], labels, plan.spec, plan.baseline.id, plan.rules)
+    return None if labels is None else NaiveOutcomes.new(key[0], key[1], labels, plan.spec, plan.baseline.id, plan.rules).after(before)

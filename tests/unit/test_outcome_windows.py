@@ -122,6 +122,24 @@ def test_what_was_told_for_the_last_time_stays_so_after_a_restore() -> None:
     assert [window.end_ms for window in other.advance(101_000, {})] == [50_000, 60_000]
 
 
+@pytest.mark.parametrize("is_awaited", [False, True])
+def test_windows_that_were_told_under_another_config_have_later_revisions_and_are_told_again_for_news_alone(is_awaited: bool) -> None:
+    before, outcomes = outcomes_of(3 * MINUTE_MS), outcomes_of(3 * MINUTE_MS)
+    outcomes.is_awaited = is_awaited
+    for minute in range(5):
+        before.add(captured(minute * MINUTE_MS, 20))
+    assert [window.revision for window in before.advance(4 * MINUTE_MS, {})] == [1] * 4
+    outcomes.follow(before)
+    assert not list(outcomes.advance(4 * MINUTE_MS + 1_000, {}))
+    outcomes.add(captured(0, 20))
+    outcomes.add(captured(2 * MINUTE_MS, 20))
+    outcomes.add(captured(4 * MINUTE_MS, 20))
+    told = [(window.end_ms // MINUTE_MS, window.revision) for window in outcomes.advance(5 * MINUTE_MS, {})]
+    assert told == [(3, 2), (5, 1)], "the first is over, the last was never told"
+    others = [(window.end_ms // MINUTE_MS, window.revision) for window in outcomes.advance(9 * MINUTE_MS, {})]
+    assert others == ([(3, 3), (5, 2)] if is_awaited else [])
+
+
 def window_of(panes: dict[int, tuple[int, int]], end_ms: int) -> OutcomeWindow:
     """The window that ends there, of panes with so many (events, labels)."""
     outcomes = Outcomes(LAYOUT, BORROWING, label_lateness_ms=1_000_000)

@@ -22,6 +22,8 @@ GROWTH: Final = 4
 """One part in so many of a window's labels must be new, or of its age have passed, before it is told again."""
 NEW_MIN: Final = 10
 """And at least so many."""
+ELSEWHERE: Final = -1
+"""Labels of a telling under another config, whose rows are gone: news alone lets its window be told again."""
 
 
 class Told(msgspec.Struct, array_like=True, frozen=True):
@@ -120,6 +122,11 @@ class Outcomes:
         for end_ms, each in told.items():
             self._hold(end_ms, each)
 
+    def follow(self, before: "Outcomes") -> None:
+        """Begin anew after another: news of a window that it told of makes the next revision, not a second first; what is over stays so."""
+        told = {end_ms: Told(each.revision, each.at_ms, ELSEWHERE) for end_ms, each in before.told.items() if each.revision}
+        self.resume(told, before.looked_ms, before.final_ms)
+
     def adopt(self, label_lateness_ms: int) -> None:
         """Wait for labels so long from now on; what is over so is over at once, and stays so."""
         self.label_lateness_ms = label_lateness_ms
@@ -147,7 +154,7 @@ class Outcomes:
 
     def _hold(self, end_ms: int, told: Told) -> None:
         self.told[end_ms] = told
-        if told.touched or self.is_awaited:
+        if told.touched or (self.is_awaited and told.labelled != ELSEWHERE):
             self.waiting[end_ms] = self._due_ms(end_ms, told)
         else:
             self.waiting.pop(end_ms, None)
