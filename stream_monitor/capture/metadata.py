@@ -6,6 +6,7 @@ objects of a chunk are joined to one JSON array and decoded in one call; where i
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Final, NamedTuple, cast
 
 import msgspec
@@ -31,8 +32,11 @@ class MetadataFields:
 
     def __init__(self, names: Sequence[str]) -> None:
         self.names: Final = tuple(names)
-        self._decode = _decoder(self.names)
         self._absent = (None,) * len(self.names)
+
+    @cached_property
+    def _decode(self) -> Callable[[bytes], list[Struct | None]]:
+        return _decoder(self.names)
 
     def read(self, skipped: Sequence[Skipped]) -> Members:
         """The fields of n >= 1 events. Unread: metadata that is no object, or holds a number beyond float64."""

@@ -1,6 +1,7 @@
 """What the decoder knows of one stream: its schema, its present shape, and the unknown names that it has met."""
 
 from collections.abc import Mapping, Set
+from functools import cached_property
 from typing import Any, Final
 
 from stream_monitor.capture.native import known_names, names_of
@@ -25,7 +26,11 @@ class Reader:
         self._kinds = {column.name: column.kind for column in schema.features}
         self._learned: list[Name] = []
         self._loose: frozenset[str] = frozenset()
-        self.shape: Shape = shape_of(schema, (), self._loose, True, {})
+
+    @cached_property
+    def shape(self) -> Shape:
+        """The present one; the first is made when the stream's first message comes."""
+        return shape_of(self.schema, (), self._loose, True, {})
 
     def attempt(self, value: bytes) -> Event | None:
         """The event, where the typed decode takes it."""

@@ -134,7 +134,7 @@ def _rare_counts(side: Side, baseline: Side) -> Counts:
 
 def _gained(pair: Pair, column: int, codes: Flags) -> Counts:
     """Of these codes of values those whose share rose, by how much it did."""
-    rise = np.nan_to_num(pair.window.shares[column]) - np.nan_to_num(pair.baseline.shares[column])
+    rise = pair.window.shares[column] - pair.baseline.shares[column]
     rise = np.where(codes[FIRST_VALUE:], rise, 0.0)
     order = np.argsort(-rise, kind="stable")
     found: Counts = order[rise[order] > 0] + FIRST_VALUE

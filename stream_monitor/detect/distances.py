@@ -174,7 +174,7 @@ class Distance:
 
 def _shares(pair: Pair) -> tuple[Floats, Floats]:
     """P and q, float64[C, K]: the window's and the baseline's shares, 0 where a side has no value."""
-    return np.nan_to_num(pair.window.shares), np.nan_to_num(pair.baseline.shares)
+    return pair.window.shares, pair.baseline.shares
 
 
 def _smoothed(pair: Pair) -> tuple[Floats, Floats]:

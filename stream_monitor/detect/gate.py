@@ -70,7 +70,7 @@ def kolmogorov_smirnov(pair: Pair) -> Floats:
 
 def shift(pair: Pair) -> Floats:
     """float64[C]: the largest |difference of cumulative shares|, 0 where a side has no value."""
-    difference = np.nan_to_num(pair.window.shares) - np.nan_to_num(pair.baseline.shares)
+    difference = pair.window.shares - pair.baseline.shares
     largest = np.abs(np.cumsum(difference, axis=1)).max(axis=1, initial=0)
     return np.where(pair.judgeable, np.minimum(largest, 1.0), 0.0)
 

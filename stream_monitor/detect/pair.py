@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final, Self, TypeVar
 
 import numpy as np
@@ -18,9 +19,9 @@ _Number = TypeVar("_Number", float, Floats)
 _WIDTH_MIN: Final = FIRST_VALUE + 1
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Side:
-    """One profile's counts as a matrix.
+    """One profile's counts as a matrix. What most detectors ask for is computed once.
 
     events: int64[C], the same number in every column, but for outputs that failed calls do not owe;
     counts: int64[C, FIRST_VALUE + K], by code, 0 where a column has no such code;
@@ -40,16 +41,16 @@ class Side:
         """int64[C, K]: the counts of values, without missing and invalid."""
         return self.counts[:, FIRST_VALUE:]
 
-    @property
+    @cached_property
     def present(self) -> Counts:
         """int64[C]: how many events had a value."""
         present: Counts = self.values.sum(axis=1)
         return present
 
-    @property
+    @cached_property
     def shares(self) -> Floats:
-        """float64[C, K]: each value's share of the present ones, in [0, 1]; NaN where none is present."""
-        return ratio(self.values, self.present[:, None])
+        """float64[C, K]: each value's share of the present ones, in [0, 1]; 0 where none is present."""
+        return self.values / np.maximum(self.present, 1)[:, None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,7 +73,7 @@ class Inflation:
         return Inflation(*(design_effect(ratio, events, rows) for ratio in (self.values, self.missing, self.invalid, self.outside)))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Pair:
     """Two samples to compare: a window and the baseline, over the same columns and codes.
 
@@ -84,7 +85,7 @@ class Pair:
     inflation: Inflation
     natural: Mapping[str, Floats] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def judgeable(self) -> Flags:
         """bool[C]: whether both sides have a value, without which there is no distance."""
         flags: Flags = (self.window.present > 0) & (self.baseline.present > 0)
