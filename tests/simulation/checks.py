@@ -21,7 +21,7 @@ from tests.simulation.kinds import Kind
 from tests.simulation.labels import Label
 from tests.simulation.naive_join import fate
 from tests.simulation.oracle import Captures, PartitionOracle, stream_of
-from tests.simulation.said import Said, family_of, row_key
+from tests.simulation.said import RowKey, Said, family_of, row_key
 from tests.simulation.script import Arrival
 from tests.simulation.simulation import Simulation
 from tests.simulation.violation import Violation
@@ -148,11 +148,12 @@ def check_detectors(run: Simulation, number: int, oracle: PartitionOracle) -> No
 
 def check_said(run: Simulation, said: Said) -> None:
     """The windows and alerts topics end where the oracle does, and say nothing twice."""
-    found, revisions = Said(), dict[tuple[str, ...], int]()
+    found, revisions = Said(), dict[RowKey, int]()
     for message in run.read(WINDOWS):
         row = msgspec.json.decode(message.value() or b"", type=WindowScore)
-        known, window = found.rows.get(row_key(row)), (*row_key(row)[:4], family_of(row))
-        newest = revisions.get(window, row.revision if family_of(row) == "bias" else 0)  # a group may be compared from now on
+        key, family = row_key(row), family_of(row)
+        known, window = found.rows.get(key), (*key[:-2], family)
+        newest = revisions.get(window, row.revision if family == "bias" else 0)  # a group may be compared from now on
         if (known is not None and row.revision <= known.revision) or row.revision not in (newest, newest + 1):
             raise Violation(f"said twice, or not at all: {row} after {known}, where {newest} is the window's newest revision")
         revisions[window] = row.revision
@@ -193,9 +194,9 @@ def check_groups(alerts: Iterable[Alert]) -> None:
 
 
 def compare(what: str, found: dict, wanted: dict) -> None:  # type: ignore[type-arg]
-    differing = [key for key in sorted(found.keys() | wanted.keys()) if found.get(key) != wanted.get(key)]
+    differing = [key for key in found.keys() | wanted.keys() if found.get(key) != wanted.get(key)]
     if differing:
-        key = differing[0]
+        key = min(differing, key=repr)
         raise Violation(
             f"{len(differing)} of {len(wanted)} {what} differ, first {key}:\n  said   {found.get(key)}\n  wanted {wanted.get(key)}"
         )

@@ -2,9 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from math import isfinite
-
-from msgspec.structs import replace
 
 from stream_monitor.alert.alert import Alert
 from stream_monitor.alert.publication import Stamp
@@ -14,18 +11,22 @@ from stream_monitor.detect.report import WindowScore
 from stream_monitor.detect.versions import ACCURACY, MAE
 
 NOW = Stamp(0, "")
+BY_LABELS = {*OUTCOMES, *SEQUENTIAL, *LOSS, ACCURACY, MAE}
+
+
+RowKey = tuple[str | tuple[str, str] | None, ...]
 
 
 @dataclass
 class Said:
     """See the module."""
 
-    rows: dict[tuple[str, ...], WindowScore] = field(default_factory=dict)
+    rows: dict[RowKey, WindowScore] = field(default_factory=dict)
     alerts: dict[str, Alert] = field(default_factory=dict)
 
     def tell(self, rows: Iterable[WindowScore], alerts: Iterable[Alert]) -> None:
         for row in rows:
-            self.rows[row_key(row)] = row if row.threshold is None or isfinite(row.threshold) else replace(row, threshold=None)
+            self.rows[row_key(row)] = row
         for alert in alerts:
             self.alerts[alert.alert_id] = alert
 
@@ -34,9 +35,8 @@ def family_of(row: WindowScore) -> str:
     """Rows of one family are told together: data, what labels say, and groups of a facet, which bear a segment's name."""
     if row.detector in BIAS:
         return "bias"
-    by_labels = {*OUTCOMES, *SEQUENTIAL, *LOSS, ACCURACY, MAE}
-    return "labels" if row.feature is None and row.detector in by_labels else "data"
+    return "labels" if row.feature is None and row.detector in BY_LABELS else "data"
 
 
-def row_key(row: WindowScore) -> tuple[str, ...]:
-    return (row.model, str(row.version), repr(row.segment), row.window.end, str(row.feature), row.detector)
+def row_key(row: WindowScore) -> RowKey:
+    return (row.model, row.version, *row.segment.items(), row.window.end, row.feature, row.detector)
