@@ -63,7 +63,7 @@ METRICS: tuple[MetricSpec, ...] = (
         "gauge",
         ("model", "segment", "metric"),
         "Quality of the window that was told of last, by its labels or (`estimated_…`) before they come; `segment` holds a class, too. "
-        "It vanishes as `drift_score` does.",
+        "It vanishes as `drift_score` does. `label_coverage` is of the newest window whose labels had time to come.",
     ),
     MetricSpec("bias", "gauge", ("model", "facet", "group", "metric"), "Bias of that window: a facet's group against the privileged one."),
     MetricSpec("labels_total", "counter", ("model",), "Labels that were read, corrections and withdrawals among them."),

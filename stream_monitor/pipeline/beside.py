@@ -7,7 +7,7 @@ from typing import Self
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.detect.finding import Score
 from stream_monitor.detect.outcomes.measure import Measure
-from stream_monitor.pipeline.join.outcomes import Packed
+from stream_monitor.pipeline.join.packed import Packed
 from stream_monitor.pipeline.unit import Unit, UnitKey
 from stream_monitor.profile.outcome import OutcomeLayout, Vector
 from stream_monitor.profile.profile import Profile

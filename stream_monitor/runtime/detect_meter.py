@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from msgspec.structs import replace
+
 from stream_monitor.alert.notification import is_held_back, notification_of
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.detect.outcomes.bias import BIAS
+from stream_monitor.detect.outcomes.judge import COVERAGE
 from stream_monitor.detect.registry import OUTCOMES, VOLUME
 from stream_monitor.detect.report import WindowScore
 from stream_monitor.pipeline.state import Joined, Outputs, State
@@ -118,7 +121,12 @@ class DetectMeter:
 
     def _scores(self, outputs: Outputs) -> None:
         for score in outputs.scores:
-            self._outcome(score) if score.detector in OUTCOMES else self._score(score)
+            if score.detector == COVERAGE:
+                self._coverage(score, outputs)
+            elif score.detector in OUTCOMES:
+                self._outcome(score)
+            else:
+                self._score(score)
         for (stream, part), window in outputs.closed:
             if not window.revised and not part:
                 self.meter.set("window_end_timestamp_seconds", {"model": stream.model}, window.end_ms / 1000)
@@ -133,6 +141,12 @@ class DetectMeter:
             self._show(score, "bias", {"model": score.model, "facet": facet, "group": group, "metric": score.detector})
         elif score.score is not None:
             self._show(score, "quality", {"model": score.model, "segment": segment, "metric": score.detector})
+
+    def _coverage(self, score: WindowScore, outputs: Outputs) -> None:
+        """Of the newest window whose labels had time to come: the one that was told of last has none yet."""
+        newest = outputs.newest.get((StreamKey(score.model, score.version), tuple(score.segment.items())))
+        if newest is not None and newest.covered is not None:
+            self._outcome(replace(score, score=newest.covered))
 
     def _show(self, score: WindowScore, metric: str, labels: dict[str, str]) -> None:
         if score.score is None:

@@ -1,6 +1,7 @@
 """When windows are told of again (often while labels come, seldom when they trickle, never after `label_lateness`), and with what."""
 
 from collections import Counter
+from collections.abc import Callable
 from random import Random
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.pipeline.join.outcomes import Outcomes, OutcomeWindow
 from stream_monitor.pipeline.join.said import Change
-from stream_monitor.profile.outcome import OutcomeLayout
+from stream_monitor.profile.outcome import OutcomeLayout, delay_bin
 from stream_monitor.window.spec import WindowSpec
 
 LAYOUT = OutcomeLayout("binary", ("no", "yes"), 1)
@@ -162,3 +163,47 @@ def test_what_needs_labels_has_the_panes_before_until_there_are_enough() -> None
 def test_few_events_have_the_panes_before_as_far_as_a_window_may_borrow() -> None:
     at_close = window_of({0: (60, 0), 10_000: (5, 0), 20_000: (5, 0), 50_000: (5, 0)}, 60_000).at_close
     assert (at_close.from_ms, LAYOUT.events(at_close.vector)) == (20_000, 10)
+
+
+def joined(pane_ms: int, n: int, delay_ms: int) -> Change:
+    """Labels that came so long after their events."""
+    delay = LAYOUT.starts["delay"] + int(delay_bin(np.array([delay_ms]))[0])
+    return change(pane_ms, [UNLABELLED, LABELLED, delay], [-n, n, n])
+
+
+def coverage_by_minute(labels_until: int, minutes: int, come: Callable[[int], int]) -> dict[int, float]:
+    """A hundred events a minute, of which those before `labels_until` get ninety labels in the minute that `come` says."""
+    outcomes, told = outcomes_of(24 * 60 * MINUTE_MS), dict[int, float]()
+    for minute in range(1, minutes):
+        outcomes.add(captured((minute - 1) * MINUTE_MS, 100))
+        for event in range(min(minute, labels_until)):
+            if come(event) == minute:
+                outcomes.add(joined(event * MINUTE_MS, 90, (minute - event) * MINUTE_MS))
+        told.update((minute, window.covered) for window in outcomes.advance(minute * MINUTE_MS, {}) if window.covered is not None)
+    return told
+
+
+@pytest.mark.parametrize(
+    ("come", "patience"),
+    [(lambda event: event + 1, 3), (lambda event: event + 20, 30), (lambda event: (event // 60 + 1) * 60, 80)],
+    ids=["at once", "after 20 minutes", "once an hour"],
+)
+def test_coverage_does_not_fall_because_windows_close_and_falls_when_labels_stop(come: Callable[[int], int], patience: int) -> None:
+    told = coverage_by_minute(300, 600, come)
+    settled = [told[minute] for minute in range(patience * 2, 300)]
+    assert settled == [0.9] * len(settled)
+    assert [told[minute] for minute in range(300 + patience, 600)] == [0.0] * (300 - patience)
+
+
+def test_a_model_without_labels_has_no_coverage() -> None:
+    assert set(coverage_by_minute(0, 20, lambda event: event + 1).values()) == {0.0}
+
+
+def test_where_labels_take_as_long_as_they_are_waited_for_the_oldest_window_that_is_held_is_told() -> None:
+    outcomes = outcomes_of(3 * MINUTE_MS)
+    assert outcomes.covered(MINUTE_MS, {}) is None
+    for minute in range(10):
+        outcomes.add(captured(minute * MINUTE_MS, 10))
+        outcomes.add(joined(minute * MINUTE_MS, 5, 60 * MINUTE_MS))
+        told = [window.covered for window in outcomes.advance((minute + 1) * MINUTE_MS, {})]
+        assert set(told) == ({None} if minute < 2 else {0.5})

@@ -1,5 +1,6 @@
 """Files of labels beside files of events: neither is read so far ahead that the other comes too late."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 from stream_monitor.capture.labels import Labels
 from stream_monitor.cli.app import app
 from stream_monitor.cli.sources import ROWS, ROWS_MIN, Pace
+from stream_monitor.export.metrics import MetricStore
 from stream_monitor.pipeline.replay import Chunk
 
 START_MS = 1_767_225_600_000
@@ -26,8 +28,7 @@ def run(*arguments: object) -> None:
     assert result.exit_code == 0, result.output
 
 
-@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
-def test_labels_within_label_lateness_are_joined_however_few_events_come(tmp_path: Path, kind: str) -> None:
+def replayed(tmp_path: Path, kind: str) -> None:
     """An hour and more of events in one file, each with a label two minutes later; they are waited for for three."""
     random, events, labels = Random(1), list[dict[str, Any]](), list[dict[str, Any]]()
     for n in range(COUNT):
@@ -45,10 +46,29 @@ def test_labels_within_label_lateness_are_joined_however_few_events_come(tmp_pat
     run("baseline", tmp_path / "events.jsonl", *named, "--model", "m", "--numeric", "x", "--out", tmp_path / "m.json")
     files = ("--captures", tmp_path / f"events.{kind}", "--labels", tmp_path / "labels.jsonl", "--out", tmp_path / "out")
     run("replay", *named, *files)
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_labels_within_label_lateness_are_joined_however_few_events_come(tmp_path: Path, kind: str) -> None:
+    replayed(tmp_path, kind)
     told = [orjson.loads(line) for line in (tmp_path / "out" / "windows.jsonl").read_bytes().splitlines()]
     covered = {row["window"]["end"]: row["score"] for row in told if row["detector"] == "label_coverage" and not row["segment"]}
     assert len(covered) >= COUNT // 60
     assert list(covered.values())[:60] == [1.0] * 60
+
+
+def test_the_gauge_of_coverage_is_of_windows_whose_labels_had_time_to_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rows begin at 0 with every window."""
+    shown, show = list[float](), MetricStore.set
+
+    def hear(store: MetricStore, metric: str, labels: Mapping[str, str], value: float) -> None:
+        show(store, metric, labels, value)
+        shown.extend([value] if labels.get("metric") == "label_coverage" else [])
+
+    monkeypatch.setattr(MetricStore, "set", hear)
+    replayed(tmp_path, "jsonl")
+    assert len(shown) > COUNT // 60
+    assert set(shown[10:]) == {1.0}
 
 
 @pytest.mark.parametrize("step_ms", [0, 1, 40, 1_000, 10**9])

@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
+from stream_monitor.pipeline.join.packed import Packed, patience_ms
 from stream_monitor.pipeline.join.said import Change
 from stream_monitor.profile.outcome import OutcomeLayout, Vector
 from stream_monitor.window.spec import WindowSpec
@@ -24,6 +23,8 @@ NEW_MIN: Final = 10
 """And at least so many."""
 ELSEWHERE: Final = -1
 """Labels of a telling under another config, whose rows are gone: news alone lets its window be told again."""
+PANES_ASKED: Final = 20
+"""Panes, evenly from oldest to newest, that say how long labels take; up to twice as many."""
 
 
 class Told(msgspec.Struct, array_like=True, frozen=True):
@@ -33,25 +34,6 @@ class Told(msgspec.Struct, array_like=True, frozen=True):
     at_ms: int = 0
     labelled: int = 0
     touched: int = 0
-
-
-class Packed(NamedTuple):
-    """A vector without its zeros, of which most panes of most units have many. at: int32[m], places; by: int64[m]."""
-
-    at: NDArray[np.int32]
-    by: Vector
-
-    @classmethod
-    def of(cls, vector: Vector) -> "Packed":
-        """The same vector."""
-        at = np.flatnonzero(vector)
-        return cls(at.astype(np.int32), vector[at])
-
-    def on(self, layout: OutcomeLayout) -> Vector:
-        """The whole vector, a new one."""
-        vector = layout.empty()
-        vector[self.at] = self.by
-        return vector
 
 
 class Judged(NamedTuple):
@@ -68,7 +50,7 @@ class Judged(NamedTuple):
 
 class OutcomeWindow(NamedTuple):
     """A window's outcome. at_close: with enough events, for what needs no label; labelled: with enough labels, if there are so many;
-    is_last: whether `label_lateness` is over.
+    is_last: whether `label_lateness` is over; covered: see `Outcomes.covered`, when it was told.
     """
 
     start_ms: int
@@ -77,6 +59,7 @@ class OutcomeWindow(NamedTuple):
     labelled: Judged
     revision: int
     is_last: bool = False
+    covered: float | None = None
 
 
 @dataclass(slots=True)
@@ -141,9 +124,11 @@ class Outcomes:
         if self.looked_ms is not None and self.looked_ms // step_ms >= watermark_ms // step_ms:
             return
         self.looked_ms = watermark_ms
-        for end_ms in sorted(end_ms for end_ms, due_ms in self.waiting.items() if due_ms <= watermark_ms):
+        due = sorted(end_ms for end_ms, due_ms in self.waiting.items() if due_ms <= watermark_ms)
+        covered = self.covered(watermark_ms, rates) if due else None
+        for end_ms in due:
             is_last = watermark_ms >= end_ms + self.label_lateness_ms
-            window = self._window(end_ms, self.told[end_ms].revision + 1, rates)._replace(is_last=is_last)
+            window = self._window(end_ms, self.told[end_ms].revision + 1, rates)._replace(is_last=is_last, covered=covered)
             self._hold(end_ms, Told(window.revision, watermark_ms, self.layout.labelled(window.labelled.vector), 0))
             yield window
         self._forget(watermark_ms)
@@ -151,6 +136,18 @@ class Outcomes:
     def closed(self, end_ms: int, rates: Mapping[int, int]) -> Judged:
         """What a window says without labels, by now."""
         return self._judged(end_ms, rates, self.layout.events)
+
+    def covered(self, watermark_ms: int, rates: Mapping[int, int]) -> float | None:
+        """The share of events with a label in the newest window whose labels had time to come (see `patience_ms`); None: there is none yet.
+
+        No longer than rows are held: of a window that `label_lateness` is over for, nothing is known.
+        """
+        step = max(1, len(self.starts) // PANES_ASKED)
+        patience = patience_ms(self.layout, [self.panes[start] for start in self.starts[::step]])
+        reach_ms = watermark_ms - max(0, min(patience, self.label_lateness_ms - self.spec.every_ms))
+        vector = self.closed(reach_ms - (reach_ms - self.spec.size_ms) % self.spec.every_ms, rates).vector
+        events = self.layout.events(vector)
+        return self.layout.labelled(vector) / events if events > 0 else None
 
     def _hold(self, end_ms: int, told: Told) -> None:
         self.told[end_ms] = told

@@ -1,0 +1,43 @@
+"""A pane's outcome as it is held, and what it says of how long labels take."""
+
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_monitor.profile.outcome import DELAY_BINS, OutcomeLayout, Vector, delay_of
+
+MOST: Final = 0.9
+PATIENCE: Final = 1.25
+"""Labels had time to come once a quarter longer has passed than nine in ten of those before took: where labels come once a day they are
+up to a day old, and then all of them are there."""
+
+
+class Packed(NamedTuple):
+    """A vector without its zeros, of which most panes of most units have many. at: int32[m], places; by: int64[m]."""
+
+    at: NDArray[np.int32]
+    by: Vector
+
+    @classmethod
+    def of(cls, vector: Vector) -> "Packed":
+        """The same vector."""
+        at = np.flatnonzero(vector)
+        return cls(at.astype(np.int32), vector[at])
+
+    def on(self, layout: OutcomeLayout) -> Vector:
+        """The whole vector, a new one."""
+        vector = layout.empty()
+        vector[self.at] = self.by
+        return vector
+
+
+def patience_ms(layout: OutcomeLayout, panes: Iterable[Packed]) -> int:
+    """How long labels are given to come, in ms, as these panes' first labels say, by their `time`; 0 without any."""
+    start, counts = layout.starts["delay"], np.zeros(DELAY_BINS, dtype=np.int64)
+    for pane in panes:
+        first, end = np.searchsorted(pane.at, (start, start + DELAY_BINS))
+        counts[pane.at[first:end] - start] += pane.by[first:end]
+    running = np.cumsum(counts)
+    return round(1_000 * PATIENCE * delay_of(int(np.searchsorted(running, MOST * running[-1])))) if running[-1] > 0 else 0
