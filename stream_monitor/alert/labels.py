@@ -4,6 +4,7 @@ from typing import Final
 
 from stream_monitor.alert.wording import chance, moment, what, when
 from stream_monitor.detect.finding import Finding, FindingKind
+from stream_monitor.detect.outcomes.metrics import ANSWERED
 from stream_monitor.detect.registry import title_of
 from stream_monitor.detect.report import WindowRef
 
@@ -26,7 +27,8 @@ def told_by_labels(finding: Finding, window: WindowRef, change_point: str | None
         return f"{what(finding.key)} {way} to {value:.2f} {when(window)} ({sizes}), {events}"
     if finding.key.kind is FindingKind.CONCEPT_DRIFT:
         rise = f"{title_of(finding.key.detector)} {way} to {value:.2f}"
-        return f"{what(finding.key)} changed {when(window)}: {rise} ({sizes}), of {finding.events:,} labelled events; {finding.note}"
+        events = f"{finding.events:,} {'' if finding.key.detector in ANSWERED else 'labelled '}events"
+        return f"{what(finding.key)} changed {when(window)}: {rise} ({sizes}), of {events}; {finding.note}"
     if finding.key.kind is FindingKind.BIAS:
         return f"{what(finding.key)} is {value:.2f} {when(window)} ({sizes}), of {finding.events:,} events of the smaller side"
     return f"{what(finding.key)} {way} to {value:.2f} {when(window)} ({sizes}), of {finding.events:,} labelled events"

@@ -5,6 +5,7 @@ from typing import Final
 
 from stream_monitor.capture.schema import PREDICTION, SCORE, StreamKey
 from stream_monitor.detect.finding import FindingKind, Key, Score
+from stream_monitor.detect.outcomes.metrics import ANSWERED
 from stream_monitor.detect.registry import CAPTURE, OPERATIONS, VERSIONS, title_of
 from stream_monitor.detect.report import WindowRef, utc
 
@@ -31,6 +32,8 @@ def split(segment: Mapping[str, str]) -> str:
 
 def what(key: Key) -> str:
     """The feature's name, or what the output, the whole and the figures that labels tell are called."""
+    if key.detector in ANSWERED:
+        return "the relation of inputs and answers"
     if key.kind is FindingKind.CONCEPT_DRIFT:
         return "the relation of inputs and labels"
     if key.kind is FindingKind.ATTRIBUTION_DRIFT:

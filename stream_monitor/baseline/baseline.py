@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from stream_monitor.baseline.answers import Answers
 from stream_monitor.baseline.attribution import Attribution
 from stream_monitor.baseline.column import BaselineColumn, CategoricalColumn, Natural, NumericColumn
 from stream_monitor.baseline.joint import Joint
@@ -56,7 +57,8 @@ class Baseline:
 
     left_out: features that training data had and that are not judged, by name; segments: the parts of its traffic that can be judged by
     themselves; runs: None where natural ranges were not looked for; truth: None where no row had a label to compare with a prediction;
-    attribution: None where no row says how much its features counted; joint: None where fewer than two columns have an order and vary.
+    attribution: None where no row says how much its features counted; joint: None where fewer than two columns have an order and vary;
+    answers: None where there are no predictions, or no feature tells of them.
     """
 
     id: str
@@ -71,6 +73,7 @@ class Baseline:
     truth: Truth | None = None
     attribution: Attribution | None = None
     joint: Joint | None = None
+    answers: Answers | None = None
 
     @property
     def run_rows(self) -> float | None:

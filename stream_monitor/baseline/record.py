@@ -3,6 +3,7 @@
 from dataclasses import asdict, replace
 from typing import Any, Literal
 
+from stream_monitor.baseline.answers_record import AnswersRecord, answers_of, answers_tree
 from stream_monitor.baseline.attribution_record import AttributionRecord, attribution_of, attribution_tree
 from stream_monitor.baseline.baseline import Baseline, Runs, TimeSpan
 from stream_monitor.baseline.column_record import (
@@ -57,6 +58,7 @@ class BaselineRecord(Record, frozen=True):
     truth: TruthRecord | None = None
     attributions: AttributionRecord | None = None
     joint: JointRecord | None = None
+    answers: AnswersRecord | None = None
 
 
 def to_tree(baseline: Baseline, file_format: str) -> dict[str, Any]:
@@ -78,8 +80,9 @@ def to_tree(baseline: Baseline, file_format: str) -> dict[str, Any]:
     names = [entry.column for entry in baseline.columns]
     attributions = {} if baseline.attribution is None else {"attributions": attribution_tree(baseline.attribution, names)}
     joint = {} if baseline.joint is None else {"joint": joint_tree(baseline.joint, [column.name for column in names])}
+    answers = {} if baseline.answers is None else {"answers": answers_tree(baseline.answers)}
     columns = {"columns": [column_tree(entry) for entry in baseline.columns]}
-    return head | left_out | runs | columns | segments | truth | attributions | joint
+    return head | left_out | runs | columns | segments | truth | attributions | joint | answers
 
 
 def _time(time_ms: int | None) -> str | None:
@@ -100,6 +103,8 @@ def from_record(record: BaselineRecord, where: str) -> Baseline:
         baseline = replace(baseline, attribution=attribution_of(record.attributions, names, record.rows, f"{where}: attributions"))
     if record.joint is not None:
         baseline = replace(baseline, joint=joint_of(record.joint, baseline, f"{where}: joint"))
+    if record.answers is not None:
+        baseline = replace(baseline, answers=answers_of(record.answers, baseline, f"{where}: answers"))
     if record.segments:
         baseline = replace(baseline, segments=segmentations(record.segments, baseline, where))
     return baseline if record.truth is None else replace(baseline, truth=truth_of(record.truth, baseline, f"{where}: truth"))

@@ -55,12 +55,13 @@ def segmentation_tree(segmentation: Segmentation, baseline: Baseline) -> dict[st
     """As plain values."""
     columns = [entry.column for entry in baseline.columns]
     attributed = [part_tree(each.attributions, columns) for each in segmentation.profiles]
-    parts = {"parts": [_cut_tree(part) for part in segmentation.parts]} if segmentation.parts else {}
+    parts = {"parts": [cut_tree(part) for part in segmentation.parts]} if segmentation.parts else {}
     profiles = {"profiles": [_profile_tree(each) for each in segmentation.profiles]}
-    return _cut_tree(segmentation) | parts | profiles | ({"attributions": attributed} if baseline.attribution else {})
+    return cut_tree(segmentation) | parts | profiles | ({"attributions": attributed} if baseline.attribution else {})
 
 
-def _cut_tree(cut: Segmentation) -> dict[str, Any]:
+def cut_tree(cut: Segmentation) -> dict[str, Any]:
+    """One that is no intersection, without profiles."""
     edges = {"edges": list(cut.edges)} if cut.edges else {}
     return {"name": cut.name, "metadata": cut.is_metadata, "values": list(cut.values)} | edges
 
@@ -79,8 +80,8 @@ def segmentations(records: Sequence[SegmentationRecord], baseline: Baseline, whe
 
 
 def _segmentation(record: SegmentationRecord, baseline: Baseline, where: str) -> Segmentation:
-    parts = tuple(_cut(part, baseline, f"{where}.parts[{i}]") for i, part in enumerate(record.parts))
-    cut = _crossed(record, parts, where) if parts else _cut(record, baseline, where)
+    parts = tuple(cut_of(part, baseline, f"{where}.parts[{i}]") for i, part in enumerate(record.parts))
+    cut = _crossed(record, parts, where) if parts else cut_of(record, baseline, where)
     require(len(record.profiles) == len(cut.values) + 1, f"{where}.profiles", "must be one more than the values")
     profiles = [_profile(each, baseline, f"{where}.profiles[{i}]") for i, each in enumerate(record.profiles)]
     if baseline.attribution:
@@ -99,8 +100,8 @@ def _segmentation(record: SegmentationRecord, baseline: Baseline, where: str) ->
     return replace(cut, profiles=tuple(profiles))
 
 
-def _cut(record: CutRecord, baseline: Baseline, where: str) -> Segmentation:
-    """One that is no intersection, without profiles."""
+def cut_of(record: CutRecord, baseline: Baseline, where: str) -> Segmentation:
+    """The same back. Errors: BaselineError naming `where` and the field that cannot be."""
     by_name = {entry.column.name: entry for entry in baseline.columns if entry.column.role is Role.FEATURE}
     entry = by_name.get(record.name)
     if record.edges:

@@ -9,6 +9,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_monitor.baseline.answers import Answers, choose_answers
 from stream_monitor.baseline.attribution import AttributionCounts, ScaleCollector
 from stream_monitor.baseline.baseline import Baseline, TimeSpan
 from stream_monitor.baseline.choice import FieldCounts, choose_segments
@@ -91,7 +92,7 @@ class Training:
         choice = choose_segments(str(paths[0]), baseline.columns, metadata, options, baseline.layout.total)
         segmentations = with_values(choice.segmentations, lambda: source.chunks(survey))
         truth = plan_truth(targets, *_predictions(collectors, baseline.columns), segmentations, options)
-        baseline = replace(baseline, joint=_joint(source, survey, baseline))
+        baseline = replace(baseline, joint=_joint(source, survey, baseline), answers=_answers(source, survey, baseline))
         notes = (*survey.notes, *(note for _, notes in finished for note in notes), *choice.notes, *truth.notes)
         return cls(source, survey, options, baseline, segmentations, truth.plan, known, notes, scales.scale())
 
@@ -172,6 +173,15 @@ def _joint(source: Source, survey: Survey, baseline: Baseline) -> Joint | None:
     joint = replace(joint, edges=edges_of(squared))
     counts = np.bincount(joint.bins(squared), minlength=len(joint.edges) + 1)
     return replace(joint, counts=tuple(counts.tolist()))
+
+
+def _answers(source: Source, survey: Survey, baseline: Baseline) -> Answers | None:
+    """One more pass, where there are predictions; a byte or two for each value are held meanwhile."""
+    if not any(entry.column.role is Role.PREDICTION for entry in baseline.columns):
+        return None
+    narrow = np.uint8 if max(baseline.layout.sizes) <= np.iinfo(np.uint8).max else np.uint32
+    codes = [baseline.encode(columns).codes.astype(narrow) for columns in source.chunks(survey)]
+    return choose_answers(baseline.columns, np.concatenate(codes, axis=1))
 
 
 def _span(column: str, times: NDArray[np.int64]) -> TimeSpan:

@@ -31,7 +31,8 @@ class Truth:
         return None if self.layout.positive is None else self.layout.classes[self.layout.positive]
 
     def on(self, layout: "OutcomeLayout") -> NDArray[np.int64]:
-        """The same counts on a layout that differs in its groups only (some of these, in any order) and may leave out the scores.
+        """The same counts on a layout that differs in its groups only (some of these, in any order), may leave out the scores, and may
+        count answers by features' bins, which are not here.
 
         Errors: ValueError that says what does not fit.
         """
@@ -47,7 +48,7 @@ class Truth:
             if group not in places:
                 raise ValueError(f"the training data was compared with its labels without the group {group.facet}={group.value}")
         vector = layout.empty()
-        for name in layout.shapes:
+        for name in layout.shapes.keys() - {"answers"}:
             part = mine.part(self.vector, name)
             layout.part(vector, name)[:] = part[[places[group] for group in layout.groups]] if name == "groups" else part
         return vector

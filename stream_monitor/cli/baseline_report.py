@@ -31,6 +31,7 @@ def report_of(base: Baseline, notes: tuple[str, ...], out: Path, thresholds: Thr
         "rows": base.rows,
         "runs": None if base.runs is None else asdict(base.runs),
         "columns": [_column(entry, base) for entry in base.columns],
+        "answers": [] if base.answers is None else list(base.answers.names),
         "segments": [{"name": each.name, "values": [*each.values, OTHER]} for each in base.segments],
         "truth": None if base.truth is None else _truth(base.truth),
         "attributions": None if base.attribution is None else {"told": base.attribution.whole.told, "shares": _shares(base)},
@@ -67,6 +68,8 @@ def print_baseline(base: Baseline, notes: tuple[str, ...], out: Path, model: str
         console.print(f"note: {escape(note)}", soft_wrap=True)
     if base.segments:
         console.print(f"segments by {escape(', '.join(each.name for each in base.segments))}", soft_wrap=True)
+    if base.answers is not None:
+        console.print(f"answers by {escape(', '.join(base.answers.names))}", soft_wrap=True)
     if base.truth is not None:
         console.print(escape(_quality(base.truth, base.rows)), soft_wrap=True)
     if base.attribution is not None:

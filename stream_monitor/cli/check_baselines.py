@@ -11,6 +11,7 @@ from stream_monitor.cli.load import Loaded
 from stream_monitor.config import Model
 from stream_monitor.config.tree import Facet
 from stream_monitor.detect.attributions import NDCG
+from stream_monitor.detect.outcomes.metrics import ANSWERED
 from stream_monitor.detect.registry import Thresholds
 from stream_monitor.pipeline.constraints import raised_thresholds
 from stream_monitor.pipeline.plan import StreamPlan
@@ -37,6 +38,7 @@ def _of_stream(stream: StreamPlan, model: Model, path: str) -> Iterator[str]:
     yield from _of_anomalies(stream)
     yield from _of_segments(stream, model, path)
     yield from _of_truth(stream.baseline.truth, model, path)
+    yield from _of_answers(stream, model, path)
     yield from _of_attributions(stream, model, path)
 
 
@@ -108,6 +110,16 @@ def _of_facet(held: Segmentation, facet: Facet, path: str) -> Iterator[str]:
         yield f"facets.{held.name}: privileged is {facet.privileged!r}, but {path} knows {_some(groups)}: no group is compared"
     if isinstance(facet.bins, tuple) and facet.bins != held.edges:
         yield f"facets.{held.name}: has other bins than {path}, which knows {_some(groups)}; build it again with this config"
+
+
+def _of_answers(stream: StreamPlan, model: Model, path: str) -> Iterator[str]:
+    """No answers to hold a window's against."""
+    asked = [name for name in ANSWERED if model.detectors is None or name in model.detectors]
+    if model.task is not None and asked and stream.labels[()].judge.usual is None:
+        yield (
+            f"{path} does not say how like inputs were answered, so {' and '.join(asked)} see nothing: no feature tells of the "
+            "predictions, or it was built before there were such; then build it again"
+        )
 
 
 def _of_truth(truth: Truth | None, model: Model, path: str) -> Iterator[str]:

@@ -11,6 +11,7 @@ from stream_monitor.cli.demo_loop import loop_steps
 from stream_monitor.cli.demo_stage import Stage
 from stream_monitor.cli.demo_told import COLOURS, after, hour, unnoticed
 from stream_monitor.detect.finding import FindingKind, Severity
+from stream_monitor.detect.outcomes.metrics import ANSWERED
 from stream_monitor.detect.report import utc
 from stream_monitor.runtime.topics import ACTIONS
 
@@ -78,7 +79,7 @@ def _by_act(stage: Stage) -> dict[tuple[Act, str], list[Alert]]:
 
 def _about(alert: Alert) -> str:
     if alert.kind is FindingKind.CONCEPT_DRIFT:
-        return "what inputs mean"
+        return "answers to like inputs" if alert.detector in ANSWERED else "what inputs mean"
     return alert.feature or ", ".join([alert.detector.replace("_", " "), *alert.segment.values()])
 
 

@@ -21,7 +21,7 @@ class FindingKind(StrEnum):
     ESTIMATED_QUALITY = "estimated_quality"
     """They probably are, by their scores, before labels come."""
     CONCEPT_DRIFT = "concept_drift"
-    """The same inputs have other labels than before."""
+    """The same inputs have other labels, or get other answers, than before."""
     BIAS = "bias"
     """A group of a facet is treated otherwise than the privileged one."""
     ATTRIBUTION_DRIFT = "attribution_drift"

@@ -11,7 +11,7 @@ from stream_monitor.detect.detector import Detector
 from stream_monitor.detect.distances import DISTANCES
 from stream_monitor.detect.operations import BOTTLENECK_FACTOR, IDLE_HOURS
 from stream_monitor.detect.outcomes.bias import BIAS
-from stream_monitor.detect.outcomes.metrics import DROP, METRICS
+from stream_monitor.detect.outcomes.metrics import ANSWERED, DROP, METRICS
 from stream_monitor.detect.outcomes.told import TOLD
 from stream_monitor.detect.producers import SILENT
 from stream_monitor.detect.quality import QUALITY
@@ -97,8 +97,9 @@ VERSIONS: Final[Mapping[str, Meaning]] = {
 }
 """Those that hold a version against the current one; see `versions`."""
 VERSION_CAUSES: Final = frozenset(each.cause for each in VERSIONS.values())
+_CAUSES: Final = {"conditional_entropy": "relation", **dict.fromkeys(ANSWERED, "answers")}
 OUTCOMES: Final[Mapping[str, Meaning]] = {
-    **{name: Meaning(row.title, "relation" if name == "conditional_entropy" else "quality", 0.0) for name, row in METRICS.items()},
+    **{name: Meaning(row.title, _CAUSES.get(name, "quality"), 0.0) for name, row in METRICS.items()},
     **{name: Meaning(row.title, "bias", 0.0) for name, row in BIAS.items()},
     **{name: Meaning(row.title, "labels", 0.0) for name, row in TOLD.items()},
 }

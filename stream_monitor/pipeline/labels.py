@@ -1,15 +1,18 @@
 """A model's labels, made ready: the layout of its outcomes, the join's plan, and how every unit is judged."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from stream_monitor.baseline.answers import CELLS
 from stream_monitor.baseline.baseline import Baseline, CategoricalColumn, NumericColumn
 from stream_monitor.baseline.column import BaselineColumn
 from stream_monitor.baseline.task import usual_positive
 from stream_monitor.capture.schema import PREDICTION, SCORE, Role, StreamKey
 from stream_monitor.config import Model
 from stream_monitor.detect.gate import alpha
+from stream_monitor.detect.outcomes.answers import Usual
 from stream_monitor.detect.outcomes.estimators import Estimator, fit_estimator
 from stream_monitor.detect.outcomes.judge import OutcomeJudge
 from stream_monitor.detect.registry import LOSS, OUTCOMES, SEQUENTIAL
@@ -30,13 +33,14 @@ def join_plan(name: str, model: Model, baselines: Mapping[StreamKey, Baseline], 
         return None
     main = baselines[StreamKey(name, None)]
     facets = tuple(each for each in main.segments if each.name in model.cuts)
-    layout = _layout(name, model, main)
+    answers = {stream: baseline.answers for stream, baseline in baselines.items() if baseline.answers is not None}
+    layout = replace(_layout(name, model, main), cells=CELLS if answers else 0)
     segmentations = {
         stream: tuple(each for each in baseline.segments if each.name in model.segments) for stream, baseline in baselines.items()
     }
     made_of = layout_id(layout, main, model.segments, max(map(len, segmentations.values())), spec)
     ids = {stream: baseline.id for stream, baseline in baselines.items()}
-    return JoinPlan(name, layout, made_of, facets, ids, segmentations, spec, model.window.label_lateness, rows_max)
+    return JoinPlan(name, layout, made_of, facets, ids, segmentations, spec, model.window.label_lateness, rows_max, answers)
 
 
 def label_plans(
@@ -48,10 +52,11 @@ def label_plans(
     """
     truth = _truth_on(layout, baseline)
     window, limits = model.window, dict(model.thresholds)
-    estimator = None if truth is None else fit_estimator(layout, truth)
+    estimator, usual = (None if truth is None else fit_estimator(layout, truth)), Usual.of(layout, baseline)
 
     def judge(segment: Segment, level: float) -> OutcomeJudge:
-        return _judge(model, layout, None if segment else truth, estimator, level, segment)
+        found = _judge(model, layout, None if segment else truth, estimator, level, segment)
+        return found if segment else replace(found, usual=usual)
 
     is_wrong_or_right = layout.task != "regression"
     concept = len(SERIES) * len((*SEQUENTIAL, *(LOSS if is_wrong_or_right else ())))

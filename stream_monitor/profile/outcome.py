@@ -5,7 +5,7 @@ Every event of the capture stream is in it from the moment it is known, first wi
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
 from typing import Final, Literal, NamedTuple
@@ -69,7 +69,8 @@ class OutcomeLayout:
     classes: K names by falling frequency in training, none for a regression; positive: the place of the positive class in them (binary
     only); scored: whether events carry the probability of the positive class, in a multiclass task that of the predicted one;
     groups: all groups of all facets (binary only); center, scale: the baseline's mean and standard deviation of the prediction
-    (regression only), scale > 0; edges: rising, between bins of the prediction (regression only), see `by_value`.
+    (regression only), scale > 0; edges: rising, between bins of the prediction (regression only), see `by_value`;
+    cells: combinations of features' bins by which answers are counted, 0: they are not, see `baseline.answers`.
     """
 
     task: Task
@@ -80,6 +81,7 @@ class OutcomeLayout:
     center: float = 0.0
     scale: float = 1.0
     edges: tuple[float, ...] = ()
+    cells: int = field(default=0, repr=False)  # what ids of layouts without any are made of stays as it was
 
     @cached_property
     def shapes(self) -> Mapping[str, tuple[int, ...]]:
@@ -90,6 +92,7 @@ class OutcomeLayout:
         groups: [group; label: 0 none, 1 negative, 2 positive; prediction: 0 not positive, 1 positive];
         confidence: [label: 0 none, 1 another than predicted, 2 as predicted; prediction code; bin], over events with a score;
         errors: see `ERRORS`; by_value: [bin of the prediction: under the first edge, …, from the last on; `BY_VALUE`];
+        answers: [combination of features' bins; answer: as `answer_codes`];
         delay: labelled events by the delay of their first label, see `delay_bin`.
         """
         codes = len(self.classes) + 2
@@ -106,6 +109,8 @@ class OutcomeLayout:
             parts["confidence"] = (3, codes, CONFIDENCE_BINS)
         if self.task == "binary" and self.groups:
             parts["groups"] = (len(self.groups), 3, 2)
+        if self.cells:
+            parts["answers"] = (self.cells, self.answers)
         return parts | {"delay": (DELAY_BINS,)}
 
     @cached_property
@@ -144,6 +149,16 @@ class OutcomeLayout:
         """Class -> its code."""
         return {name: place + 1 for place, name in enumerate(self.classes)}
 
+    @property
+    def answers(self) -> int:
+        """How many codes answers have: predictions' in `joint`; of numbers 0 for none, then one for each bin, the last two being one."""
+        return len(self.edges) + 1 if self.task == "regression" else len(self.classes) + 2
+
+    @property
+    def places(self) -> int:
+        """How many groups and combinations there are; in `OutcomeRows.groups` this stands for none."""
+        return len(self.groups) + self.cells
+
     def class_codes(self, names: Sequence[str | None]) -> NDArray[np.uint16]:
         """uint16[n]: the codes of classes by their names; `NO_CLASS` for None and `INVALID`."""
         codes, other = self.codes, len(self.classes) + 1
@@ -175,8 +190,9 @@ class OutcomeLayout:
 class OutcomeRows(NamedTuple):
     """n events and what is known of each.
 
-    predicted, score, label: uint16[n], codes; groups: uint16[F, n], places in `OutcomeLayout.groups`; value, truth: float64[n], a
-    regression's prediction and label, NaN: there is none; delay: uint8[n], bins.
+    predicted, score, label: uint16[n], codes; groups: uint16[F, n], places in `OutcomeLayout.groups`, and from their number on those of
+    combinations of features' bins; value, truth: float64[n], a regression's prediction and label, NaN: there is none; delay: uint8[n],
+    bins.
     """
 
     predicted: NDArray[np.uint16]
@@ -195,6 +211,7 @@ def add_outcomes(layout: OutcomeLayout, rows: OutcomeRows, place: NDArray[np.int
         _add_errors(
             rows.value,
             rows.truth,
+            rows.groups,
             layout.center,
             layout.scale,
             np.array(layout.edges, dtype=np.float64),
@@ -202,6 +219,8 @@ def add_outcomes(layout: OutcomeLayout, rows: OutcomeRows, place: NDArray[np.int
             sign,
             start,
             layout.starts.get("by_value", -1),
+            layout.starts.get("answers", -1),
+            layout.cells,
             out,
         )
         is_labelled = np.isfinite(rows.value) & np.isfinite(rows.truth)
@@ -217,6 +236,9 @@ def add_outcomes(layout: OutcomeLayout, rows: OutcomeRows, place: NDArray[np.int
             layout.starts.get("score_sums", -1),
             layout.starts.get("confidence", -1),
             layout.starts.get("groups", -1),
+            layout.starts.get("answers", -1),
+            len(layout.groups),
+            layout.places,
             SCORE_SUMS,
             place,
             sign,
@@ -258,6 +280,9 @@ def _add_classes(
     sums_start: int,
     confidence_start: int,
     groups_start: int,
+    answers_start: int,
+    first_cell: int,
+    places: int,
     summed: NDArray[np.int64],
     place: NDArray[np.int64],
     sign: int,
@@ -280,15 +305,19 @@ def _add_classes(
         if confidence_start >= 0 and score[i] > 0:
             outcome = 0 if label[i] == 0 else 2 if label[i] == predicted[i] else 1
             out[p, confidence_start + (outcome * codes + np.int64(predicted[i])) * 128 + (np.int64(score[i]) >> 9)] += sign
-        if groups_start >= 0:
-            for f in range(groups.shape[0]):
-                out[p, groups_start + (np.int64(groups[f, i]) * 3 + truth) * 2 + says] += sign
+        for f in range(groups.shape[0]):
+            group = np.int64(groups[f, i])
+            if group < first_cell:
+                out[p, groups_start + (group * 3 + truth) * 2 + says] += sign
+            elif group < places:
+                out[p, answers_start + (group - first_cell) * codes + predicted[i]] += sign
 
 
 @compiled
 def _add_errors(
     value: NDArray[np.float64],
     truth: NDArray[np.float64],
+    groups: NDArray[np.uint16],
     center: float,
     scale: float,
     edges: NDArray[np.float64],
@@ -296,6 +325,8 @@ def _add_errors(
     sign: int,
     start: int,
     bins_start: int,
+    answers_start: int,
+    cells: int,
     out: NDArray[np.int64],
 ) -> None:
     for i in range(len(place)):
@@ -303,6 +334,10 @@ def _add_errors(
         if p < 0:
             continue
         out[p, start] += sign
+        answer = 1 + min(np.searchsorted(edges, value[i], side="right"), len(edges) - 1) if np.isfinite(value[i]) else 0
+        for f in range(groups.shape[0]):
+            if groups[f, i] < cells:
+                out[p, answers_start + np.int64(groups[f, i]) * (len(edges) + 1) + answer] += sign
         if not np.isfinite(value[i]):
             continue
         own = bins_start + 4 * np.searchsorted(edges, value[i], side="right")

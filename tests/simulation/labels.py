@@ -64,15 +64,16 @@ def graded() -> dict[str, bytes]:
 
 def _training(random: Random, number: int, version: str | None, *, is_number: bool) -> dict[str, Any]:
     body = dict(capture(random, number, "loan", version, START_MS, False).body)
+    is_dear = isinstance(body["features"]["amount"], float) and body["features"]["amount"] > 20_000
     if is_number:
-        body["prediction"] = _number(random)
+        body["prediction"] = _number(random, 15 if body["features"]["region"] == "north" else 10)
     else:
-        body["prediction"] = {"label": random.choices("ab", (6, 4))[0], "score": body["prediction"]["score"]}
+        body["prediction"] = {"label": random.choices("ab", (2, 8) if is_dear else (6, 4))[0], "score": body["prediction"]["score"]}
     return body | {"label": _truth(random, body, 0.85)}
 
 
-def _number(random: Random) -> dict[str, Any]:
-    return {"label": round(random.gauss(10, 3), 2), "score": None}
+def _number(random: Random, mean: float) -> dict[str, Any]:
+    return {"label": round(random.gauss(mean, 3), 2), "score": None}
 
 
 def _truth(random: Random, body: Mapping[str, Any], accuracy: float) -> Any:
@@ -189,7 +190,7 @@ class LabelWriter:
         """An event as it is sent, and its labels on their topic."""
         random, event, body = self.random, arrival.event, dict(arrival.event.body)
         if self.model == "fraud":
-            body["prediction"] = _number(random)
+            body["prediction"] = _number(random, 10)
         truth = _truth(random, body, 0.85 if arrival.event.time_ms < START_MS + 25_000 else 0.3)
         chance = random.random()
         if chance < 0.15:

@@ -11,9 +11,11 @@ from stream_monitor.alert.alert import Evidence
 from stream_monitor.alert.life import AlertBook
 from stream_monitor.alert.publication import Raised, Reason
 from stream_monitor.alert.rules import Rules
+from stream_monitor.baseline.answers import Answers
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.detect.decide import severity_of
 from stream_monitor.detect.finding import Finding, FindingKind, Key, Score, ScoreStatus, Severity, is_finding
+from stream_monitor.detect.outcomes.answers import Usual
 from stream_monitor.detect.outcomes.judge import OutcomeScore, by_segment
 from stream_monitor.detect.report import WindowRef, window_scores
 from stream_monitor.detect.sequential.shift import Shift
@@ -186,7 +188,11 @@ class NaiveOutcomes:
         for pane in sorted(panes, reverse=True):
             if pane < start and (counted >= self.spec.events_min or pane < end - self.spec.window_max_ms):
                 break
-            of_pane, stands_for, begin = vector_of(layout, panes[pane]), 2 ** join.rates.get(pane, 0), min(begin, pane)
+            of_pane, stands_for, begin = (
+                vector_of(layout, panes[pane], self.plan.judge.usual),
+                2 ** join.rates.get(pane, 0),
+                min(begin, pane),
+            )
             rows += [(row, stands_for) for row in panes[pane]]
             vector, counted = vector + stands_for * of_pane, counted + count(of_pane)
         ones = [each for _, each in rows]
@@ -256,8 +262,8 @@ def loss_of(layout: OutcomeLayout, row: Row) -> float:
     return float(row.predicted != row.label)
 
 
-def vector_of(layout: OutcomeLayout, rows: list[Row]) -> Vector:
-    """The outcome of these events, all at once."""
+def vector_of(layout: OutcomeLayout, rows: list[Row], usual: Usual | None = None) -> Vector:
+    """The outcome of these events, all at once; without what training answered to such inputs, answers are left out."""
     bodies = [row.event.body for row in rows if row.event is not None]
     scores = [body["prediction"]["score"] if layout.scored else None for body in bodies]
     predicted, label = [row.predicted for row in rows], [row.label for row in rows]
@@ -268,7 +274,7 @@ def vector_of(layout: OutcomeLayout, rows: list[Row]) -> Vector:
             predicted=_names(layout, predicted),
             score=score_codes(np.array([np.nan if score is None else score for score in scores], dtype=np.float64)),
             value=_numbers(layout, predicted),
-            groups=_groups(layout, bodies),
+            groups=np.concatenate([_groups(layout, bodies), *([] if usual is None else [_cells(layout, usual.answers, bodies)])]),
             label=_names(layout, label),
             truth=_numbers(layout, label),
             delay=delay_bin(np.array([(row.first_label_ms or 0) - row.page_ms for row in rows], dtype=np.int64)),
@@ -299,4 +305,21 @@ def _groups(layout: OutcomeLayout, bodies: list[Mapping[str, Any]]) -> NDArray[n
         for row, body in enumerate(bodies):
             value = body["features"][facet]
             found[number, row] = places.get((facet, value), places[facet, "other"])
+    return found
+
+
+def _cells(layout: OutcomeLayout, answers: Answers, bodies: list[Mapping[str, Any]]) -> NDArray[np.uint16]:
+    """Which combination of the features' bins each event is in, behind the groups."""
+    found = np.zeros((1, len(bodies)), dtype=np.uint16)
+    for row, body in enumerate(bodies):
+        cell = 0
+        for feature in answers.features:
+            value, place = body["features"][feature.name], len(feature.values)
+            if feature.edges and isinstance(value, float):
+                place = sum(value >= edge for edge in feature.edges)
+            elif not feature.edges:
+                text = {True: "true", False: "false"}.get(value, value)
+                place = feature.values.index(text) if text in feature.values else place
+            cell = cell * (len(feature.values) + 1) + place
+        found[0, row] = len(layout.groups) + cell
     return found

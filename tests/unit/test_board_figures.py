@@ -17,7 +17,7 @@ from stream_monitor.cli.demo_traffic import Traffic
 from stream_monitor.config import parse_config
 from stream_monitor.detect.outcomes.bias import BIAS, PAIRED
 from stream_monitor.detect.outcomes.judge import UNLABELLED_BIAS, OutcomeJudge
-from stream_monitor.detect.outcomes.metrics import METRICS
+from stream_monitor.detect.outcomes.metrics import ANSWERED, METRICS
 from stream_monitor.detect.registry import OPERATIONS
 from stream_monitor.detect.report import Span, WindowScore, rounded, utc
 from stream_monitor.export.board import Board, Site
@@ -59,7 +59,7 @@ def test_figures_are_those_that_were_published_with_their_intervals(query: str, 
     assert quality["state"] == "judged"
     assert {each["metric"] for each in quality["figures"]} == {
         n for n in METRICS if published().get((n, quality["window"]["end"] + str(segment)))
-    } - {"conditional_entropy", *(each["metric"] for each in quality["estimated"])}
+    } - {"conditional_entropy", *ANSWERED, *(each["metric"] for each in quality["estimated"])}
     for span, each in [
         *((quality["window"], one) for one in quality["figures"]),
         *((quality["estimated_window"], one) for one in quality["estimated"]),

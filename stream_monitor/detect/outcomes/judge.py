@@ -6,7 +6,7 @@ bad side of its threshold.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import isfinite
 from typing import Final, NamedTuple
@@ -15,6 +15,7 @@ from scipy.special import ndtr, ndtri
 
 from stream_monitor.detect.decide import CRITICAL_FACTOR
 from stream_monitor.detect.finding import Finding, FindingKind, Key, Score, ScoreStatus, Severity, Shown
+from stream_monitor.detect.outcomes.answers import Usual
 from stream_monitor.detect.outcomes.bias import BIAS, CONDITIONAL, Allowed, bias, outside
 from stream_monitor.detect.outcomes.conditional import Strata
 from stream_monitor.detect.outcomes.coverage import Coverage, coverage, final_coverage, final_delay
@@ -59,7 +60,7 @@ class OutcomeJudge:
     baseline: the training data's outcome, None where it has no target; estimator: what it teaches, None: nothing is estimated;
     limits: by metric's name, `NAME` a limit or `NAME_drop` the drop allowed; alpha: level of one test; detectors: names of those that are
     on, None: all; within: facets whose groups are not compared, because all events are of one, or
-    that are there for the strata of another; strata: see `conditional`.
+    that are there for the strata of another; strata: see `conditional`; usual: what training answered to which inputs, None: not known.
     """
 
     layout: OutcomeLayout
@@ -73,6 +74,7 @@ class OutcomeJudge:
     detectors: frozenset[str] | None = None
     within: frozenset[str] = frozenset()
     strata: Strata = field(default_factory=dict)
+    usual: Usual | None = None
 
     def at_close(self, vector: Vector, weight: float) -> list[OutcomeScore]:
         """What predictions alone tell, and how many labels there are so far. weight: see `Judged`."""
@@ -80,6 +82,7 @@ class OutcomeJudge:
         status = ScoreStatus.JUDGED if events >= self.events_min else ScoreStatus.TOO_FEW
         found = [self._estimate(each, status) for each in self._estimated(vector, weight)]
         found += [self._bias(each, status) for each in self._bias_of(vector, weight) if each.name in UNLABELLED_BIAS]
+        found += self._answers(vector, weight, status)
         seen = coverage(self.layout, vector)
         return [*found, *self._told({"label_coverage": seen.label_coverage, "label_delay_p50_s": seen.label_delay_p50_s})]
 
@@ -154,8 +157,22 @@ class OutcomeJudge:
     def _estimate(self, measure: Measure, status: ScoreStatus) -> OutcomeScore:
         return self._scored(FindingKind.ESTIMATED_QUALITY, measure, status)
 
+    def _answers(self, vector: Vector, weight: float, status: ScoreStatus) -> Iterator[OutcomeScore]:
+        """Whether like inputs are answered as they were, and where that changed most."""
+        if self.usual is None:
+            return
+        for measure, before in self.usual.compare(self.layout, vector, quantile(1 - self.alpha, weight), weight):
+            if self._is_on(measure.name):
+                found = self._held(FindingKind.CONCEPT_DRIFT, measure, status, before)
+                if found.finding is not None:
+                    found = found._replace(finding=replace(found.finding, note=self.usual.most(self.layout, vector)))
+                yield found
+
     def _scored(self, kind: FindingKind, measure: Measure, status: ScoreStatus) -> OutcomeScore:
-        metric, before = METRICS[measure.name], self._before.get((measure.name, measure.segment))
+        return self._held(kind, measure, status, self._before.get((measure.name, measure.segment)))
+
+    def _held(self, kind: FindingKind, measure: Measure, status: ScoreStatus, before: Measure | None) -> OutcomeScore:
+        metric = METRICS[measure.name]
         verdict = judge(measure, self.limits.get(measure.name), before, self.limits.get(measure.name + DROP))
         base = None if before is None else before.value
         falls = metric.higher_is_better is True

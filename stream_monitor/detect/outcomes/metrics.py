@@ -12,6 +12,9 @@ from stream_monitor.profile.outcome import CLASSES_MAX
 DROP: Final = "_drop"
 """After a metric's name in the config: how much worse than the baseline's value it may be, instead of a limit."""
 
+ANSWERED: Final = ("prediction_entropy", "prediction_js")
+"""Those of the relation of inputs and predictions, see `answers`; they need no label."""
+
 
 class Drop(NamedTuple):
     """How much worse than the baseline's value is still allowed: in the metric's own unit, or as a share of the baseline's value."""
@@ -45,6 +48,10 @@ _CALIBRATION: Final = Drop(0.05, False, "probabilities wrong by 5 points more on
 
 _OPEN: Final = Drop(0.1, False, "a tenth of what is open about a label that is either of two equally often")
 
+_ANSWERS: Final = Drop(
+    0.2, False, "one answer in thirteen is another where all were certain, one in four where either of two was as likely"
+)
+
 _WILSON: Final = "Wilson 1927"
 _DELTA: Final = "delta method on the multinomial counts (Takahashi et al. 2022), as Wilson's with the n that has this variance"
 _SKLEARN: Final = "Sokolova & Lapalme 2009, A Systematic Analysis of Performance Measures for Classification Tasks"
@@ -73,6 +80,30 @@ _ROWS: Final = (
         "mean of -log2(share of the label among events of its prediction), in bits",
         "delta method on the multinomial counts, half an event more in each",
         "Shannon 1948, A Mathematical Theory of Communication",
+    ),
+    Metric(
+        "prediction_entropy",
+        "entropy of the prediction given the inputs",
+        False,
+        _OPEN,
+        0,
+        log2(CLASSES_MAX + 1),
+        "mean of -log2(share of the prediction among events in its bins of features), in bits; held against training's, reweighted to "
+        "inputs as they come now",
+        "delta method on the multinomial counts, half an event more in each",
+        "Shannon 1948, A Mathematical Theory of Communication; reweighted: Kitagawa 1955, Components of a Difference Between Two Rates",
+    ),
+    Metric(
+        "prediction_js",
+        "distance of predictions from training's for like inputs",
+        False,
+        _ANSWERS,
+        0,
+        1,
+        "root of the mean over events of the Jensen-Shannon divergence, base 2, of predictions from training's in their bins of features, "
+        "less its mean by chance",
+        "delta method on the multinomial counts, and the tail of a chi-square (Laurent & Massart 2000)",
+        "Lin 1991, Divergence Measures Based on the Shannon Entropy; Cover & Thomas 2006, Elements of Information Theory, th. 2.5.3",
     ),
     Metric(
         "roc_auc",

@@ -23,10 +23,11 @@ def conditional_entropy(layout: OutcomeLayout, vector: Vector, z: float, inflati
     """
     joint = counts_of(layout, vector, "joint")[1:, 1:].astype(np.float64)
     n = float(joint.sum())
-    return measured("conditional_entropy", _estimate(joint, z, inflation / 2) if n > 0 else NOTHING, n)
+    return measured("conditional_entropy", conditional(joint, z, inflation / 2) if n > 0 else NOTHING, n)
 
 
-def _estimate(joint: Floats, z: float, more: float) -> Estimate:
+def conditional(joint: Floats, z: float, more: float) -> Estimate:
+    """H(row | column) of counts, some over 0, with its interval: see `conditional_entropy`. more: added to each cell that may occur."""
     occur = np.ix_(*(_two_or_more(joint.sum(axis=axis)) for axis in (1, 0)))
     counts = joint[occur]
     value, (upper, variance) = _moments(counts)[0], _moments(counts + more)

@@ -10,6 +10,7 @@ from stream_monitor.detect.outcomes.coverage import coverage
 from stream_monitor.detect.outcomes.estimated import ESTIMATED
 from stream_monitor.detect.outcomes.judge import OutcomeJudge, OutcomeScore
 from stream_monitor.detect.outcomes.measure import Segment
+from stream_monitor.detect.outcomes.metrics import ANSWERED
 from stream_monitor.detect.registry import LOSS, SEQUENTIAL, falls, title_of
 from stream_monitor.detect.report import utc
 from stream_monitor.export.board.part import Seen
@@ -88,12 +89,15 @@ def bias(newest: Newest | None, told: Told) -> list[Tree]:
 
 
 def concept(seen: Seen, told: Told) -> Tree | None:
-    """Whether the same inputs have other labels: figures of the relation, and what detectors found in the loss; None: nothing is known."""
+    """Whether the same inputs have other labels, or get other answers: figures of both, and what detectors found in the loss; None: nothing
+    is known.
+    """
     kinds, detectors = (
         (FindingKind.CONCEPT_DRIFT, FindingKind.CAPTURE_HEALTH),
         [name for name in (*SEQUENTIAL, *LOSS) if name in seen.series],
     )
-    figures = [_figure(each, told.floors) for each in told.labelled if each.score.key.kind in kinds]
+    found = [*told.labelled, *(each for each in told.at_close if each.score.key.detector in ANSWERED)]
+    figures = [_figure(each, told.floors) for each in found if each.score.key.kind in kinds]
     return {"figures": figures, "detectors": [_changes(seen, name) for name in detectors]} if figures or detectors else None
 
 

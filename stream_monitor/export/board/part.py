@@ -6,7 +6,7 @@ from typing import Final, NamedTuple, Self
 
 from stream_monitor.detect.finding import ScoreStatus
 from stream_monitor.detect.outcomes.estimated import ESTIMATED
-from stream_monitor.detect.outcomes.metrics import METRICS
+from stream_monitor.detect.outcomes.metrics import ANSWERED, METRICS
 from stream_monitor.detect.registry import OUTCOMES
 from stream_monitor.detect.report import WindowScore
 from stream_monitor.export.board.history import History
@@ -75,7 +75,7 @@ class Part:
 
 
 def _needs_labels(detector: str) -> bool:
-    return detector in METRICS and not detector.startswith(ESTIMATED)
+    return detector in METRICS and detector not in ANSWERED and not detector.startswith(ESTIMATED)
 
 
 def _series(history: History) -> dict[str, list[Point]]:

@@ -52,7 +52,7 @@ class Join:
         """Pane -> its own k; those that are not here have 0."""
         self._looked_ms, self._swept_ms = saved.looked_ms, saved.swept_ms
         self._pages = Pages()
-        self._rows: Rows = np.zeros(0, dtype=row_type(len(plan.facets), plan.segment_columns))
+        self._rows: Rows = np.zeros(0, dtype=row_type(plan.group_columns, plan.segment_columns))
         self._page_of = np.zeros(0, dtype=np.uint32)
         """Of each row; apart from them, for every snapshot looks through all."""
         self._table = Table()

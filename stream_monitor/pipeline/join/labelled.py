@@ -15,6 +15,7 @@ from stream_monitor.detect.decide import severity_of
 from stream_monitor.detect.finding import Finding, FindingKind, Key, Score, ScoreStatus, Severity, Shown, is_finding
 from stream_monitor.detect.outcomes.judge import OutcomeJudge, OutcomeScore, by_segment
 from stream_monitor.detect.outcomes.measure import Measure
+from stream_monitor.detect.outcomes.metrics import ANSWERED
 from stream_monitor.detect.registry import LOSS, SEQUENTIAL
 from stream_monitor.detect.report import WindowRef, WindowScore, window_scores
 from stream_monitor.detect.sequential.shift import Shift
@@ -172,7 +173,8 @@ class Labelled:
         beside = [OutcomeScore(score, (), _found(score, measure), measure) for score, measure in pairs]
         said = Said([], [], Newest.of(judge, window, beside))
         whole = WindowRef(closed.from_ms, window.end_ms, layout.events(closed.vector))
-        found = [*judge.at_close(closed.vector, closed.weight), *self._concept(window.end_ms, drifting)]
+        unlabelled = (_beside(each, drifting) for each in judge.at_close(closed.vector, closed.weight))
+        found = [*unlabelled, *self._concept(window.end_ms, drifting)]
         self._say(said, AT_CLOSE, whole, window, found, stamp, is_first=window.revision == 1)
         if labels:
             part = WindowRef(labelled.from_ms, window.end_ms, labels)
@@ -230,5 +232,7 @@ def _beside(found: OutcomeScore, drifting: Sequence[str]) -> OutcomeScore:
     """A finding of concept drift with what it cannot tell itself: whether inputs moved, for then labels may with them."""
     if found.finding is None or found.score.key.kind is not FindingKind.CONCEPT_DRIFT:
         return found
-    as_well = f"inputs drifted as well ({', '.join(drifting[:3])}), which alone may explain it"
-    return found._replace(finding=replace(found.finding, note=as_well if drifting else "no input drifted, so what they mean changed"))
+    changed = "the model answers otherwise" if found.score.key.detector in ANSWERED else "what they mean changed"
+    drifted = f"inputs drifted as well ({', '.join(drifting[:3])}), which alone may explain it"
+    said = drifted if drifting else f"no input drifted, so {changed}"
+    return found._replace(finding=replace(found.finding, note="; ".join(filter(None, (found.finding.note, said)))))

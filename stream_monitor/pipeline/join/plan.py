@@ -2,11 +2,12 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_monitor.baseline.answers import Answers
 from stream_monitor.baseline.baseline import Baseline
 from stream_monitor.baseline.segments import Segmentation, places_in
 from stream_monitor.capture.columns import Columns
@@ -23,7 +24,8 @@ from stream_monitor.window.spec import WindowSpec
 
 @dataclass(frozen=True)
 class JoinPlan:
-    """One model's. facets: one segmentation for each facet, whose segments are `layout.groups`, in order.
+    """One model's. facets: one segmentation for each facet, whose segments are `layout.groups`, in order; answers: of streams whose
+    baseline has any: what their combinations of features' bins are, which are no groups that anybody is compared by.
 
     baselines: the model's streams, in order, each with its baseline's id; segmentations: by stream; all streams have the outcomes' one
     layout. rows_max: rows held before the join narrows to a sample.
@@ -38,13 +40,16 @@ class JoinPlan:
     spec: WindowSpec
     label_lateness_ms: int
     rows_max: int
+    answers: Mapping[StreamKey, Answers] = field(default_factory=dict)
 
     def check(self, record: JoinRecord) -> None:
         """Codes beyond the layout would be counted wherever they point to. Errors: CodecError."""
         codes = len(self.layout.classes) + 2
         for stream, _, rows in record.captures:
-            fits = rows.groups.shape[0] == len(self.facets) and rows.segments.shape[0] == self.segment_columns
-            if not fits or not _below(rows.predicted, codes) or not _below(rows.groups, len(self.layout.groups)) or not rows.ids.all():
+            fits = rows.groups.shape[0] == self.group_columns and rows.segments.shape[0] == self.segment_columns
+            facets, cells = rows.groups[: len(self.facets)], rows.groups[len(self.facets) :]
+            fits = fits and _below(facets, len(self.layout.groups)) and _below(cells, self.layout.places + 1)
+            if not fits or not _below(rows.predicted, codes) or not rows.ids.all():
                 raise CodecError(f"rows of {stream.model} that do not fit the layout of their outcomes")
         if record.labels is not None and not (_below(record.labels.label, codes) and record.labels.ids.all()):
             raise CodecError(f"labels of {record.model} that do not fit the layout of their outcomes")
@@ -53,6 +58,11 @@ class JoinPlan:
     def streams(self) -> tuple[StreamKey, ...]:
         """The model's, in order."""
         return tuple(self.baselines)
+
+    @property
+    def group_columns(self) -> int:
+        """F: one for each facet, and then one for the combination of features' bins, where these are counted."""
+        return len(self.facets) + bool(self.layout.cells)
 
     @property
     def segment_columns(self) -> int:
@@ -95,11 +105,13 @@ class JoinPlan:
         return LabelRows(ids, time_ms, self.layout.label_codes([category(value) for value in labels.values]), np.full(len(ids), np.nan))
 
     def _groups(self, columns: Columns, taken: NDArray[np.int64]) -> NDArray[np.uint16]:
-        found = np.zeros((len(self.facets), len(taken)), dtype=np.uint16)
+        found = np.full((self.group_columns, len(taken)), self.layout.places, dtype=np.uint16)
         start = 0
         for row, facet in enumerate(self.facets):
             found[row] = start + places_in(facet, columns)[taken]
             start += len(facet.keys)
+        if columns.stream in self.answers:
+            found[-1] = len(self.layout.groups) + self.answers[columns.stream].cells(columns)[taken]
         return found
 
     def _segments(self, columns: Columns, taken: NDArray[np.int64]) -> NDArray[np.uint16]:
@@ -115,5 +127,5 @@ def _below(codes: NDArray[np.uint16], limit: int) -> bool:
 
 def layout_id(layout: OutcomeLayout, main: Baseline, segments: Sequence[str], segment_columns: int, spec: WindowSpec) -> str:
     """16 hex digits that differ where rows of all streams mean something else, or have another shape. main: the model's own baseline."""
-    parts = repr((layout, main.id, list(segments), segment_columns, spec))
+    parts = repr((layout, main.id, list(segments), segment_columns, spec, *([layout.cells] if layout.cells else [])))
     return hashlib.sha256(parts.encode()).hexdigest()[:16]

@@ -16,7 +16,7 @@ Rows = NDArray[Any]
 """One record per event id, see `row_type`."""
 
 
-def row_type(facets: int, segmentations: int) -> "np.dtype[np.void]":
+def row_type(groups: int, segmentations: int) -> "np.dtype[np.void]":
     """What is kept of an event. fed: its loss was told to the sequential detectors, which take nothing back."""
     return np.dtype(
         [
@@ -31,7 +31,7 @@ def row_type(facets: int, segmentations: int) -> "np.dtype[np.void]":
             ("score", "<u2"),
             ("label", "<u2"),
             ("fed", "<u1"),
-            ("groups", "<u2", (facets,)),
+            ("groups", "<u2", (groups,)),
             ("segments", "<u2", (segmentations,)),
         ]
     )
