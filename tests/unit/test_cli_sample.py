@@ -33,6 +33,13 @@ def test_other_people_apply_from_the_shift_on(folder: Path) -> None:
     assert sum(from_south[SHIFT_S:]) / (CAPTURES_S - SHIFT_S) == pytest.approx(0.55, abs=0.02)
 
 
+def test_every_capture_says_how_long_its_call_took(folder: Path) -> None:
+    """So that a newcomer's page has operations."""
+    events = [orjson.loads(line) for line in gzip.decompress((folder / "captures.jsonl.gz").read_bytes()).splitlines()]
+    assert min(event["latency_ms"] for event in events) > 0
+    assert {event["status"] for event in events} == {"ok"}
+
+
 def test_a_seed_decides_every_byte(folder: Path, tmp_path: Path) -> None:
     sample(tmp_path / "again", seed=7)
     sample(tmp_path / "other", seed=8)
