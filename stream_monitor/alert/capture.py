@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from stream_monitor.alert.wording import amount, chance, moment, percent, when
-from stream_monitor.detect.finding import Finding
+from stream_monitor.detect.finding import Finding, Severity
 from stream_monitor.detect.producers import SILENT
 from stream_monitor.detect.report import WindowRef, utc
 from stream_monitor.detect.transit import DELAY, MIX, SKEW
+from stream_monitor.detect.unpaired import UNPAIRED
 
 
 def _delay(finding: Finding, window: WindowRef) -> str:
@@ -46,4 +47,23 @@ def _mix(finding: Finding, window: WindowRef) -> str:
     return f"events come from other producers than usual {when(window)} ({size}): {change} {shares}; drift may be theirs alone"
 
 
-CAPTURED: Final[Mapping[str, Callable[[Finding, WindowRef], str]]] = {DELAY: _delay, SKEW: _skew, SILENT: _silent, MIX: _mix}
+def _unpaired(finding: Finding, window: WindowRef) -> str:
+    """`none of 1,240 labels given in the hour from … found its event (limit 90 %, p < 1e-12): do both bear the same event_id …`."""
+    share, base = finding.value, finding.score.measured[0].baseline
+    usual = "" if base is None else f"usually {percent(base)} do not, "
+    found = "none of" if share == 1 else f"{percent(1 - share)} of"
+    events = "its event" if share == 1 else "their events"
+    size = f"{usual}limit {percent(finding.score.threshold)}{chance(finding.score)}"
+    asked = "do both bear the same event_id and model, and are all events captured?"
+    if finding.severity is Severity.INFO:
+        asked += " Labels of events from before captures began find none either, and then this ends by itself"
+    return f"{found} {window.events:,} labels given {when(window)} found {events} ({size}): {asked}"
+
+
+CAPTURED: Final[Mapping[str, Callable[[Finding, WindowRef], str]]] = {
+    DELAY: _delay,
+    SKEW: _skew,
+    SILENT: _silent,
+    MIX: _mix,
+    UNPAIRED: _unpaired,
+}

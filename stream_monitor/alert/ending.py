@@ -7,7 +7,7 @@ from stream_monitor.alert.wording import amount, is_share, percent, what, when, 
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.detect.decide import title_of
 from stream_monitor.detect.finding import Key, Score
-from stream_monitor.detect.registry import CAPTURE, OPERATIONS
+from stream_monitor.detect.registry import CAPTURE, OPERATIONS, PAIRS
 from stream_monitor.detect.report import WindowRef
 
 _YES_OR_NO: Final = frozenset({"missing_feature", "constant", "field_set_changed", "silence", "producer_silence"})
@@ -23,7 +23,7 @@ def recovered(stream: StreamKey, segment: Mapping[str, str], score: Score, windo
 
 def settled(stream: StreamKey, segment: Mapping[str, str], key: Key, window: WindowRef) -> str:
     """That a shift was followed by no other, or what was told for information is over."""
-    state = "is over" if key.detector in OPERATIONS else "did not shift again"
+    state = "is over" if key.detector in OPERATIONS else "is back to normal" if key.detector in PAIRS else "did not shift again"
     return f"{who(stream, segment)}: {what(key)} {state}, up to and {when(window)}"
 
 
@@ -47,7 +47,7 @@ def _now(score: Score) -> str:
     name, value = score.key.detector, score.score
     if value is None or name in _YES_OR_NO:
         return ""
-    if name in OPERATIONS or name in CAPTURE:
+    if name in OPERATIONS or name in CAPTURE or name in PAIRS:
         return f" ({amount(name, value)}, limit {amount(name, score.threshold)})"
     if is_share(name):
         return f" ({title_of(name)} in {percent(value)}, limit {percent(score.threshold)})"

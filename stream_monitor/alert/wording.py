@@ -6,7 +6,7 @@ from typing import Final
 from stream_monitor.capture.schema import PREDICTION, SCORE, StreamKey
 from stream_monitor.detect.finding import FindingKind, Key, Score
 from stream_monitor.detect.outcomes.metrics import ANSWERED
-from stream_monitor.detect.registry import CAPTURE, OPERATIONS, VERSIONS, title_of
+from stream_monitor.detect.registry import CAPTURE, OPERATIONS, PAIRS, VERSIONS, title_of
 from stream_monitor.detect.report import WindowRef, utc
 
 _UNITS: Final = ((3_600_000, "hour"), (60_000, "minute"), (1000, "second"), (1, "millisecond"))
@@ -38,7 +38,7 @@ def what(key: Key) -> str:
         return "the relation of inputs and labels"
     if key.kind is FindingKind.ATTRIBUTION_DRIFT:
         return "what the answers rest on"
-    if key.kind in FIGURES or key.detector in OPERATIONS or key.detector in CAPTURE:
+    if key.kind in FIGURES or key.detector in OPERATIONS or key.detector in CAPTURE or key.detector in PAIRS:
         return title_of(key.detector)
     if key.feature is None and key.detector in VERSIONS:
         return title_of(key.detector)
@@ -79,8 +79,8 @@ def amount(detector: str, value: float) -> str:
 
 
 def is_share(detector: str) -> bool:
-    """Whether its score is a share of the events."""
-    return detector.endswith("_ratio") or detector == "extra_feature"
+    """Whether its score is a share of the events, or of the labels."""
+    return detector.endswith("_ratio") or detector == "extra_feature" or detector in PAIRS
 
 
 def chance(score: Score) -> str:

@@ -16,6 +16,7 @@ from stream_monitor.detect.outcomes.told import TOLD
 from stream_monitor.detect.producers import SILENT
 from stream_monitor.detect.quality import QUALITY
 from stream_monitor.detect.transit import DELAY, MIX, SHIFT_MAX, SKEW, SKEW_MAX_MS
+from stream_monitor.detect.unpaired import UNPAIRED, UNPAIRED_MAX
 from stream_monitor.detect.versions import (
     ACCURACY,
     ACCURACY_DROP,
@@ -87,6 +88,8 @@ CAPTURE: Final[Mapping[str, Meaning]] = {
     MIX: Meaning("shift between producers", "producers", SHIFT_MAX),
 }
 """Those that read how events came here; see `transit` and `producers`."""
+PAIRS: Final[Mapping[str, Meaning]] = {UNPAIRED: Meaning("the share of labels without an event", "pairs", UNPAIRED_MAX)}
+"""What reads whether labels and events find each other; see `unpaired`."""
 VERSIONS: Final[Mapping[str, Meaning]] = {
     DISTANCE: Meaning("PSI from the current version", "versions", DISTANCES["psi"].default_threshold),
     LEAST_DISTANCE: Meaning("least KS distance from the current version", "versions", DISTANCES["ks"].default_threshold),
@@ -109,7 +112,7 @@ OUTCOME_THRESHOLDS: Final = (*METRICS, *(name + DROP for name in METRICS), *BIAS
 PLUGIN: Final = Meaning("shift", DISTRIBUTION, 0.05)
 _BUILT_IN: Final[Mapping[str, Meaning]] = {
     name: Meaning(each.title, each.cause, each.default_threshold)
-    for table in (BY_COLUMN, SEQUENTIAL, WHOLE, VOLUME, OPERATIONS, ATTRIBUTIONS, CAPTURE, VERSIONS, OUTCOMES, LOSS)
+    for table in (BY_COLUMN, SEQUENTIAL, WHOLE, VOLUME, OPERATIONS, ATTRIBUTIONS, CAPTURE, PAIRS, VERSIONS, OUTCOMES, LOSS)
     for name, each in table.items()
 }
 NAMES: Final = tuple(_BUILT_IN)

@@ -1,8 +1,10 @@
 """Over to a newer config: what goes on, what ends, and why."""
 
-from stream_monitor.alert.publication import Reason
+from stream_monitor.alert.publication import Reason, Stamp
+from stream_monitor.capture.schema import StreamKey
 from stream_monitor.detect.registry import VERSION_CAUSES
 from stream_monitor.pipeline.joining import take_over
+from stream_monitor.pipeline.pairing import Pairing
 from stream_monitor.pipeline.plan import Plan, StreamPlan
 from stream_monitor.pipeline.state import Outputs, State, open_events
 from stream_monitor.pipeline.unit import UnitKey, labelled_of
@@ -11,7 +13,9 @@ from stream_monitor.pipeline.unit import UnitKey, labelled_of
 def adopt(state: State, plan: Plan, outputs: Outputs) -> None:
     """Go over to a newer config: what it removes or changes the ground of is resolved and begins anew."""
     relabelled = {model for model, join in state.joins.items() if _layout_of(plan, model) != join.plan.layout_id}
-    state.plan = plan
+    old, state.plan = state.plan, plan
+    for model, pairing in sorted(state.pairings.items()):
+        _adopt_pairing(state, model, pairing, old, outputs)
     state.joins = {model: join for model, join in state.joins.items() if model not in relabelled}
     for model, join in state.joins.items():
         take_over(state, model, join.adopt(plan.joins[model]), state.watermark_ms(plan.streams[join.plan.streams[0]]), outputs)
@@ -38,6 +42,25 @@ def adopt(state: State, plan: Plan, outputs: Outputs) -> None:
             del state.units[key]
             if new is not None and key[1] in new.judges:
                 state.insert(key, unit.successor(key, new, state.watermark_ms(new)))
+
+
+def _adopt_pairing(state: State, model: str, pairing: Pairing, old: Plan, outputs: Outputs) -> None:
+    """What a join forgets is forgotten here: labels of those events find none, and nothing is wrong."""
+    key, before, after = StreamKey(model, None), old.joins[model], state.plan.joins.get(model)
+    stream, new = old.streams[key], state.plan.streams.get(key)
+    reached_ms = state.watermark_ms(stream)
+    reason = _ended(stream, new, (key, ()))
+    if reason is None and (after is None or after.layout_id != before.layout_id):
+        reason = Reason.LABELS_CHANGED
+    if reason is not None:
+        stamp = Stamp(state.tracker.clock_ms, state.plan.config_id, stream.rules)
+        outputs.alerts.extend(pairing.resolve(reason, reached_ms or state.tracker.clock_ms, stamp))
+    if after is None or new is None:
+        del state.pairings[model]
+    elif reason is not None:
+        state.pairings[model] = pairing.successor(new.baseline.id, reached_ms)
+    elif after.baselines != before.baselines:
+        pairing.begin_anew(reached_ms)
 
 
 def _compared(plan: StreamPlan) -> tuple[str, str] | None:

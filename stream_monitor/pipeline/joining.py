@@ -1,8 +1,10 @@
 """What becomes of rows in a state: they go through the model's join, and what it says reaches the units."""
 
+from stream_monitor.alert.publication import Stamp
 from stream_monitor.pipeline.join.join import Join
 from stream_monitor.pipeline.join.record import JoinRecord
 from stream_monitor.pipeline.join.said import Answer
+from stream_monitor.pipeline.pairing import Pairing, PairingState
 from stream_monitor.pipeline.state import Joined, Outputs, State
 from stream_monitor.pipeline.unit import Unit
 
@@ -36,10 +38,18 @@ def take_over(state: State, model: str, answer: Answer, watermark_ms: int | None
 
 
 def let_age(state: State, join: Join, outputs: Outputs) -> None:
-    """Time passes in a join."""
-    watermark_ms = state.watermark_ms(state.plan.streams[join.plan.streams[0]])
-    if watermark_ms is not None:
-        _count(join.plan.model, join.advance(watermark_ms), outputs)
+    """Time passes in a join: its labels are asked whether their event came, then rows are forgotten."""
+    model, plan = join.plan.model, state.plan.streams[join.plan.streams[0]]
+    watermark_ms = state.watermark_ms(plan)
+    if watermark_ms is None:
+        return
+    pairing = state.pairings.get(model)
+    if pairing is None:
+        pairing = state.pairings[model] = Pairing(model, PairingState(plan.baseline.id))
+    for told in pairing.advance(join, watermark_ms, plan, Stamp(state.tracker.clock_ms, state.plan.config_id, plan.rules)):
+        outputs.scores.extend(told.scores)
+        outputs.alerts.extend(told.alerts)
+    _count(model, join.advance(watermark_ms), outputs)
 
 
 def _count(model: str, answer: Answer, outputs: Outputs) -> None:

@@ -15,7 +15,7 @@ from stream_monitor.detect.gate import alpha
 from stream_monitor.detect.outcomes.answers import Usual
 from stream_monitor.detect.outcomes.estimators import Estimator, fit_estimator
 from stream_monitor.detect.outcomes.judge import OutcomeJudge
-from stream_monitor.detect.registry import LOSS, OUTCOMES, SEQUENTIAL
+from stream_monitor.detect.registry import LOSS, OUTCOMES, PAIRS, SEQUENTIAL
 from stream_monitor.detect.sequential.dispersion import Clustering
 from stream_monitor.detect.sequential.entries import SERIES
 from stream_monitor.detect.sequential.watch import SequentialSpec
@@ -60,7 +60,7 @@ def label_plans(
 
     is_wrong_or_right = layout.task != "regression"
     concept = len(SERIES) * len((*SEQUENTIAL, *(LOSS if is_wrong_or_right else ())))
-    tests = sum(judge(segment, 0.01).tests() + concept for segment in segments)
+    tests = len(PAIRS) + sum(judge(segment, 0.01).tests() + concept for segment in segments)
     level = alpha(budget, tests, window.every_ms)
     least = min(limits.get(name, meaning.default_threshold) for name, meaning in {**SEQUENTIAL, **LOSS}.items())
     looks = SequentialSpec(1, np.array([least]), Clustering(np.ones(len(SERIES))), level, window.every_ms, errors=is_wrong_or_right)

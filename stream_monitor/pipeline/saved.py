@@ -17,6 +17,7 @@ from stream_monitor.detect.volume import Volume, VolumeState
 from stream_monitor.errors import CodecError
 from stream_monitor.pipeline.join.join import Join, JoinState
 from stream_monitor.pipeline.join.labelled import LabelledState
+from stream_monitor.pipeline.pairing import Pairing, PairingState
 from stream_monitor.pipeline.plan import Plan
 from stream_monitor.pipeline.state import State
 from stream_monitor.pipeline.unit import Traffic, Unit, UnitKey, labelled_of
@@ -42,6 +43,7 @@ class Manifest(msgspec.Struct, array_like=True, frozen=True):
     """Offsets of profiles by writer whose transaction had not told its progress yet; see `runtime.completeness`."""
     joins: dict[str, JoinState] = {}
     """By model."""
+    pairings: dict[str, PairingState] = {}
 
     @classmethod
     def of(cls, state: State, next_offset: int, chunks: dict[str, int], unannounced: Mapping[str, Sequence[int]]) -> "Manifest":
@@ -58,6 +60,7 @@ class Manifest(msgspec.Struct, array_like=True, frozen=True):
             reports=reports,
             unannounced={writer: list(offsets) for writer, offsets in unannounced.items()},
             joins={model: join.to_state() for model, join in sorted(state.joins.items())},
+            pairings={model: pairing.to_state() for model, pairing in sorted(state.pairings.items())},
         )
 
     def state(self, plan: Plan) -> State:
@@ -70,6 +73,9 @@ class Manifest(msgspec.Struct, array_like=True, frozen=True):
             if model not in plan.joins:
                 raise CodecError(f"saved labels of {model}, which has no task in config revision {plan.revision}")
             state.joins[model] = Join(plan.joins[model], saved)
+        for model, paired in self.pairings.items():
+            state.pairings[model] = Pairing(model, paired)
+            state.groups.take_up(state.pairings[model].firing())
         return state
 
 

@@ -10,6 +10,7 @@ from stream_monitor.capture.schema import StreamKey
 from stream_monitor.detect.report import WindowScore
 from stream_monitor.pipeline.join.join import Join
 from stream_monitor.pipeline.join.newest import Newest
+from stream_monitor.pipeline.pairing import Pairing
 from stream_monitor.pipeline.plan import Plan, StreamPlan
 from stream_monitor.pipeline.unit import Unit, UnitKey
 from stream_monitor.window.progress import Tracker
@@ -31,6 +32,8 @@ class State:
     """Units touched, made or removed since the last snapshot."""
     joins: dict[str, Join] = field(default_factory=dict)
     """By model; made when its first events or labels come."""
+    pairings: dict[str, Pairing] = field(default_factory=dict)
+    """Whether labels find their events, by model."""
     groups: Groups = field(default_factory=Groups)
     """Of alerts that rules want told together."""
 
@@ -42,6 +45,13 @@ class State:
     def insert(self, key: UnitKey, unit: Unit) -> None:
         """Add a unit in its place; rare, and a state has few."""
         self.units = dict(sorted([*self.units.items(), (key, unit)], key=lambda item: repr(item[0])))
+
+    def firing(self) -> Iterator[Alert]:
+        """The last publication of every alert that fires."""
+        for unit in self.units.values():
+            yield from unit.firing()
+        for _, pairing in sorted(self.pairings.items()):
+            yield from pairing.firing()
 
     def stamp(self, unit: Unit) -> Stamp:
         """What every alert of a unit rests on in this step."""

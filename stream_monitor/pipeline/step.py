@@ -39,7 +39,7 @@ def _take_in(state: State, record: Sealed | Progress | JoinRecord, plans: Plans)
     if isinstance(record, Progress):
         state.tracker.apply(record)
         _let_pass(state, outputs)
-        for join in state.joins.values():  # last: a window's last telling still asks what its panes' rows stand for
+        for _, join in sorted(state.joins.items()):  # last: a window's last telling still asks what its panes' rows stand for
             let_age(state, join, outputs)
         return outputs
     try:

@@ -157,9 +157,8 @@ class DetectMeter:
                 self.hush.shown(score, metric, labels)
 
     def _state(self, state: State, firing: Counter[tuple[str, str, str]]) -> None:
-        for (stream, _), unit in state.units.items():
-            said = (alert for alert in unit.firing() if not is_held_back(alert))
-            firing.update((stream.model, alert.kind.value, alert.severity.value) for alert in said)
+        said = (alert for alert in state.firing() if not is_held_back(alert))
+        firing.update((alert.model, alert.kind.value, alert.severity.value) for alert in said)
 
 
 def _duplicates(profile: Profile) -> int:

@@ -162,8 +162,8 @@ class Board:
             if not segment:
                 self._keep(stream, unit.plan, state)
             self._note_silence(stream, segment, state.silent_since_ms(unit))
-            for alert in unit.book.firing():
-                self._alerts.setdefault(alert.alert_id, alert)
+        for alert in state.firing():
+            self._alerts.setdefault(alert.alert_id, alert)
 
     def _note_silence(self, stream: StreamKey, segment: Segment, since_ms: int | None) -> None:
         known = self._streams.get(stream)

@@ -23,6 +23,7 @@ from stream_monitor.pipeline.join.record import CaptureRows, JoinRecord, LabelRo
 from stream_monitor.pipeline.join.rows import UNSEEN, Rows, bytes_of, is_labelled, row_type
 from stream_monitor.pipeline.join.said import Answer, Change, differences, losses
 from stream_monitor.pipeline.join.table import Table
+from stream_monitor.pipeline.join.unpaired import Spans
 from stream_monitor.profile.outcome import NO_CLASS
 
 DEAD_PART: Final = 8
@@ -83,7 +84,7 @@ class Join:
             return answer
         self._looked_ms = horizon_ms
         rows = self._live
-        dead = self._is_past(self._kept_by(rows))
+        dead = self._is_past(self._swept_by(rows))
         if dead.sum() * DEAD_PART > len(rows):
             self._swept_ms = horizon_ms
             answer.orphans = int((dead & (rows["time_ms"] == UNSEEN)).sum())
@@ -98,6 +99,8 @@ class Join:
         self._looked_ms = self._horizon_ms
         if plan.baselines != self.plan.baselines and len(self):
             self._move(plan)
+        if plan.label_lateness_ms != self.plan.label_lateness_ms and len(self):
+            self._page_of[:] = self._pages.touch()  # what was swept out under the old one must not come back by the new one
         self.plan = plan
         answer = Answer()
         if len(self) > plan.rows_max:
@@ -149,7 +152,18 @@ class Join:
             raise CodecError(f"saved rows of {self.plan.model} that have another shape") from None
         self._table = Table(np.ascontiguousarray(self._rows["id"]))
         if self._swept_ms is not None:
-            self._keep(self._kept_by(self._rows) >= self._swept_ms)
+            self._keep(self._swept_by(self._rows) >= self._swept_ms)
+
+    @property
+    def spans(self) -> Spans:
+        """When labels are asked whether their event came."""
+        return Spans.of(self.plan.spec, self.plan.label_lateness_ms)
+
+    @property
+    def sample(self) -> Rows:
+        """The rows of ids that are taken whatever the pane, so that those without an event are as thin as those with one."""
+        bits = np.full(len(self), max([self.rate, *self.rates.values()]), dtype=np.uint64)
+        return self._live[_begins_with_zeros(self._live["id"], bits)] if bits.any() else self._live
 
     @property
     def _live(self) -> Rows:
@@ -242,6 +256,13 @@ class Join:
     def _kept_by(self, rows: Rows) -> NDArray[np.int64]:
         """The pane by which each row is forgotten: of its capture; of a label that waits for one, of its own time."""
         return self.plan.pane_of(np.where(rows["time_ms"] == UNSEEN, np.maximum(rows["label_ms"], 0), rows["time_ms"]))
+
+    def _swept_by(self, rows: Rows) -> NDArray[np.int64]:
+        """The same of rows that may be swept out: not before it was asked whether the label's event came."""
+        spec, spans = self.plan.spec, self.spans
+        asked_ms = spans.wait_ms + spans.span_ms + spans.reach_ms - (spec.size_ms - spec.every_ms + self.plan.label_lateness_ms)
+        swept: NDArray[np.int64] = np.maximum(self._kept_by(rows), rows["first_label_ms"] + asked_ms)
+        return swept
 
     @property
     def _horizon_ms(self) -> int | None:
