@@ -137,7 +137,7 @@ def check_detectors(run: Simulation, number: int, oracle: PartitionOracle) -> No
         if unit.labelled is not None and naive.outcomes is not None and unit.labelled.concept.encode() != naive.outcomes.concept.encode():
             raise Violation(f"the sequential detectors of {key} did not read the same losses")
     fresh = Groups()
-    for alert in (alert for unit in state.units.values() for alert in unit.firing()):
+    for alert in state.firing():
         fresh._put(alert)
     if fresh._members != state.groups._members:
         raise Violation("the groups of alerts are not what fires")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
+from unittest.mock import patch
 
 import msgspec
 import numpy as np
@@ -142,7 +143,32 @@ def rates_forgotten_before_the_last_telling() -> Iterator[None]:
         yield
 
 
+@mutation
+def rows_swept_before_they_are_asked() -> Iterator[None]:
+    """A row is forgotten with its windows, though it was not asked yet whether its label found an event."""
+    with instead(Join, "_swept_by", lambda _: Join._kept_by):
+        yield
+
+
+@mutation
+def labels_outside_of_the_sample_asked() -> Iterator[None]:
+    """A label whose event is not taken counts as one without an event."""
+    with patch.object(Join, "sample", property(lambda join: join._live)):
+        yield
+
+
 # ---- restarts
+
+
+@mutation
+def pairings_not_saved() -> Iterator[None]:
+    """Which labels were asked for their event, and the alert on it, is forgotten in a restart."""
+
+    def make(original: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda manifest, plan: original(msgspec.structs.replace(manifest, pairings={}), plan)
+
+    with instead(Manifest, "state", make):
+        yield
 
 
 @mutation

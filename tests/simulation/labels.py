@@ -30,6 +30,8 @@ ROWS_SCALE = 100
 GRADED = {"loan": "graded", "loan2": "graded2", "other": "graded3", "fraud": "amounts"}
 """A baseline, and its like that knows the truth."""
 ROWS_MAX = (1_000, 2_500, 2_000_000)
+UNPAIRED_MAX = 0.005
+"""Of labels without an event: two in one span are found."""
 BROKEN = (b"{", b"[]", None, b'{"event_id": "e-1", "model": "other", "label": "a"}')
 """A dead letter whatever the config says."""
 
@@ -134,8 +136,9 @@ class LabelWriter:
         window = {"label_lateness": random.choice(("8s", "15s", "30s")), "label_coverage_min": 0.3}
         more = {"window": window, "engine": {"label_join_rows_max": random.choice(ROWS_MAX)}}
         if self.model == "fraud":
-            return {"task": "regression", "thresholds": {"mae": 2.0}, **more}
-        return {"task": "binary", "positive_class": "b", "facets": self._facets(), "thresholds": {"accuracy": 0.9}, **more}
+            return {"task": "regression", "thresholds": {"mae": 2.0, "unpaired_labels": UNPAIRED_MAX}, **more}
+        thresholds = {"accuracy": 0.9, "unpaired_labels": UNPAIRED_MAX}
+        return {"task": "binary", "positive_class": "b", "facets": self._facets(), "thresholds": thresholds, **more}
 
     def _facets(self) -> dict[str, Any]:
         return self.random.choice(({}, {"region": {"privileged": "north"}}, {"region": {}}))

@@ -160,12 +160,18 @@ class NaiveJoin:
         """The time has come so far; what windows say is said before."""
         self.watermark_ms = watermark_ms
         before, self.final_ms = self.final_ms, self._over_ms()
-        if before != self.final_ms and 8 * sum(self.is_past(row.page_ms) for row in self.rows.values()) > len(self.rows):
+        if before != self.final_ms and 8 * sum(map(self._is_over, self.rows.values())) > len(self.rows):
             self._sweep()
 
+    def _is_over(self, row: Row) -> bool:
+        """Whether a row may be swept out: nor is it still to be asked whether its label found an event."""
+        over_ms = self._over_ms()
+        asked = row.first_label_ms is None or row.first_label_ms + sum(spans_of(self.plan)) < (over_ms or 0) + self.plan.label_lateness_ms
+        return self.is_past(row.page_ms) and asked
+
     def _sweep(self) -> None:
-        self.counted["orphans"] += sum(row.event is None and self.is_past(row.page_ms) for row in self.rows.values())
-        self.rows = {event_id: row for event_id, row in self.rows.items() if not self.is_past(row.page_ms)}
+        self.counted["orphans"] += sum(row.event is None and self._is_over(row) for row in self.rows.values())
+        self.rows = {event_id: row for event_id, row in self.rows.items() if not self._is_over(row)}
         self.rates = {pane: rate for pane, rate in self.rates.items() if not self.is_past(pane)}
         if self.rate and 4 * len(self.rows) < self.plan.rows_max:
             self.rate -= 1
@@ -185,6 +191,14 @@ class NaiveJoin:
 
     def pane_of(self, time_ms: int) -> int:
         return time_ms - time_ms % self.plan.spec.pane_ms
+
+
+def spans_of(plan: JoinPlan) -> tuple[int, int, int]:
+    """By which span of label time it is asked whether labels found their events, how much later, and how far back."""
+    spec, part, hour = plan.spec, plan.label_lateness_ms // 8, 3_600_000
+    span = max(spec.size_ms, min(hour, part) - min(hour, part) % spec.size_ms)
+    reach = min(spec.window_max_ms, 2 * part)
+    return span, min(max(hour, spec.lateness_ms), part), max(reach - reach % span, 3 * span)
 
 
 def ends_of(spec: WindowSpec, time_ms: int) -> list[int]:

@@ -21,6 +21,7 @@ from tests.simulation.cluster import Transaction
 from tests.simulation.facts import Facts
 from tests.simulation.labels import Label
 from tests.simulation.naive_join import Arrived, Change, NaiveJoin, fate, meaning
+from tests.simulation.naive_pairing import NaivePairing
 from tests.simulation.naive_unit import Key, NaiveUnit, Version
 from tests.simulation.said import Said
 from tests.simulation.script import Arrival
@@ -99,6 +100,7 @@ class PartitionOracle:
     watermark: Watermark = field(default_factory=Watermark)
     units: dict[Key, NaiveUnit] = field(default_factory=dict)
     joins: dict[str, NaiveJoin] = field(default_factory=dict)
+    pairings: dict[str, NaivePairing] = field(default_factory=dict)
     counted: Counter[str] = field(default_factory=Counter)
     """What became of labels, of joins that are gone."""
 
@@ -199,13 +201,17 @@ class PartitionOracle:
             others = [each for other, each in before.items() if other != key and (other[0].model, other[1]) == (key[0].model, key[1])]
             if reached is not None:
                 unit.go_on(reached, self.watermark.clock_ms, self.joins.get(key[0].model), others, self.said)
-        for join in self.joins.values():
-            reached = self._reached(self.plan.streams[join.plan.streams[0]])
+        for model, join in self.joins.items():
+            plan = self.plan.streams[StreamKey(model, None)]
+            reached = self._reached(plan)
             if reached is not None:
+                self.pairings.setdefault(model, NaivePairing.new(model, plan)).go_on(reached, join, self.said)
                 join.go_on(reached)
 
     def _adopt(self, plan: Plan) -> None:
         relabelled = {model for model in self.plan.config.models if meaning(self.plan, model) != meaning(plan, model)}
+        for model in list(self.pairings):
+            self._adopt_pairing(model, plan, is_relabelled=model in relabelled)
         self.plan, clock_ms = plan, self.watermark.clock_ms
         for model in relabelled & self.joins.keys():
             self.counted += self.joins.pop(model).counted
@@ -225,6 +231,18 @@ class PartitionOracle:
             del self.units[key]
             if new is not None and key[1] in new.judges:
                 self.units[key] = unit.successor(new, self.captures.facts(new), self._reached(new))
+
+    def _adopt_pairing(self, model: str, plan: Plan, *, is_relabelled: bool) -> None:
+        pairing, old, key = self.pairings[model], self.plan.streams[StreamKey(model, None)], StreamKey(model, None)
+        reason = ended(old, plan.streams.get(key), (key, ())) or (Reason.LABELS_CHANGED if is_relabelled else None)
+        reached = self._reached(old)
+        if reason is not None:
+            pairing.end(reason, self.watermark.clock_ms if reached is None else reached, self.said)
+        if model in plan.joins:
+            forgot = plan.joins[model].baselines != self.plan.joins[model].baselines
+            pairing.adopt(plan.streams[key], reached, forgot=forgot, anew=reason is not None)
+        else:
+            del self.pairings[model]
 
 
 def ended(old: StreamPlan, new: StreamPlan | None, key: Key) -> Reason | None:

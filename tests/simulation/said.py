@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from stream_monitor.alert.alert import Alert
 from stream_monitor.alert.publication import Stamp
 from stream_monitor.detect.outcomes.bias import BIAS
-from stream_monitor.detect.registry import LOSS, OUTCOMES, SEQUENTIAL
+from stream_monitor.detect.registry import LOSS, OUTCOMES, PAIRS, SEQUENTIAL
 from stream_monitor.detect.report import WindowScore
 from stream_monitor.detect.versions import ACCURACY, MAE
 
@@ -32,9 +32,13 @@ class Said:
 
 
 def family_of(row: WindowScore) -> str:
-    """Rows of one family are told together: data, what labels say, and groups of a facet, which bear a segment's name."""
+    """Rows of one family are told together: data, what labels say, whether they find events, and groups of a facet, which bear a segment's
+    name.
+    """
     if row.detector in BIAS:
         return "bias"
+    if row.detector in PAIRS:
+        return "pairs"
     return "labels" if row.feature is None and row.detector in BY_LABELS else "data"
 
 

@@ -87,6 +87,6 @@ def test_no_older_copy_of_a_row_comes_back() -> None:
     for items in (first, then):
         join.apply(record_of(items, BINARY), 0)
         topic.save(join)
-    join.advance(240_000)  # it was asked whether the event of that label came
+    join.advance(250_000)  # it was asked whether the event of that label came
     topic.save(join)
     assert len(topic.restore(join)) == len(join) == 1

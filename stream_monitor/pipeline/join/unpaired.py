@@ -19,6 +19,9 @@ HOUR_MS: Final = 3_600_000
 PART: Final = 8
 """Where labels are waited for less than eight hours, a span and the wait are this part of it: what is told then is told in time."""
 
+NEXT: Final = 3
+"""Two spans of few labels are waited for at least."""
+
 
 @dataclass(frozen=True, slots=True)
 class Spans:
@@ -38,7 +41,7 @@ class Spans:
         span_ms = max(spec.size_ms, min(HOUR_MS, part_ms) // spec.size_ms * spec.size_ms)
         wait_ms = min(max(HOUR_MS, spec.lateness_ms), part_ms)
         reach_ms = min(spec.window_max_ms, 2 * part_ms) // span_ms * span_ms
-        return cls(span_ms, wait_ms, max(reach_ms, span_ms), spec.events_min)
+        return cls(span_ms, wait_ms, max(reach_ms, NEXT * span_ms), spec.events_min)
 
     def due_ms(self, watermark_ms: int) -> int:
         """The end of the last span whose events must have come."""
