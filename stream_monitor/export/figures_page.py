@@ -8,6 +8,7 @@ from stream_monitor.detect.outcomes.bias import ALIASES, BIAS
 from stream_monitor.detect.outcomes.metrics import METRICS, Metric
 from stream_monitor.detect.outcomes.pre_training import CONDITIONAL_LABELS, CONDITIONAL_LABELS_ROW, DISTANCES, SHARES
 from stream_monitor.detect.outcomes.told import TOLD
+from stream_monitor.detect.unpaired import RISE, UNPAIRED, UNPAIRED_MAX
 
 
 def figures_page() -> str:
@@ -40,6 +41,16 @@ def _told() -> Iterator[str]:
     yield "|---|---|---|---|"
     for name, row in TOLD.items():
         yield f"| `{name}` | {_cell(row.formula)} | {_range(row.low, row.high)} | {_cell(row.source)} |"
+    yield ""
+    yield "And judged, of a model's labels by the time at which they were first given, as `stream_monitor_drift_score`"
+    yield "([when, and against what](detectors.md#capture-health)):"
+    yield ""
+    yield "| name | formula | range | threshold | source |"
+    yield "|---|---|---|---|---|"
+    formula = "labels without an event / labels; an hour of them, or a day where they are fewer than `events_min`"
+    threshold = f"{UNPAIRED_MAX:g}, or the largest usual share + {RISE:g}"
+    source = "exact two-sample and binomial test (Hoeffding 1963; Clopper & Pearson 1934)"
+    yield f"| `{UNPAIRED}` | {formula} | 0 to 1 | {threshold} | {source} |"
 
 
 def _bias() -> Iterator[str]:

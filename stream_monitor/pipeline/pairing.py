@@ -58,12 +58,12 @@ class Pairing:
         due_ms = join.spans.due_ms(watermark_ms)
         if self._looked_ms is not None and due_ms <= self._looked_ms:
             return
-        from_ms = (due_ms if self._looked_ms is None else self._looked_ms) - join.spans.reach_ms
+        from_ms = None if self._looked_ms is None else self._looked_ms - join.spans.reach_ms
         self._looked_ms, rows = due_ms, join.sample
         if self._watch.since_ms is None and (seen := rows["time_ms"][rows["time_ms"] != UNSEEN]).size:
             self._watch.begin(int(seen.min()))
-        known = (from_ms, self._judged_ms, self._watch.since_ms)
-        for window in join.spans.windows(rows, max(each for each in known if each is not None), due_ms):
+        known = [each for each in (from_ms, self._judged_ms, self._watch.since_ms) if each is not None]
+        for window in join.spans.windows(rows, max(known, default=0), due_ms):
             self._judged_ms = window.end_ms
             if plan.judge.detectors is None or UNPAIRED in plan.judge.detectors:
                 yield self._tell(window, plan, stamp)

@@ -43,7 +43,7 @@ class NaivePairing:
         due = (reached_ms - wait) - (reached_ms - wait) % span
         if self.looked_ms is not None and due <= self.looked_ms:
             return
-        first_ms, self.looked_ms = (due if self.looked_ms is None else self.looked_ms) - reach, due
+        first_ms, self.looked_ms = 0 if self.looked_ms is None else self.looked_ms - reach, due
         bits = max([join.rate, *join.rates.values()])
         rows = [row for event_id, row in join.rows.items() if zeros(event_id) >= bits]
         seen = [row.event.time_ms for row in rows if row.event is not None]

@@ -283,7 +283,7 @@ def test_every_detector_is_in_the_contracts_words() -> None:
     words += " multivariate_outlier_ratio volume silence"
     words += " latency_p95_ms latency_p50_ms latency_p99_ms throughput_per_s error_ratio cpu_ratio memory_bytes gpu_ratio gpu_memory_bytes"
     words += " network_bytes_per_s bottleneck idle_capacity attribution_ndcg attribution_share"
-    words += " capture_delay_p95_ms clock_skew_ms producer_silence sampling_shift"
+    words += " capture_delay_p95_ms clock_skew_ms producer_silence sampling_shift unpaired_labels"
     words += " version_psi version_ks version_latency_p95_ratio version_error_ratio_difference version_accuracy_difference"
     words += " version_mae_difference"
     words += " accuracy precision recall specificity f1 f0_5 f2 macro_precision macro_recall macro_f1 weighted_precision weighted_f1"
