@@ -55,7 +55,7 @@ def test_ids_that_agree_no_more_are_told_within_two_hours(tmp_path: Path) -> Non
     assert [(each.bin, each.baseline, each.window) for each in first.evidence.moved] == [("labels without an event", 0.0, 0.966667)]
     assert (last.status, last.reason) == ("resolved", "recovered")
     assert last.annotations.summary == (
-        "m: the share of labels without an event is back to normal in the hour from 2026-01-01 20:00 UTC (0 %, limit 5 %)"
+        "m: the share of labels without an event is back to normal in the hour from 2026-01-01 20:00 UTC (0 %, limit 8.3 %)"
     )
 
 
