@@ -1,5 +1,7 @@
 """Which features a baseline tells answers by: those that tell most, cut where answers change, counted as live events are."""
 
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,12 @@ from stream_monitor.baseline.answers import CELLS, FEATURES_MAX, VALUES_MAX, cho
 from stream_monitor.baseline.baseline import Baseline
 from stream_monitor.baseline.build import build
 from stream_monitor.baseline.options import BuildOptions
-from stream_monitor.baseline.store import dump, load_baseline
+from stream_monitor.baseline.store import dump, load_baseline, sign
 from stream_monitor.capture.columns import INVALID, Columns
 from stream_monitor.capture.schema import StreamKey
+from stream_monitor.config import parse_config
 from stream_monitor.errors import BaselineError
+from stream_monitor.pipeline.plan import compile_plan
 
 Body = dict[str, Any]
 
@@ -132,9 +136,27 @@ def test_nothing_tells_of_an_answer_that_is_always_the_same_or_chance(tmp_path: 
         (lambda tree: tree["rows"].pop(), r"answers\.rows: must add up to the counts of the predictions"),
     ],
 )
-def test_a_file_that_cannot_be_is_refused_and_an_old_one_is_not(tmp_path: Path, change: Any, says: str) -> None:
+def test_a_file_that_cannot_be_is_refused(tmp_path: Path, change: Any, says: str) -> None:
     data = [{"features": {"sex": "fm"[n % 2]}, "prediction": {"label": "yn"[n % 2]}} for n in range(100)]
     tree = orjson.loads(dump(made(tmp_path, data)))
     change(tree["answers"])
     with pytest.raises(BaselineError, match=says):
         load_baseline(orjson.dumps(tree), "base.json")
+
+
+def test_an_older_file_is_read_and_says_nothing_of_answers(tmp_path: Path) -> None:
+    """Nor do its rows have another shape, or its layout another id, than older software gave them."""
+    data: list[Body] = [{"features": {"sex": "fm"[n % 2]}, "prediction": {"label": "yn"[n % 2]}} for n in range(100)]
+    new = made(tmp_path, data)
+    old = load_baseline(dump(sign(replace(new, answers=None))), "base.json")
+    assert old.answers is None
+    tree = {"models": {"m": {"baseline": "b", "task": "binary", "positive_class": "y"}}}
+    config = parse_config(tree, "test")
+    plans = [compile_plan(config, config.shared({"b": each.id}), {"b": each}) for each in (new, old)]
+    joins = [plan.joins["m"] for plan in plans]
+    assert [join.group_columns for join in joins] == [1, 0]
+    assert [join.layout.cells for join in joins] == [CELLS, 0]
+    assert [plan.streams[StreamKey("m", None)].labels[()].judge.usual is None for plan in plans] == [False, True]
+    spec = joins[1].spec
+    layout = "OutcomeLayout(task='binary', classes=('n', 'y'), positive=1, scored=False, groups=(), center=0.0, scale=1.0, edges=())"
+    assert joins[1].layout_id == sha256(f"({layout}, {old.id!r}, [], 0, {spec!r})".encode()).hexdigest()[:16]

@@ -8,6 +8,7 @@ are no part of it, may still move the answers.
 """
 
 from dataclasses import dataclass
+from functools import cache
 from math import log, sqrt
 from typing import Final, NamedTuple, Self
 
@@ -152,13 +153,17 @@ def _by_chance(seen: Floats, rows: Floats, inflation: float) -> float:
 
 
 def _poisson_mean(expected: Floats) -> Floats:
-    """The mean of (k ln(k / m) + e ln(e / m)) / 2 with m = (k + e) / 2, over Poisson draws k of mean e >= 0: 1/8 where e is large."""
-    e = np.minimum(expected, _POISSON_MAX)[..., None]
-    k = np.arange(3.0 * _POISSON_MAX)
-    chance = np.exp(xlogy(k, e) - e - gammaln(k + 1))
-    apart = xlogy(k, 2 * k / np.maximum(k + e, 1e-300)) + xlogy(e, 2 * e / np.maximum(k + e, 1e-300))
-    found: Floats = np.where(expected < _POISSON_MAX, (chance * apart).sum(axis=-1) / 2, 1 / 8)
+    """The mean of (k ln(k / m) + e ln(e / m)) / 2 with m = (k + e) / 2, over Poisson draws k of mean e >= 0; 1/8 where e is large."""
+    found: Floats = np.interp(expected, *_poisson_means(), right=1 / 8)
     return found
+
+
+@cache
+def _poisson_means() -> tuple[Floats, Floats]:
+    """At means that are near enough to be joined by straight lines, and these."""
+    e, k = np.linspace(0, _POISSON_MAX, 50 * _POISSON_MAX + 1)[:, None], np.arange(3.0 * _POISSON_MAX)
+    chance, middle = np.exp(xlogy(k, e) - e - gammaln(k + 1)), np.maximum((k + e) / 2, 1e-300)
+    return e[:, 0], (chance * (xlogy(k, k / middle) + xlogy(e, e / middle))).sum(axis=1) / 2
 
 
 def _entropy(seen: Floats, z: float, inflation: float) -> Estimate:
