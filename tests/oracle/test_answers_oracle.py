@@ -180,7 +180,7 @@ def test_another_model_is_found_whatever_inputs_do() -> None:
     one[4] = one[5]
     finding = judged(draw(generator, one, 1 + 5.0 * (np.arange(CELLS) == 4), 900), rows)["prediction_js"].finding
     assert finding is not None
-    assert re.fullmatch(r"most for age \[30, 60\), sex = m: (a from 9. % to \d %|b from \d % to 9. %)", finding.note)
+    assert re.fullmatch(r"most for age \[30, 60\), sex = m: (a fell from 9. % to \d %|b rose from \d % to 9. %)", finding.note)
 
 
 def test_what_few_events_show_is_not_sure() -> None:

@@ -82,12 +82,14 @@ class Usual:
         ]
 
     def most(self, layout: OutcomeLayout, vector: Vector) -> str:
-        """Where answers changed most, and which: `income < 11060: repaid from 92 % to 41 %`; there are events to compare."""
+        """Where answers changed most, and which: `most for income < 11060: repaid fell from 92 % to 41 %`; there are events to compare."""
         seen, rows = self._sides(layout, vector)
         cell = int((seen.sum(axis=1) * _divergence(seen, rows)).argmax())
         before, now = _shares(rows)[cell], _shares(seen)[cell]
         answer = int(np.abs(now - before).argmax())
-        return f"most for {self.answers.label(cell)}: {self.labels[answer]} from {100 * before[answer]:.0f} % to {100 * now[answer]:.0f} %"
+        way = "rose" if now[answer] > before[answer] else "fell"
+        change = f"{self.labels[answer]} {way} from {100 * before[answer]:.0f} % to {100 * now[answer]:.0f} %"
+        return f"most for {self.answers.label(cell)}: {change}"
 
     def _sides(self, layout: OutcomeLayout, vector: Vector) -> tuple[Floats, Floats]:
         """The window's events that can be compared, and the training rows; those without an answer are in neither."""
