@@ -109,7 +109,7 @@ def run(events: int, rate: float, rows_max: int, pane_ms: int, *, quiet: bool) -
             minute += 1
             watermark_ms = minute * MINUTE_MS
             spent("advance", lambda watermark_ms=watermark_ms: join.advance(watermark_ms))
-            told += len(spent("tell", lambda watermark_ms=watermark_ms: list(outcomes.advance(watermark_ms, join.rates))))
+            told += len(spent("tell", lambda watermark_ms=watermark_ms: list(outcomes.advance(watermark_ms, join.sample.rates))))
             saved += spent("save", lambda: save(join))
             snapshots += 1
         peak_mb = max(peak_mb, resident_mb())
@@ -117,7 +117,7 @@ def run(events: int, rate: float, rows_max: int, pane_ms: int, *, quiet: bool) -
         if done % step < BATCH and not quiet:
             print(
                 f"{done:>11,} events {now_ms / 86_400_000:5.2f} days  {resident_mb():7.0f} MB"
-                f"  {len(join):>9,} rows at 1 in {1 << join.rate}"
+                f"  {len(join):>9,} rows at 1 in {1 << join.sample.rate}"
                 f"  {len(outcomes.panes):>6,} panes  {done / sum(spent.by_part.values()):9,.0f} events/s"
                 f"  {saved / max(snapshots, 1) / 2**20:6.2f} MB/snapshot  {told / max(minute, 1):5.1f} tellings/min"
             )

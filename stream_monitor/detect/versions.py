@@ -6,7 +6,7 @@ Nothing here needs a baseline's opinion: a difference is large by its own thresh
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from math import hypot
+from math import hypot, sqrt
 from typing import Final
 
 import numpy as np
@@ -83,29 +83,36 @@ class Versus:
         found = self._columns(mine, current) if self.is_alike else self._unlike(mine, current)
         return [self._settled(score, mine.events, current.events) for score in (*found, *self._calls(mine, current))]
 
-    def judge_outcome(self, layout: OutcomeLayout, mine: Vector, current: Vector) -> list[tuple[Score, Measure]]:
-        """How many more are right, or how much larger errors are, with its interval; nothing where either has no labelled answer."""
+    def judge_outcome(
+        self, layout: OutcomeLayout, mine: Vector, current: Vector, weights: tuple[float, float] = (1.0, 1.0)
+    ) -> list[tuple[Score, Measure]]:
+        """How many more are right, or how much larger errors are, with its interval; nothing where either has no labelled answer.
+
+        weights: for how many events a row of each stands, see `Weights.whole`.
+        """
         z = quantile(1 - self.alpha)
         if layout.task == "regression":
-            return self._errors(errors_of(layout, mine), errors_of(layout, current), layout.scale, z)
+            return self._errors(errors_of(layout, mine), errors_of(layout, current), layout.scale, z, weights)
         (right, n), (other_right, other_n) = _right(layout, mine), _right(layout, current)
         if not n or not other_n:
             return []
         limit = -self.threshold(None, ACCURACY)
-        found = difference(share(right, n, z), share(other_right, other_n, z))
+        found = difference(share(right, n, z * sqrt(weights[0])), share(other_right, other_n, z * sqrt(weights[1])))
         assert found.bounds is not None
         value, _, high = found.bounds
         shown, events = (Shown(self.current, other_right / other_n, right / n),), (Shown("events", float(other_n), float(n)),)
         score = Score(_key(FindingKind.MODEL_QUALITY, ACCURACY), -1, value, limit, None, ScoreStatus.JUDGED, 0.0, high < limit)
         score = replace(score, shown=shown, measured=events, falls=True, p_value=_chance(value, high, limit, z))
-        score = score if min(n, other_n) >= self.events_min else replace(score, status=ScoreStatus.TOO_FEW)
+        rows = min(n / weights[0], other_n / weights[1])
+        score = score if rows >= self.events_min else replace(score, status=ScoreStatus.TOO_FEW)
         return [(score, measured(ACCURACY, found, min(n, other_n)))]
 
-    def _errors(self, mine: Errors, current: Errors, scale: float, z: float) -> list[tuple[Score, Measure]]:
+    def _errors(self, mine: Errors, current: Errors, scale: float, z: float, weights: tuple[float, float]) -> list[tuple[Score, Measure]]:
         """The difference of the mean absolute errors over `scale`, shown in the label's own unit; not judged without an interval."""
         if not mine.n or not current.n:
             return []
-        one, other = (mean(side.absolute, side.squared + side.n * ROUNDING, side.n, z) for side in (mine, current))
+        sides = zip((mine, current), weights, strict=True)
+        one, other = (mean(side.absolute, side.squared + side.n * ROUNDING, side.n, z * sqrt(weight)) for side, weight in sides)
         assert one.value is not None
         assert other.value is not None
         limit, found, least = self.threshold(None, MAE), difference(one, other), min(mine.n, current.n)
@@ -114,7 +121,8 @@ class Versus:
             value, low, _ = found.bounds
             shown, events = (Shown(self.current, other.value * scale, one.value * scale),), (Shown("events", current.n, mine.n),)
             score = replace(score, shown=shown, measured=events, real=low > limit, p_value=_chance(-value, -low, -limit, z))
-            score = replace(score, status=ScoreStatus.JUDGED) if least >= self.events_min else score
+            is_enough = min(mine.n / weights[0], current.n / weights[1]) >= self.events_min
+            score = replace(score, status=ScoreStatus.JUDGED) if is_enough else score
         return [(score, measured(MAE, found, least))]
 
     def _settled(self, score: Score, events: int, current: int) -> Score:

@@ -7,10 +7,11 @@ from typing import Self
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.detect.finding import Score
 from stream_monitor.detect.outcomes.measure import Measure
+from stream_monitor.pipeline.join.outcomes import Outcomes
 from stream_monitor.pipeline.join.packed import Packed
 from stream_monitor.pipeline.unit import Unit, UnitKey
-from stream_monitor.profile.outcome import OutcomeLayout, Vector
 from stream_monitor.profile.profile import Profile
+from stream_monitor.profile.weights import Weighed
 
 
 @dataclass(frozen=True)
@@ -50,14 +51,16 @@ class Beside:
                 found[name] = sum(pane.events for start, pane in panes.items() if start_ms <= start < end_ms)
         return found
 
-    def outcome_scores(self, unit: Unit, key: UnitKey, start_ms: int, end_ms: int) -> list[tuple[Score, Measure]]:
-        """The same of what labels told of the window, with intervals."""
+    def outcome_scores(self, unit: Unit, key: UnitKey, rates: Mapping[int, int], start_ms: int, end_ms: int) -> list[tuple[Score, Measure]]:
+        """The same of what labels told of the window, with intervals. rates: see `Outcomes.advance`."""
         versus, labelled = unit.plan.versus, unit.labelled
         if versus is None or labelled is None or key[1]:
             return []
-        layout, panes = labelled.outcomes.layout, self.outcomes.get(StreamKey(key[0].model, versus.current), {})
-        mine, current = (_summed(layout, side, start_ms, end_ms) for side in (labelled.outcomes.panes, panes))
-        return [(score, measure) for score, measure in versus.judge_outcome(layout, mine, current) if _is_on(unit, score)]
+        mine, panes = labelled.outcomes, self.outcomes.get(StreamKey(key[0].model, versus.current), {})
+        sides = [_summed(mine, side, rates, start_ms, end_ms) for side in (mine.panes, panes)]
+        weights = (sides[0].weights.whole, sides[1].weights.whole)
+        found = versus.judge_outcome(mine.layout, sides[0].vector, sides[1].vector, weights)
+        return [(score, measure) for score, measure in found if _is_on(unit, score)]
 
 
 def _is_on(unit: Unit, score: Score) -> bool:
@@ -75,9 +78,10 @@ def _merged(total: int, panes: Iterable[Profile]) -> Profile | None:
     return merged
 
 
-def _summed(layout: OutcomeLayout, panes: Mapping[int, Packed], start_ms: int, end_ms: int) -> Vector:
-    vector = layout.empty()
+def _summed(outcomes: Outcomes, panes: Mapping[int, Packed], rates: Mapping[int, int], start_ms: int, end_ms: int) -> Weighed:
+    """Of panes as those of `outcomes` are."""
+    found = Weighed(outcomes.layout)
     for start, packed in panes.items():
         if start_ms <= start < end_ms:
-            vector[packed.at] += packed.by
-    return vector
+            outcomes.weigh(packed, rates.get(start, 0), found)
+    return found

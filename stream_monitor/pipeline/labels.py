@@ -22,6 +22,7 @@ from stream_monitor.detect.sequential.watch import SequentialSpec
 from stream_monitor.errors import ConfigError
 from stream_monitor.pipeline.join.labelled import LabelPlan
 from stream_monitor.pipeline.join.plan import JoinPlan, layout_id
+from stream_monitor.pipeline.join.sample import reliefs_of
 from stream_monitor.profile.codec import Segment
 from stream_monitor.profile.outcome import CLASSES_MAX, Group, OutcomeLayout, Vector
 from stream_monitor.window.spec import WindowSpec
@@ -38,19 +39,19 @@ def join_plan(name: str, model: Model, baselines: Mapping[StreamKey, Baseline], 
     segmentations = {
         stream: tuple(each for each in baseline.segments if each.name in model.segments) for stream, baseline in baselines.items()
     }
-    made_of = layout_id(layout, main, model.segments, max(map(len, segmentations.values())), spec)
+    counts = [[profile.events if each.name in model.facets else 0 for profile in each.profiles] for each in facets]
+    relief = reliefs_of(counts) if layout.groups else ()
+    made_of = layout_id(layout, relief, main, model.segments, max(map(len, segmentations.values())), spec)
     ids = {stream: baseline.id for stream, baseline in baselines.items()}
-    return JoinPlan(name, layout, made_of, facets, ids, segmentations, spec, model.window.label_lateness, rows_max, answers)
+    return JoinPlan(name, layout, made_of, facets, ids, segmentations, spec, model.window.label_lateness, rows_max, answers, relief)
 
 
-def label_plans(
-    model: Model, layout: OutcomeLayout, baseline: Baseline, segments: Sequence[Segment], budget: float
-) -> dict[Segment, LabelPlan]:
+def label_plans(model: Model, join: JoinPlan, baseline: Baseline, segments: Sequence[Segment], budget: float) -> dict[Segment, LabelPlan]:
     """How outcomes of the whole and of each segment are judged, at the level that leaves them the model's budget of false alerts.
 
     A segment is held against the limits of the config alone: what is usual for it, training data was not asked.
     """
-    truth = _truth_on(layout, baseline)
+    layout, truth = join.layout, _truth_on(join.layout, baseline)
     window, limits = model.window, dict(model.thresholds)
     estimator, usual = (None if truth is None else fit_estimator(layout, truth)), Usual.of(layout, baseline)
 
@@ -64,7 +65,7 @@ def label_plans(
     level = alpha(budget, tests, window.every_ms)
     least = min(limits.get(name, meaning.default_threshold) for name, meaning in {**SEQUENTIAL, **LOSS}.items())
     looks = SequentialSpec(1, np.array([least]), Clustering(np.ones(len(SERIES))), level, window.every_ms, errors=is_wrong_or_right)
-    return {segment: LabelPlan(judge(segment, level), looks, window.label_lateness) for segment in segments}
+    return {segment: LabelPlan(judge(segment, level), looks, window.label_lateness, join.reliefs) for segment in segments}
 
 
 def _truth_on(layout: OutcomeLayout, baseline: Baseline) -> Vector | None:

@@ -59,7 +59,7 @@ class Pairing:
         if self._looked_ms is not None and due_ms <= self._looked_ms:
             return
         from_ms = None if self._looked_ms is None else self._looked_ms - join.spans.reach_ms
-        self._looked_ms, rows = due_ms, join.sample
+        self._looked_ms, rows = due_ms, join.in_any_pane
         if self._watch.since_ms is None and (seen := rows["time_ms"][rows["time_ms"] != UNSEEN]).size:
             self._watch.begin(int(seen.min()))
         known = [each for each in (from_ms, self._judged_ms, self._watch.since_ms) if each is not None]

@@ -148,7 +148,7 @@ def _stream(key: StreamKey, model: Model, baseline: Baseline, budget: float, joi
     judges = _judges(model, baseline, spec, segmentations, names, budget)
     whole = judges[()]
     sequential = SequentialSpec(len(baseline.columns), whole.min_shift, _clustering(baseline), whole.alpha, spec.every_ms, plugins)
-    labels = {} if join is None else label_plans(model, join.layout, baseline, list(judges), budget)
+    labels = {} if join is None else label_plans(model, join, baseline, list(judges), budget)
     by_estimate = model.severity_by_estimate
     return StreamPlan(key, baseline, spec, judges, sequential, segmentations, labels, severity_by_estimate=by_estimate)
 

@@ -124,8 +124,9 @@ def _advance_labelled(state: State, key: UnitKey, watermark_ms: int, beside: Bes
     if labelled is None:
         return
     join, fed = state.joins.get(key[0].model), labelled.concept.fed
-    compared = partial(beside.outcome_scores, unit, key)
-    for said in labelled.advance(watermark_ms, join.rates if join else {}, state.stamp(unit), unit.drifting(), compared):
+    rates = join.sample.rates if join else {}
+    compared = partial(beside.outcome_scores, unit, key, rates)
+    for said in labelled.advance(watermark_ms, rates, state.stamp(unit), unit.drifting(), compared):
         outputs.scores.extend(said.scores)
         outputs.alerts.extend(said.alerts)
         outputs.show(key, said.newest)
@@ -150,7 +151,7 @@ def _estimates(state: State, key: UnitKey, end_ms: int) -> Sequence[OutcomeScore
     unit, join = state.units[key], state.joins.get(key[0].model)
     if unit.labelled is None or not unit.plan.severity_by_estimate:
         return ()
-    return unit.labelled.estimates(end_ms, join.rates if join else {})
+    return unit.labelled.estimates(end_ms, join.sample.rates if join else {})
 
 
 def _silence(state: State, key: UnitKey, until_ms: int, beside: Beside, outputs: Outputs) -> None:

@@ -155,7 +155,7 @@ def labelled_of(key: UnitKey, plan: StreamPlan, before: Labelled | None = None) 
     label_plan = plan.labels.get(segment)
     if label_plan is None:
         return None
-    outcomes = Outcomes(label_plan.judge.layout, plan.spec, label_plan.label_lateness_ms)
+    outcomes = Outcomes(label_plan.judge.layout, plan.spec, label_plan.label_lateness_ms, label_plan.reliefs)
     if before is not None:
         outcomes.follow(before.outcomes)
     return Labelled.new(label_plan, stream, segment, plan.baseline.id, outcomes)

@@ -19,6 +19,7 @@ from stream_monitor.detect.outcomes.answers import ROWS_MIN, Usual
 from stream_monitor.detect.outcomes.intervals import quantile
 from stream_monitor.detect.outcomes.judge import OutcomeJudge, OutcomeScore
 from stream_monitor.profile.outcome import OutcomeLayout, OutcomeRows, Vector
+from stream_monitor.profile.weights import EVENTS, Weights
 from tests.oracle.outcome_rows import EDGES, GROUPS, vector
 
 CELLS = 12
@@ -137,7 +138,7 @@ def judged(
     counts: NDArray[np.float64], rows: NDArray[np.float64], weight: float = 1.0, limits: Mapping[str, float] | None = None
 ) -> dict[str, OutcomeScore]:
     judge = OutcomeJudge(CLASSES, 1e-3, 1, 0.5, limits=limits or {}, usual=usual(rows))
-    found = judge.at_close(seen(counts * weight), weight)
+    found = judge.at_close(seen(counts * weight), Weights(weight))
     return {each.score.key.detector: each for each in found if each.score.key.kind is FindingKind.CONCEPT_DRIFT}
 
 
@@ -202,4 +203,4 @@ def test_a_layout_or_a_judge_without_them_says_nothing() -> None:
     assert "answers" not in layout.shapes
     assert "cells" not in repr(layout), "ids of layouts stay what they were"
     judge = OutcomeJudge(CLASSES, 0.01, 1, 0.5)
-    assert not [each for each in judge.at_close(CLASSES.empty(), 1.0) if each.score.key.kind is FindingKind.CONCEPT_DRIFT]
+    assert not [each for each in judge.at_close(CLASSES.empty(), EVENTS) if each.score.key.kind is FindingKind.CONCEPT_DRIFT]

@@ -28,6 +28,7 @@ from stream_monitor.detect.outcomes.scores import ECE_BINS, MIDDLES, by_label, p
 from stream_monitor.detect.outcomes.verdict import judge
 from stream_monitor.profile.outcome import OutcomeLayout, delay_bin, delay_of
 from stream_monitor.profile.score import SCORE_BINS
+from stream_monitor.profile.weights import EVENTS
 from tests.oracle.outcome_rows import (
     BINARY,
     GROUPED,
@@ -398,11 +399,11 @@ def test_the_distance_of_joint_counts_is_scipys(seed: int, n: int, k: int) -> No
     assert joint_kl(layout, window, baseline) == divergence
     assert joint_kl(layout, baseline, baseline) == joint_js(layout, baseline, baseline) == 0
     assert joint_js(layout, layout.empty(), baseline) is joint_kl(layout, baseline, layout.empty()) is None
-    told = {each.score.key.detector: each.score for each in OutcomeJudge(layout, 0.01, 1, 0.5, baseline).labelled(window, 1.0)}
+    told = {each.score.key.detector: each.score for each in OutcomeJudge(layout, 0.01, 1, 0.5, baseline).labelled(window, EVENTS)}
     assert told["joint_js"].score == oracle
     assert told["joint_kl"].score == divergence
     assert told["joint_js"].threshold == told["joint_kl"].threshold == inf
-    assert "joint_js" not in {each.score.key.detector for each in OutcomeJudge(layout, 0.01, 1, 0.5).labelled(window, 1.0)}
+    assert "joint_js" not in {each.score.key.detector for each in OutcomeJudge(layout, 0.01, 1, 0.5).labelled(window, EVENTS)}
 
 
 def test_only_what_has_a_threshold_is_a_test() -> None:
@@ -502,7 +503,7 @@ def test_labels_of_one_class_alone_page_nobody(labelled_no: int, is_judged: bool
     """All that was said yes to has labels, half or less of the rest; every label says that the model was wrong."""
     says = np.repeat([1, 0], 100)
     y = np.concatenate([np.zeros(100, np.int64), np.ones(labelled_no, np.int64), np.full(100 - labelled_no, -1)])
-    found = OutcomeJudge(BINARY, 0.01, 50, 0.5, limits={"accuracy": 0.5}).labelled(vector(BINARY, binary(y, says)), 1.0)
+    found = OutcomeJudge(BINARY, 0.01, 50, 0.5, limits={"accuracy": 0.5}).labelled(vector(BINARY, binary(y, says)), EVENTS)
     (accuracy,) = [each for each in found if each.score.key.detector == "accuracy"]
     assert accuracy.score.status is (ScoreStatus.JUDGED if is_judged else ScoreStatus.INCOMPLETE)
     assert (accuracy.finding is not None) is is_judged

@@ -3,9 +3,9 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pytest
@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.errors import CodecError
-from stream_monitor.pipeline.join.join import Join
+from stream_monitor.pipeline.join.join import Join, JoinState
 from stream_monitor.pipeline.join.plan import JoinPlan
 from stream_monitor.pipeline.join.record import Captured, CaptureRows, JoinRecord, LabelRows, decode, encode
 from stream_monitor.pipeline.join.said import Answer
+from stream_monitor.pipeline.join.sample import RELIEF_MAX, reliefs_of
 from stream_monitor.profile.outcome import Group, OutcomeLayout, OutcomeRows, add_outcomes, delay_bin
 from stream_monitor.window.spec import WindowSpec
 
@@ -49,10 +50,12 @@ class Label:
     truth: float
 
 
-def plan_of(layout: OutcomeLayout, rows_max: int = 1_000_000, label_lateness_ms: int = 10**9) -> JoinPlan:
-    spec = WindowSpec(PANE_MS, PANE_MS, 0, 0, 1, PANE_MS)
-    facet = [None] if layout.groups else []  # only their number is asked for
-    return JoinPlan("loan", layout, "layout", tuple(facet), {KEY: "baseline"}, {KEY: ()}, spec, label_lateness_ms, rows_max)  # type: ignore[arg-type]
+def plan_of(
+    layout: OutcomeLayout, rows_max: int = 1_000_000, label_lateness_ms: int = 10**9, relief: tuple[int, ...] = (), lateness_ms: int = 0
+) -> JoinPlan:
+    spec = WindowSpec(PANE_MS, PANE_MS, 0, lateness_ms, 1, PANE_MS)
+    facet: tuple[Any, ...] = (None,) if layout.groups else ()  # only their number is asked for
+    return JoinPlan("loan", layout, "layout", facet, {KEY: "baseline"}, {KEY: ()}, spec, label_lateness_ms, rows_max, relief=relief)
 
 
 def spread(number: int) -> int:
@@ -116,10 +119,16 @@ def naive(items: Sequence[Capture | Label], layout: OutcomeLayout) -> dict[int, 
 
 def summed(answers: Sequence[Answer], layout: OutcomeLayout) -> dict[int, list[int]]:
     """What the panes stand at; those that stand at nothing are left out."""
+    panes = by_relief(answers, layout, 1)
+    return {pane: vectors[0].tolist() for pane, vectors in panes.items() if vectors.any()}
+
+
+def by_relief(answers: Sequence[Answer], layout: OutcomeLayout, reliefs: int) -> dict[int, np.ndarray]:
+    """What the panes stand at, int64[reliefs, N] each."""
     panes: dict[int, np.ndarray] = {}
     for change in (change for answer in answers for change in answer.changes):
-        panes.setdefault(change.pane_ms, layout.empty())[change.at] += change.by
-    return {pane: vector.tolist() for pane, vector in panes.items() if vector.any()}
+        panes.setdefault(change.pane_ms, np.zeros(reliefs * layout.size, dtype=np.int64))[change.at] += change.by
+    return {pane: vector.reshape(reliefs, -1) for pane, vector in panes.items()}
 
 
 def cut(items: Sequence[Capture | Label], random: Random) -> list[list[Capture | Label]]:
@@ -213,10 +222,87 @@ def test_beyond_its_bound_it_holds_a_sample_of_ids_and_says_what_they_say(seed: 
     for part in cut(items, random):
         answers.append(join.apply(record_of(part, BINARY), None))
         assert len(join) <= rows_max
-    sampled = [item for item in items if item.id >> (64 - join.rate) == 0] if join.rate else items
-    assert set(join.rates.values()) <= {join.rate}
+    sampled = [item for item in items if item.id >> (64 - join.sample.rate) == 0] if join.sample.rate else items
+    assert set(join.sample.rates.values()) <= {join.sample.rate}
     assert summed(answers, BINARY) == naive(sampled, BINARY)
-    assert join.rate > 0 or not any(answer.narrowed for answer in answers)
+    assert join.sample.rate > 0 or not any(answer.narrowed for answer in answers)
+
+
+def group_of(number: int) -> int:
+    """One event in nine is of the rare group, whenever it is sent."""
+    return 0 if number % 9 == 0 else 1
+
+
+@given(seed=st.integers(0, 2**32), rows_max=st.integers(5, 60), relief=st.sampled_from([(1, 0), (3, 0), (3, 1)]))
+def test_a_relieved_group_has_more_of_its_ids_in_the_sample(seed: int, rows_max: int, relief: tuple[int, int]) -> None:
+    """Its events are asked for so many zero bits fewer, and stand for so many others fewer; labels come before or after them."""
+    random = Random(seed)
+    items = [replace(item, group=group_of(item.id)) if isinstance(item, Capture) else item for item in some_items(random, BINARY, 100)]
+    join, answers = Join(plan_of(BINARY, rows_max, relief=relief)), []
+    for part in cut(items, random):
+        answers.append(join.apply(record_of(part, BINARY), None))
+        assert len(join) <= rows_max
+    reliefs = join.plan.reliefs
+    found = by_relief(answers, BINARY, len(reliefs))
+    for place, bits in enumerate(reliefs):
+        sampled = [item for item in items if relief[group_of(item.id)] == bits and zeros(item.id) >= join.sample.rate - bits]
+        expected = naive(sampled, BINARY)
+        assert {pane: vectors[place].tolist() for pane, vectors in found.items() if vectors[place].any()} == expected
+
+
+def zeros(number: int) -> int:
+    """How many zero bits an id begins with."""
+    return 64 - number.bit_length()
+
+
+def test_a_label_waits_for_an_event_of_a_relieved_group_until_the_watermark_has_passed_it_by_lateness() -> None:
+    """The same label without a watermark, in time, too late; an id that all groups have in the sample waits on."""
+    ids = [1 << 60, 1 << 62]  # three zero bits, and one
+    for watermark_ms, held in ((None, ids), (15_000, ids), (15_001, ids[:1])):
+        join = Join(plan_of(BINARY, relief=(2, 0), lateness_ms=10_000), JoinState(rate=3))
+        join.apply(record_of([Label(each, 5_000, 1, math.nan) for each in ids], BINARY), watermark_ms)
+        assert len(join) == len(held)
+        events = [Capture(each, 4_000, 2, 9, math.nan, 0) for each in ids]
+        (change,) = join.apply(record_of(events, BINARY), watermark_ms).changes
+        vector = np.zeros(2 * BINARY.size, dtype=np.int64)
+        vector[change.at] = change.by
+        assert BINARY.labelled(vector[BINARY.size :]) == len(held)
+        assert not vector[: BINARY.size].any(), "all are of the relieved group"
+
+
+def test_labels_that_waited_for_a_relieved_group_in_vain_make_room() -> None:
+    """And do not come back from an older page; they are no orphans, for most are of events that the sample left out."""
+    join = Join(plan_of(BINARY, relief=(6, 0), lateness_ms=10_000, label_lateness_ms=100_000), JoinState(rate=6))
+    labels = [Label(spread(number), 5_000, 1, math.nan) for number in range(1, 641)]
+    join.apply(record_of([*labels, Capture(1, 5_000, 2, 9, math.nan, 0)], BINARY), 5_000)
+    assert len(join) == 641
+    pages = {page: join.save(page) for page in join.changed}
+    join.saved()
+    assert join.advance(15_000) == Answer()
+    assert join.advance(105_000) == Answer()
+    others = {label.id for label in labels if zeros(label.id) >= 6}
+    assert 0 < len(others) < 30
+    assert len(join) == 1 + len(others)
+    pages |= {page: join.save(page) for page in join.changed}
+    restored = Join(join.plan, join.to_state())
+    restored.load({page: pages[page] for page in join.pages()})
+    assert len(restored) == len(join)
+
+
+@given(facets=st.lists(st.lists(st.integers(0, 10**6), min_size=1, max_size=8), min_size=1, max_size=4))
+def test_relieved_rows_are_half_an_even_share_and_cost_the_others_half_at_most(facets: list[list[int]]) -> None:
+    relief = reliefs_of(facets)
+    assert len(relief) == sum(map(len, facets))
+    groups, cost, places = sum(n > 0 for counts in facets for n in counts), 0.0, iter(relief)
+    for counts in facets:
+        for n in counts:
+            bits = next(places)
+            part = n / max(sum(counts), 1)
+            assert bits == 0 if n == 0 else 0 <= bits <= RELIEF_MAX
+            if n:
+                assert bits == RELIEF_MAX or part * 2**bits * groups > 0.5
+                cost += part * 2**bits if bits else 0
+    assert cost <= 1
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,14 @@ from stream_monitor.pipeline.join import join as join_module
 from stream_monitor.pipeline.join.join import Join, JoinState
 from stream_monitor.pipeline.join.labelled import Labelled, LabelledState
 from stream_monitor.pipeline.join.outcomes import Outcomes
+from stream_monitor.pipeline.join.packed import Packed
 from stream_monitor.pipeline.join.plan import JoinPlan
 from stream_monitor.pipeline.join.record import LabelRows
 from stream_monitor.pipeline.join.said import Answer, differences
 from stream_monitor.pipeline.saved import Manifest
 from stream_monitor.pipeline.state import State
 from stream_monitor.profile.frame import FrameKind, kind_of
+from stream_monitor.profile.weights import Weighed
 from stream_monitor.runtime import detect_worker, snapshots
 from stream_monitor.runtime.broker import Message, TopicPartition
 from stream_monitor.runtime.profile_worker import ProfileWorker
@@ -144,6 +146,26 @@ def rates_forgotten_before_the_last_telling() -> Iterator[None]:
 
 
 @mutation
+def relief_forgotten_in_figures() -> Iterator[None]:
+    """Rows of a relieved group count for as many events as all others."""
+
+    def weigh(outcomes: Outcomes, pane: Packed, rate: int, into: Weighed) -> Any:
+        held = pane.on(outcomes._size).reshape(len(outcomes.reliefs), -1).sum(axis=0)
+        into.add(held, 1 << rate)
+        return held
+
+    with instead(Outcomes, "weigh", lambda _: weigh):
+        yield
+
+
+@mutation
+def labels_not_held_for_relieved_groups() -> Iterator[None]:
+    """A label that comes before its event is dropped where the sample of other groups would be without it."""
+    with instead(Join, "_may_be_early", lambda _: lambda join, label_ms, lapse_ms: np.zeros(len(label_ms), dtype=np.bool_)):
+        yield
+
+
+@mutation
 def rows_swept_before_they_are_asked() -> Iterator[None]:
     """A row is forgotten with its windows, though it was not asked yet whether its label found an event."""
     with instead(Join, "_swept_by", lambda _: Join._kept_by):
@@ -153,7 +175,7 @@ def rows_swept_before_they_are_asked() -> Iterator[None]:
 @mutation
 def labels_outside_of_the_sample_asked() -> Iterator[None]:
     """A label whose event is not taken counts as one without an event."""
-    with patch.object(Join, "sample", property(lambda join: join._live)):
+    with patch.object(Join, "in_any_pane", property(lambda join: join._live)):
         yield
 
 

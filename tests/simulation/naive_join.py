@@ -2,7 +2,8 @@
 
 The rules, as they are documented: of two captures (labels) of one event the later counts, of equal times the last in the log; a row is
 held until no window may ask for it within `label_lateness`, and swept out when more windows are over and an eighth of all may go; above
-`rows_max` only ids stay whose hash begins with one more zero bit, until rows are few again.
+`rows_max` only ids stay whose hash begins with one more zero bit, until rows are few again. Events of rare groups are asked for fewer such
+bits, as the plan says; labels without an event as few as any, until the watermark has passed them by `lateness`.
 """
 
 from collections import Counter
@@ -16,6 +17,7 @@ from stream_monitor.pipeline.join.plan import JoinPlan
 from stream_monitor.pipeline.plan import Plan
 from stream_monitor.pipeline.summarise import hashes_of
 from stream_monitor.profile.codec import Segment
+from stream_monitor.profile.outcome import Group
 from stream_monitor.window.spec import WindowSpec
 from tests.property.pipeline_world import Event
 from tests.simulation.labels import Label
@@ -84,6 +86,8 @@ class NaiveJoin:
     watermark_ms: int | None = None
     final_ms: int | None = None
     """Windows that end by then were over when rows were last looked at."""
+    lapsed_ms: int | None = None
+    """Labels for which no event came were gone up to then when rows were last swept out."""
     counted: Counter[str] = field(default_factory=Counter)
 
     def arrive(self, arrived: Arrived, watermark_ms: int | None) -> list[Change]:
@@ -101,7 +105,7 @@ class NaiveJoin:
             event_id, pane = event.body["event_id"], self.pane_of(event.time_ms)
             if self.rate or self.rates:
                 self.rates.setdefault(pane, self.rate)
-            if zeros(event_id) < self.rates.get(pane, 0):
+            if zeros(event_id) < self.rates.get(pane, 0) - self.relief(event):
                 continue
             if self.is_past(event.time_ms):
                 self.counted["late"] += 1
@@ -116,9 +120,10 @@ class NaiveJoin:
     def _labelled(self, labels: Sequence[tuple[str, int, Any]]) -> Iterator[tuple[Row, Row]]:
         before: dict[str, Row] = {}
         self.counted["labels"] += len(labels)
-        least, known = min([self.rate, *self.rates.values()]), set(self.rows)
+        known = set(self.rows)
         for event_id, time_ms, value in labels:
-            if event_id not in known and (zeros(event_id) < least or self.is_past(time_ms)):
+            relief = self.relief(None) if self.may_be_early(time_ms) else 0
+            if event_id not in known and (zeros(event_id) < self.rate - relief or self.is_past(time_ms)):
                 continue
             row = self.rows.get(event_id, Row())
             before.setdefault(event_id, row)
@@ -139,11 +144,9 @@ class NaiveJoin:
         kept = self.rows
         while len(kept) > self.plan.rows_max:
             self.rate += 1
-            kept = {event_id: row for event_id, row in kept.items() if zeros(event_id) >= self.rate}
-        for row in self.rows.values():
-            if row.event is not None:
-                pane = self.pane_of(row.event.time_ms)
-                self.rates[pane] = max(self.rate, self.rates.get(pane, 0))
+            kept = {event_id: row for event_id, row in kept.items() if zeros(event_id) >= self.rate - self._relief_of(row)}
+        for pane in {*self.rates, *(self.pane_of(row.event.time_ms) for row in self.rows.values() if row.event is not None)}:
+            self.rates[pane] = max(self.rate, self.rates.get(pane, 0))
         gone = [row for event_id, row in self.rows.items() if event_id not in kept]
         self.counted["narrowed"] += len(gone)
         self.rows = kept
@@ -160,8 +163,11 @@ class NaiveJoin:
         """The time has come so far; what windows say is said before."""
         self.watermark_ms = watermark_ms
         before, self.final_ms = self.final_ms, self._over_ms()
-        if before != self.final_ms and 8 * sum(map(self._is_over, self.rows.values())) > len(self.rows):
-            self._sweep()
+        if before == self.final_ms:
+            return
+        kept = {event_id: row for event_id, row in self.rows.items() if self._stays(event_id, row)}
+        if 8 * (len(self.rows) - len(kept)) > len(self.rows):
+            self._sweep(kept)
 
     def _is_over(self, row: Row) -> bool:
         """Whether a row may be swept out: nor is it still to be asked whether its label found an event."""
@@ -169,12 +175,45 @@ class NaiveJoin:
         asked = row.first_label_ms is None or row.first_label_ms + sum(spans_of(self.plan)) < (over_ms or 0) + self.plan.label_lateness_ms
         return self.is_past(row.page_ms) and asked
 
-    def _sweep(self) -> None:
+    def _stays(self, event_id: str, row: Row) -> bool:
+        return not self._is_over(row) and (row.event is not None or zeros(event_id) >= self.rate - self._relief_of(row))
+
+    def _sweep(self, kept: dict[str, Row]) -> None:
         self.counted["orphans"] += sum(row.event is None and self._is_over(row) for row in self.rows.values())
-        self.rows = {event_id: row for event_id, row in self.rows.items() if not self._is_over(row)}
+        self.rows, self.lapsed_ms = kept, self._lapse_ms
         self.rates = {pane: rate for pane, rate in self.rates.items() if not self.is_past(pane)}
         if self.rate and 4 * len(self.rows) < self.plan.rows_max:
             self.rate -= 1
+
+    def relief(self, event: Event | None) -> int:
+        """How many zero bits fewer are asked of an event: of its most relieved group; None: of any event that may come."""
+        groups = self.plan.layout.groups
+        mine = [
+            bits
+            for group, bits in zip(groups, self.plan.relief, strict=True)
+            if event is None or group == Group(group.facet, group_of(groups, group.facet, event))
+        ]
+        return max(mine, default=0)
+
+    def stands_for(self, row: Row) -> int:
+        """How many events a captured row stands for."""
+        assert row.event is not None
+        return int(2 ** max(self.rates.get(self.pane_of(row.event.time_ms), 0) - self.relief(row.event), 0))
+
+    def _relief_of(self, row: Row) -> int:
+        return self.relief(row.event) if row.event is not None or self.may_be_early(row.page_ms) else 0
+
+    @property
+    def _lapse_ms(self) -> int | None:
+        """Labels given before have their event, or it is late."""
+        if self.watermark_ms is None:
+            return self.lapsed_ms
+        lapse_ms = self.watermark_ms - self.plan.spec.lateness_ms
+        return lapse_ms if self.lapsed_ms is None else max(lapse_ms, self.lapsed_ms)
+
+    def may_be_early(self, time_ms: int) -> bool:
+        """Whether a label was given so lately that its event may still come in time."""
+        return self._lapse_ms is None or time_ms >= self._lapse_ms
 
     def is_past(self, time_ms: int) -> bool:
         """Whether no window can ask for this time any more."""
@@ -201,6 +240,12 @@ def spans_of(plan: JoinPlan) -> tuple[int, int, int]:
     return span, min(max(hour, spec.lateness_ms), part), max(reach - reach % span, 3 * span)
 
 
+def group_of(groups: Sequence[Group], facet: str, event: Event) -> str:
+    """The event's group of a facet, by its value."""
+    value = event.body["features"][facet]
+    return value if Group(facet, value) in groups else "other"
+
+
 def ends_of(spec: WindowSpec, time_ms: int) -> list[int]:
     """Ends of all windows that hold this time."""
     pane_ms = time_ms - time_ms % spec.pane_ms
@@ -220,7 +265,7 @@ def meaning(plan: Plan, model: str) -> object:
     if join is None:
         return None
     main = plan.streams[StreamKey(model, None)].baseline.id
-    return join.layout, main, plan.config.models[model].segments, join.segment_columns, join.spec
+    return join.layout, join.relief, main, plan.config.models[model].segments, join.segment_columns, join.spec
 
 
 def fate(label: Label, plan: Plan) -> str:

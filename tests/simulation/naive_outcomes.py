@@ -26,8 +26,9 @@ from stream_monitor.profile.codec import Segment
 from stream_monitor.profile.outcome import OutcomeLayout, OutcomeRows, Vector, add_outcomes, delay_bin
 from stream_monitor.profile.score import score_codes
 from stream_monitor.profile.slices import POSITION_SCALE, Slices
+from stream_monitor.profile.weights import Weights
 from stream_monitor.window.spec import WindowSpec
-from tests.simulation.naive_join import Change, NaiveJoin, Row, ends_of
+from tests.simulation.naive_join import Change, NaiveJoin, Row, ends_of, group_of
 from tests.simulation.plain import Weighed, check_figures
 from tests.simulation.said import NOW, Said
 
@@ -50,7 +51,7 @@ class Held(NamedTuple):
     begin: int
     rows: list[Weighed]
     vector: Vector
-    weight: float
+    weights: Weights
 
 
 @dataclass
@@ -166,7 +167,7 @@ class NaiveOutcomes:
         of_all, of_labelled = self._held(end, join, layout.events), self._held(end, join, layout.labelled)
         revision, labels = self.told[end].revision + 1, layout.labelled(of_labelled.vector)
         self.told[end] = Telling(revision, watermark_ms, labels)
-        at_close, labelled = judge.at_close(of_all.vector, of_all.weight), judge.labelled(of_labelled.vector, of_labelled.weight)
+        at_close, labelled = judge.at_close(of_all.vector, of_all.weights), judge.labelled(of_labelled.vector, of_labelled.weights)
         check_figures(layout, of_all.rows, judge.privileged, at_close)
         check_figures(layout, of_labelled.rows, judge.privileged, labelled)
         ref = WindowRef(of_all.begin, end, layout.events(of_all.vector))
@@ -178,25 +179,37 @@ class NaiveOutcomes:
 
     def _held(self, end: int, join: NaiveJoin, count: Callable[[Vector], int]) -> Held:
         """The window's rows, with those of the panes before it until `events_min` are counted."""
-        layout, begin, start, counted = self.plan.judge.layout, end - self.spec.size_ms, end - self.spec.size_ms, 0
+        begin, start, counted = end - self.spec.size_ms, end - self.spec.size_ms, 0
         panes: dict[int, list[Row]] = {}
         for row in join.rows.values():
             if self.holds(row) and row.page_ms < end and self._is_kept(join.pane_of(row.page_ms)):
                 panes.setdefault(join.pane_of(row.page_ms), []).append(row)
         rows: list[Weighed] = []
-        vector = layout.empty()
         for pane in sorted(panes, reverse=True):
             if pane < start and (counted >= self.spec.events_min or pane < end - self.spec.window_max_ms):
                 break
-            of_pane, stands_for, begin = (
-                vector_of(layout, panes[pane], self.plan.judge.usual),
-                2 ** join.rates.get(pane, 0),
-                min(begin, pane),
-            )
-            rows += [(row, stands_for) for row in panes[pane]]
-            vector, counted = vector + stands_for * of_pane, counted + count(of_pane)
-        ones = [each for _, each in rows]
-        return Held(begin, rows, vector, sum(each**2 for each in ones) / sum(ones) if ones else 1.0)
+            begin, counted = min(begin, pane), counted + count(self._vector(panes[pane]))
+            rows += [(row, join.stands_for(row)) for row in panes[pane]]
+        return Held(begin, rows, self._counted(rows), self._weights(rows))
+
+    def _counted(self, rows: list[Weighed]) -> Vector:
+        """Each row as often as it stands for events."""
+        vector = self.plan.judge.layout.empty()
+        for weight in {each for _, each in rows}:
+            vector = vector + weight * self._vector([row for row, each in rows if each == weight])
+        return vector
+
+    def _vector(self, rows: list[Row]) -> Vector:
+        return vector_of(self.plan.judge.layout, rows, self.plan.judge.usual)
+
+    def _weights(self, rows: list[Weighed]) -> Weights:
+        groups = self.plan.judge.layout.groups
+        whole = kish([each for _, each in rows], 1.0)
+        of_groups = [
+            kish([each for row, each in rows if row.event and group_of(groups, group.facet, row.event) == group.value], whole)
+            for group in groups
+        ]
+        return Weights(whole, np.array(of_groups) if groups else None)
 
     def _beside(self, end: int, join: NaiveJoin) -> list[OutcomeScore]:
         """How many more the current version gets right of the same window."""
@@ -204,8 +217,9 @@ class NaiveOutcomes:
             return []
         current, layout = StreamKey(self.stream.model, self.versus.current), self.plan.judge.layout
         window = [row for row in join.rows.values() if row.event is not None and end - self.spec.size_ms <= row.page_ms < end]
-        sides = ([row for row in window if row.stream == stream] for stream in (self.stream, current))
-        found = self.versus.judge_outcome(layout, *(vector_of(layout, side) for side in sides))
+        sides = [[(row, join.stands_for(row)) for row in window if row.stream == stream] for stream in (self.stream, current)]
+        weights = [kish([each for _, each in side], 1.0) for side in sides]
+        found = self.versus.judge_outcome(layout, self._counted(sides[0]), self._counted(sides[1]), (weights[0], weights[1]))
         findings = (Finding(score, score.score or 0.0, 0.0, severity_of(score), ()) if is_finding(score) else None for score, _ in found)
         return [OutcomeScore(score, (), finding, measure) for (score, measure), finding in zip(found, findings, strict=True)]
 
@@ -252,6 +266,11 @@ class NaiveOutcomes:
         self.concept, self.plan = Sequential.decode(plan.concept, self.concept.encode()), plan
         if self.looked_ms is not None:
             self._finish(self.looked_ms)
+
+
+def kish(weights: list[int], default: float) -> float:
+    """What a row stands for, on average over what they all stand for."""
+    return sum(each**2 for each in weights) / sum(weights) if weights else default
 
 
 def loss_of(layout: OutcomeLayout, row: Row) -> float:
@@ -303,8 +322,7 @@ def _groups(layout: OutcomeLayout, bodies: list[Mapping[str, Any]]) -> NDArray[n
     found = np.zeros((len(facets), len(bodies)), dtype=np.uint16)
     for number, facet in enumerate(facets):
         for row, body in enumerate(bodies):
-            value = body["features"][facet]
-            found[number, row] = places.get((facet, value), places[facet, "other"])
+            found[number, row] = places.get((facet, body["features"][facet]), places[facet, "other"])
     return found
 
 

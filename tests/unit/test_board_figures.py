@@ -28,6 +28,7 @@ from stream_monitor.pipeline.join.outcomes import Judged, OutcomeWindow
 from stream_monitor.pipeline.plan import compile_plan
 from stream_monitor.pipeline.state import Outputs, State
 from stream_monitor.profile.outcome import OutcomeLayout
+from stream_monitor.profile.weights import EVENTS
 from tests.demo_stage import called
 
 LOAN = StreamKey("loan", None)
@@ -210,7 +211,7 @@ def newest(end_ms: int, labelled: int, *, revision: int = 1) -> Newest:
     """Ten events, so many of them labelled; five labels suffice."""
     vector = LAYOUT.empty()
     LAYOUT.part(vector, "joint")[1, 1], LAYOUT.part(vector, "joint")[0, 1] = labelled, 10 - labelled
-    judged = Judged(end_ms - 60, vector, 1.0)
+    judged = Judged(end_ms - 60, vector, EVENTS)
     return Newest.of(OutcomeJudge(LAYOUT, 0.01, 5, 0.4), OutcomeWindow(end_ms - 60, end_ms, judged, judged, revision))
 
 

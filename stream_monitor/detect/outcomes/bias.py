@@ -15,6 +15,7 @@ from stream_monitor.detect.outcomes.groups import Side, pairings
 from stream_monitor.detect.outcomes.intervals import difference, paired_ratio, quantile, ratio, share, size
 from stream_monitor.detect.outcomes.measure import NOTHING, Estimate, Measure, measured
 from stream_monitor.profile.outcome import OutcomeLayout, Vector
+from stream_monitor.profile.weights import EVENTS, Weights
 
 Allowed = tuple[float, float]
 EVENTS_MIN: Final = 30
@@ -53,25 +54,26 @@ def bias(
     privileged: Mapping[str, str],
     level: float = 0.99,
     events_min: int = EVENTS_MIN,
-    inflation: float = 1.0,
+    weights: Weights = EVENTS,
     strata: Strata = MappingProxyType({}),
 ) -> list[Measure]:
     """Every metric of `PAIRED` for every group but the privileged ones, `segment` ((facet, group),); see `groups.pairings`. The conditional
     one for those of the facets that have strata.
 
     Value None: a denominator is 0. With fewer than events_min events in a denominator a value has no interval, so that nothing follows from
-    it. level, inflation: as in `quality.quality`. Empty where the layout has no groups.
+    it; of a sample its rows are counted for that. level: as in `quality.quality`; weights: of the sample that the vector counts.
+    Empty where the layout has no groups.
     """
     found = []
-    for group, a, d in pairings(layout, vector, privileged):
+    for group, a, d in pairings(layout, vector, privileged, weights.groups):
         for row in PAIRED.values():
-            events = min(row.denominator(a), row.denominator(d))
-            estimate = row.compare(a, d, quantile(1 - (1 - level) / row.intervals, inflation))
-            enough = estimate if events >= events_min else Estimate(estimate.value)
-            found.append(measured(row.name, enough, events, ((group.facet, group.value),)))
+            smaller = min(a, d, key=row.denominator)
+            estimate = row.compare(a, d, quantile(1 - (1 - level) / row.intervals))
+            enough = estimate if row.denominator(smaller) >= events_min else Estimate(estimate.value)
+            found.append(measured(row.name, enough, row.denominator(smaller) * smaller.weight, ((group.facet, group.value),)))
     for cells in stratified(layout, vector, strata, privileged, axis=1):
-        estimate = disparity(cells, quantile(level, inflation))
-        enough = estimate if cells.smaller >= events_min else Estimate(estimate.value)
+        estimate = disparity(cells, quantile(level, weights.whole))
+        enough = estimate if cells.smaller >= events_min * weights.whole else Estimate(estimate.value)
         found.append(measured(CONDITIONAL, enough, cells.smaller, ((cells.group.facet, cells.group.value),)))
     return found
 

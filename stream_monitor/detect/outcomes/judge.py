@@ -27,6 +27,7 @@ from stream_monitor.detect.outcomes.quality import quality
 from stream_monitor.detect.outcomes.relation import joint_js, joint_kl
 from stream_monitor.detect.outcomes.verdict import judge
 from stream_monitor.profile.outcome import OutcomeLayout, Vector
+from stream_monitor.profile.weights import EVENTS, Weights
 
 UNLABELLED_BIAS: Final = ("disparate_impact", "statistical_parity_difference", CONDITIONAL)
 """What predictions alone tell."""
@@ -76,21 +77,23 @@ class OutcomeJudge:
     strata: Strata = field(default_factory=dict)
     usual: Usual | None = None
 
-    def at_close(self, vector: Vector, weight: float) -> list[OutcomeScore]:
-        """What predictions alone tell, and how many labels there are so far. weight: see `Judged`."""
+    def at_close(self, vector: Vector, weights: Weights) -> list[OutcomeScore]:
+        """What predictions alone tell, and how many labels there are so far. weights: of the sample that it counts."""
         events = self.layout.events(vector)
         status = ScoreStatus.JUDGED if events >= self.events_min else ScoreStatus.TOO_FEW
-        found = [self._estimate(each, status) for each in self._estimated(vector, weight)]
-        found += [self._bias(each, status) for each in self._bias_of(vector, weight) if each.name in UNLABELLED_BIAS]
-        found += self._answers(vector, weight, status)
+        found = [self._estimate(each, status) for each in self._estimated(vector, weights)]
+        found += [self._bias(each, status) for each in self._bias_of(vector, weights) if each.name in UNLABELLED_BIAS]
+        found += self._answers(vector, weights.whole, status)
         seen = coverage(self.layout, vector)
         return [*found, *self._told({"label_coverage": seen.label_coverage, "label_delay_p50_s": seen.label_delay_p50_s})]
 
-    def labelled(self, vector: Vector, weight: float) -> list[OutcomeScore]:
+    def labelled(self, vector: Vector, weights: Weights) -> list[OutcomeScore]:
         """What labels tell."""
         status = self._status(coverage(self.layout, vector))
-        found = [self._quality(each, status) for each in quality(self.layout, vector, 1 - self.alpha, weight) if self._is_on(each.name)]
-        found += [self._bias(each, status) for each in self._bias_of(vector, weight) if each.name not in UNLABELLED_BIAS]
+        found = [
+            self._quality(each, status) for each in quality(self.layout, vector, 1 - self.alpha, weights.whole) if self._is_on(each.name)
+        ]
+        found += [self._bias(each, status) for each in self._bias_of(vector, weights) if each.name not in UNLABELLED_BIAS]
         if self.baseline is not None and self.layout.task != "regression":
             found += self._told({each.__name__: each(self.layout, vector, self.baseline) for each in (joint_js, joint_kl)})
         return found
@@ -100,13 +103,13 @@ class OutcomeJudge:
         """Which of `AWAITED` have a limit."""
         return [name for name in AWAITED if name in self.limits and self._is_on(name)]
 
-    def at_last(self, vector: Vector, weight: float) -> list[OutcomeScore]:
+    def at_last(self, vector: Vector, weights: Weights) -> list[OutcomeScore]:
         """Whether labels came, and in time, where the config says what that means: no more of them are waited for."""
         status = ScoreStatus.JUDGED if self.layout.events(vector) >= self.events_min else ScoreStatus.TOO_FEW
         found = []
         for name in self.awaited:
             measure, limit, falls = (
-                AWAITED[name](self.layout, vector, quantile(1 - self.alpha, weight)),
+                AWAITED[name](self.layout, vector, quantile(1 - self.alpha, weights.whole)),
                 self.limits[name],
                 name == COVERAGE,
             )
@@ -121,7 +124,7 @@ class OutcomeJudge:
     def tests(self) -> int:
         """How many tests decide on one window: of figures that have something to be held against."""
         nothing = self.layout.empty()
-        found = [*self.at_close(nothing, 1.0), *self.labelled(nothing, 1.0), *self.at_last(nothing, 1.0)]
+        found = [*self.at_close(nothing, EVENTS), *self.labelled(nothing, EVENTS), *self.at_last(nothing, EVENTS)]
         return sum(isfinite(each.score.threshold) for each in found)
 
     @cached_property
@@ -129,16 +132,16 @@ class OutcomeJudge:
         """The baseline's own figures."""
         if self.baseline is None:
             return {}
-        found = [*quality(self.layout, self.baseline, 1 - self.alpha), *self._bias_of(self.baseline, 1.0)]
-        found += self._estimated(self.baseline, 1.0)
+        found = [*quality(self.layout, self.baseline, 1 - self.alpha), *self._bias_of(self.baseline, EVENTS)]
+        found += self._estimated(self.baseline, EVENTS)
         return {(each.name, each.segment): each for each in found}
 
-    def _estimated(self, vector: Vector, weight: float) -> list[Measure]:
-        found = [] if self.estimator is None else self.estimator(vector, 1 - self.alpha, weight)
+    def _estimated(self, vector: Vector, weights: Weights) -> list[Measure]:
+        found = [] if self.estimator is None else self.estimator(vector, 1 - self.alpha, weights.whole)
         return [each for each in found if self._is_on(each.name)]
 
-    def _bias_of(self, vector: Vector, weight: float) -> list[Measure]:
-        found = bias(self.layout, vector, self.privileged, 1 - self.alpha, inflation=weight, strata=self.strata)
+    def _bias_of(self, vector: Vector, weights: Weights) -> list[Measure]:
+        found = bias(self.layout, vector, self.privileged, 1 - self.alpha, weights=weights, strata=self.strata)
         return [each for each in found if self._is_on(each.name) and self.within.isdisjoint(facet for facet, _ in each.segment)]
 
     def _is_on(self, name: str) -> bool:

@@ -45,13 +45,13 @@ class Told(NamedTuple):
         if newest is None:
             return cls(WAITING)
         judge, at_close = newest.judge, newest.closed.at_close
-        told = cls(NO_LABELS, judge.at_close(at_close.vector, at_close.weight), _span(judge, at_close, newest.closed.end_ms))
+        told = cls(NO_LABELS, judge.at_close(at_close.vector, at_close.weights), _span(judge, at_close, newest.closed.end_ms))
         if newest.labelled is None:
             return told
         judged, end_ms = newest.labelled.labelled, newest.labelled.end_ms
         return told._replace(
             state=_state(newest, judge.layout.labelled(judged.vector)),
-            labelled=[*judge.labelled(judged.vector, judged.weight), *newest.beside],
+            labelled=[*judge.labelled(judged.vector, judged.weights), *newest.beside],
             window=_span(judge, judged, end_ms),
             end_ms=end_ms,
             labels=_labels(judge, judged),

@@ -6,7 +6,8 @@ later time counts, of equal times the later in the log. Nothing but the rows is 
 
 Rows are held until no window may hold them within `label_lateness`, and never more than `rows_max`: beyond, the join narrows to the ids
 whose hash begins with one more zero bit, on both sides alike, and takes back what it drops. An event then stands for 2^k, k being its
-pane's rate.
+pane's rate less the relief of its groups, see `sample`. A label without an event is held as of the most relieved group until the watermark
+has passed it by `lateness`: its event is older, and has come by then or is late.
 """
 
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ from stream_monitor.pipeline.join.plan import JoinPlan
 from stream_monitor.pipeline.join.record import CaptureRows, JoinRecord, LabelRows
 from stream_monitor.pipeline.join.rows import UNSEEN, Rows, bytes_of, is_labelled, row_type
 from stream_monitor.pipeline.join.said import Answer, Change, differences, losses
+from stream_monitor.pipeline.join.sample import Sample
 from stream_monitor.pipeline.join.table import Table
 from stream_monitor.pipeline.join.unpaired import Spans
 from stream_monitor.profile.outcome import NO_CLASS
@@ -33,12 +35,15 @@ GONE: Final = 65_535
 
 
 class JoinState(msgspec.Struct, array_like=True, frozen=True):
-    """What a snapshot keeps of a join beside its rows. looked_ms, swept_ms: the horizon when rows were last looked at, and taken out."""
+    """What a snapshot keeps of a join beside its rows. looked_ms, swept_ms: the horizon when rows were last looked at, and taken out;
+    lapsed_ms: the time of labels without an event up to which those were taken out that had been held for a relieved group.
+    """
 
     rate: int = 0
     rates: dict[int, int] = {}
     looked_ms: int | None = None
     swept_ms: int | None = None
+    lapsed_ms: int | None = None
 
 
 class Join:
@@ -47,11 +52,8 @@ class Join:
     def __init__(self, plan: JoinPlan, saved: JoinState | None = None) -> None:
         self.plan = plan
         saved = saved or JoinState()
-        self.rate = saved.rate
-        """k: of 2^k ids one is taken, in panes that begin now."""
-        self.rates = dict(saved.rates)
-        """Pane -> its own k; those that are not here have 0."""
-        self._looked_ms, self._swept_ms = saved.looked_ms, saved.swept_ms
+        self.sample = Sample(saved.rate, saved.rates)
+        self._looked_ms, self._swept_ms, self._lapsed_ms = saved.looked_ms, saved.swept_ms, saved.lapsed_ms
         self._pages = Pages()
         self._rows: Rows = np.zeros(0, dtype=row_type(plan.group_columns, plan.segment_columns))
         self._page_of = np.zeros(0, dtype=np.uint32)
@@ -84,14 +86,16 @@ class Join:
             return answer
         self._looked_ms = horizon_ms
         rows = self._live
-        dead = self._is_past(self._swept_by(rows))
+        past, lapsed_ms = self._is_past(self._swept_by(rows)), self._lapse_ms
+        dead = past | self._is_lapsed(rows, lapsed_ms)
         if dead.sum() * DEAD_PART > len(rows):
-            self._swept_ms = horizon_ms
-            answer.orphans = int((dead & (rows["time_ms"] == UNSEEN)).sum())
+            self._swept_ms, self._lapsed_ms = horizon_ms, lapsed_ms
+            answer.orphans = int((past & (rows["time_ms"] == UNSEEN)).sum())
             self._keep(~dead)
-            self.rates = {pane: rate for pane, rate in self.rates.items() if horizon_ms is None or pane >= horizon_ms}
-            if self.rate and len(self) * 4 < self.plan.rows_max:
-                self.rate -= 1
+            self.sample.forget(horizon_ms)
+            if self.sample.rate and len(self) * 4 < self.plan.rows_max:
+                self.sample.rate -= 1
+                self._rewrite()  # what was taken out at the old rate does not come back at the new one
         return answer
 
     def adopt(self, plan: JoinPlan) -> Answer:
@@ -114,7 +118,7 @@ class Join:
         rows = self._live
         rows["stream"] = np.where(rows["time_ms"] == UNSEEN, 0, moved[rows["stream"]])
         self._keep(rows["stream"] != GONE)
-        self._page_of[:] = self._pages.touch()  # so that no older page brings back what was forgotten
+        self._rewrite()
 
     def outcomes(self, watermark_ms: int | None) -> list[Change]:
         """What all rows say, as if nothing had been said before."""
@@ -125,7 +129,7 @@ class Join:
 
     def to_state(self) -> JoinState:
         """What a snapshot keeps beside the rows."""
-        return JoinState(self.rate, dict(self.rates), self._looked_ms, self._swept_ms)
+        return JoinState(self.sample.rate, dict(self.sample.rates), self._looked_ms, self._swept_ms, self._lapsed_ms)
 
     @property
     def changed(self) -> set[int]:
@@ -152,7 +156,7 @@ class Join:
             raise CodecError(f"saved rows of {self.plan.model} that have another shape") from None
         self._table = Table(np.ascontiguousarray(self._rows["id"]))
         if self._swept_ms is not None:
-            self._keep(self._swept_by(self._rows) >= self._swept_ms)
+            self._keep((self._swept_by(self._rows) >= self._swept_ms) & ~self._is_lapsed(self._rows, self._lapsed_ms))
 
     @property
     def spans(self) -> Spans:
@@ -160,10 +164,9 @@ class Join:
         return Spans.of(self.plan.spec, self.plan.label_lateness_ms)
 
     @property
-    def sample(self) -> Rows:
+    def in_any_pane(self) -> Rows:
         """The rows of ids that are taken whatever the pane, so that those without an event are as thin as those with one."""
-        bits = np.full(len(self), max([self.rate, *self.rates.values()]), dtype=np.uint64)
-        return self._live[_begins_with_zeros(self._live["id"], bits)] if bits.any() else self._live
+        return self._live[self.sample.takes_anywhere(self._live["id"])]
 
     @property
     def _live(self) -> Rows:
@@ -175,7 +178,7 @@ class Join:
 
     def _captured(self, stream: int, captures: CaptureRows, answer: Answer) -> None:
         panes = self.plan.pane_of(captures.time_ms)
-        wanted = self._is_sampled(captures.ids, panes)
+        wanted = self.sample.takes(captures.ids, panes, self._relief_of(captures.groups.T))
         late = self._is_past(panes) & wanted
         answer.late += int(late.sum())
         taken = np.flatnonzero(wanted & ~late)
@@ -241,17 +244,24 @@ class Join:
         answer.losses += losses(self.plan, after[fresh], self._watermark_ms)
 
     def _narrow(self, answer: Answer) -> None:
-        rows, kept = self._live, np.ones(len(self), dtype=np.bool_)
-        while kept.sum() > self.plan.rows_max:
-            self.rate += 1
-            kept = (rows["id"] >> np.uint64(64 - self.rate)) == 0
+        rows = self._live
+        relief = self._relief_of(rows["groups"])
+        waits = rows["time_ms"] == UNSEEN
+        relief[waits] = np.where(self._may_be_early(rows["label_ms"][waits], self._lapse_ms), self.plan.reliefs[-1], 0)
+        kept = self.sample.narrow(rows["id"], relief, self.plan.rows_max)
         answer.narrowed += len(rows) - int(kept.sum())
         answer.changes += differences(self.plan, rows[~kept], rows[:0], self._horizon_ms)
-        captured = rows["time_ms"][rows["time_ms"] != UNSEEN]
-        for pane in np.unique(self.plan.pane_of(captured)).tolist():
-            self.rates[pane] = max(self.rate, self.rates.get(pane, 0))
+        self.sample.settle(np.unique(self.plan.pane_of(rows["time_ms"][~waits])).tolist())
         self._keep(kept)
-        self._page_of[:] = self._pages.touch()  # so that no older page brings back what was dropped
+        self._rewrite()
+
+    def _rewrite(self) -> None:
+        """All rows are written anew, so that no older page brings back what was forgotten."""
+        self._page_of[:] = self._pages.touch()
+
+    def _relief_of(self, groups: NDArray[np.uint16]) -> NDArray[np.int64]:
+        """int64[n]: zero bits that fewer are asked of these events. groups: uint16[n, F]."""
+        return np.array(self.plan.reliefs, dtype=np.int64)[self.plan.relief_place(groups)]
 
     def _kept_by(self, rows: Rows) -> NDArray[np.int64]:
         """The pane by which each row is forgotten: of its capture; of a label that waits for one, of its own time."""
@@ -277,26 +287,29 @@ class Join:
         horizon_ms = self._horizon_ms
         return np.zeros(len(panes), dtype=np.bool_) if horizon_ms is None else panes < horizon_ms
 
-    def _is_sampled(self, ids: NDArray[np.uint64], panes: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Whether each capture belongs to its pane's sample; a pane that begins now has the rate of now."""
-        if not self.rate and not self.rates:
-            return np.ones(len(ids), dtype=np.bool_)
-        found, place = np.unique(panes, return_inverse=True)
-        for pane in found.tolist():
-            self.rates.setdefault(pane, self.rate)
-        rates = np.array([self.rates[pane] for pane in found.tolist()], dtype=np.uint64)[place.reshape(-1)]
-        return _begins_with_zeros(ids, rates)
+    @property
+    def _lapse_ms(self) -> int | None:
+        """Labels given before have their event by now, or it is late; None: no time has passed. It never goes back."""
+        if self._watermark_ms is None:
+            return self._lapsed_ms
+        lapse_ms = self._watermark_ms - self.plan.spec.lateness_ms
+        return lapse_ms if self._lapsed_ms is None else max(lapse_ms, self._lapsed_ms)
+
+    def _may_be_early(self, label_ms: NDArray[np.int64], lapse_ms: int | None) -> NDArray[np.bool_]:
+        """Whether the event of a label that was given then may still come in time."""
+        return np.ones(len(label_ms), dtype=np.bool_) if lapse_ms is None else label_ms >= lapse_ms
+
+    def _is_lapsed(self, rows: Rows, lapse_ms: int | None) -> NDArray[np.bool_]:
+        """Whether a label was held for an event of a relieved group that can hardly come any more: events are older than their labels."""
+        held = self.sample.holds(rows["id"], 0)
+        found: NDArray[np.bool_] = (rows["time_ms"] == UNSEEN) & ~held & ~self._may_be_early(rows["label_ms"], lapse_ms)
+        return found
 
     def _may_come(self, labels: LabelRows) -> NDArray[np.bool_]:
         """Whether a label's event may still come and be in the sample: not if it was given too long ago."""
-        least = min([self.rate, *self.rates.values()])
-        sampled = _begins_with_zeros(labels.ids, np.full(len(labels.ids), least, dtype=np.uint64))
+        early = self._may_be_early(labels.time_ms, self._lapse_ms)
+        sampled = self.sample.holds(labels.ids, np.where(early, self.plan.reliefs[-1], 0))
         return sampled & ~self._is_past(self.plan.pane_of(labels.time_ms))
-
-
-def _begins_with_zeros(ids: NDArray[np.uint64], bits: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    found: NDArray[np.bool_] = (bits == 0) | ((ids >> (np.uint64(64) - np.maximum(bits, np.uint64(1)))) == 0)
-    return found
 
 
 def _last(places: NDArray[np.int64], time_ms: NDArray[np.int64]) -> NDArray[np.int64]:

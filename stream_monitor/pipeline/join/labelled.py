@@ -44,11 +44,14 @@ def alone(start_ms: int, end_ms: int) -> Sequence[tuple[Score, Measure]]:
 
 @dataclass(frozen=True)
 class LabelPlan:
-    """How one unit's outcomes are judged. judge: its figures; concept: how the loss is watched; label_lateness_ms: see the config."""
+    """How one unit's outcomes are judged. judge: its figures; concept: how the loss is watched; label_lateness_ms: see the config;
+    reliefs: see `JoinPlan`.
+    """
 
     judge: OutcomeJudge
     concept: SequentialSpec
     label_lateness_ms: int
+    reliefs: tuple[int, ...] = (0,)
 
 
 class LabelledState(msgspec.Struct, array_like=True, frozen=True):
@@ -116,7 +119,7 @@ class Labelled:
     def estimates(self, end_ms: int, rates: Mapping[int, int]) -> list[OutcomeScore]:
         """How good the model probably was in a window, by the rows that are known now."""
         closed = self.outcomes.closed(end_ms, rates)
-        found = self.plan.judge.at_close(closed.vector, closed.weight)
+        found = self.plan.judge.at_close(closed.vector, closed.weights)
         return [each for each in found if each.score.key.kind is FindingKind.ESTIMATED_QUALITY]
 
     def _hear(self, shift: Shift) -> None:
@@ -173,15 +176,15 @@ class Labelled:
         beside = [OutcomeScore(score, (), _found(score, measure), measure) for score, measure in pairs]
         said = Said([], [], Newest.of(judge, window, beside))
         whole = WindowRef(closed.from_ms, window.end_ms, layout.events(closed.vector))
-        unlabelled = (_beside(each, drifting) for each in judge.at_close(closed.vector, closed.weight))
+        unlabelled = (_beside(each, drifting) for each in judge.at_close(closed.vector, closed.weights))
         found = [*unlabelled, *self._concept(window.end_ms, drifting)]
         self._say(said, AT_CLOSE, whole, window, found, stamp, is_first=window.revision == 1)
         if labels:
             part = WindowRef(labelled.from_ms, window.end_ms, labels)
-            found = [*(_beside(each, drifting) for each in judge.labelled(labelled.vector, labelled.weight)), *beside]
+            found = [*(_beside(each, drifting) for each in judge.labelled(labelled.vector, labelled.weights)), *beside]
             self._say(said, LABELLED, part, window, found, stamp, is_first=said.newest.is_ready)
         if window.is_last:
-            self._say(said, AT_LAST, whole, window, judge.at_last(closed.vector, closed.weight), stamp, is_first=True)
+            self._say(said, AT_LAST, whole, window, judge.at_last(closed.vector, closed.weights), stamp, is_first=True)
         return said
 
     def _say(

@@ -12,9 +12,10 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from stream_monitor.pipeline.join.packed import Packed, patience_ms
+from stream_monitor.pipeline.join.packed import NOTHING, Packed, patience_ms
 from stream_monitor.pipeline.join.said import Change
 from stream_monitor.profile.outcome import OutcomeLayout, Vector
+from stream_monitor.profile.weights import Weighed, Weights
 from stream_monitor.window.spec import WindowSpec
 
 GROWTH: Final = 4
@@ -39,13 +40,12 @@ class Told(msgspec.Struct, array_like=True, frozen=True):
 class Judged(NamedTuple):
     """What is judged of a window that holds too little alone: with the panes before it, [from_ms, the window's end) in event time.
 
-    vector: int64[N], each row counted by what it stands for; weight >= 1: rows stand for so many events on average, weighted by
-    themselves, so that `events / weight` rows are as certain.
+    vector: int64[N], each row counted by what it stands for; weights: what rows stand for.
     """
 
     from_ms: int
     vector: Vector
-    weight: float
+    weights: Weights
 
 
 class OutcomeWindow(NamedTuple):
@@ -64,11 +64,14 @@ class OutcomeWindow(NamedTuple):
 
 @dataclass(slots=True)
 class Outcomes:
-    """One unit's. told: end of a window -> its last telling; panes are kept as long as the join's rows."""
+    """One unit's. told: end of a window -> its last telling; panes are kept as long as the join's rows, one vector for each of `reliefs`,
+    one behind another; reliefs: see `JoinPlan`.
+    """
 
     layout: OutcomeLayout
     spec: WindowSpec
     label_lateness_ms: int
+    reliefs: tuple[int, ...] = (0,)
     is_awaited: bool = False
     """Whether every window is told when `label_lateness` ends, news or not."""
     panes: dict[int, Packed] = field(default_factory=dict)
@@ -87,7 +90,7 @@ class Outcomes:
         known = self.panes.get(change.pane_ms)
         if known is None:
             insort(self.starts, change.pane_ms)
-        vector = self.layout.empty() if known is None else known.on(self.layout)
+        vector = NOTHING.on(self._size) if known is None else known.on(self._size)
         vector[change.at] += change.by
         self.panes[change.pane_ms] = Packed.of(vector)
 
@@ -143,7 +146,7 @@ class Outcomes:
         No longer than rows are held: of a window that `label_lateness` is over for, nothing is known.
         """
         step = max(1, len(self.starts) // PANES_ASKED)
-        patience = patience_ms(self.layout, [self.panes[start] for start in self.starts[::step]])
+        patience = patience_ms(self.layout, [self.panes[start] for start in self.starts[::step]], len(self.reliefs))
         reach_ms = watermark_ms - max(0, min(patience, self.label_lateness_ms - self.spec.every_ms))
         vector = self.closed(reach_ms - (reach_ms - self.spec.size_ms) % self.spec.every_ms, rates).vector
         events = self.layout.events(vector)
@@ -173,21 +176,27 @@ class Outcomes:
     def _judged(self, end_ms: int, rates: Mapping[int, int], count: Callable[[Vector], int]) -> Judged:
         """With the panes before it, up to `window_max`, until there are `events_min` of what is counted."""
         start_ms = from_ms = end_ms - self.spec.size_ms
-        total, rows = self.layout.empty(), 0
-        weights = squares = 0
+        found, rows = Weighed(self.layout), 0
         for place in range(bisect_left(self.starts, end_ms) - 1, -1, -1):
             pane = self.starts[place]
             if pane < start_ms and (rows >= self.spec.events_min or pane < end_ms - self.spec.window_max_ms):
                 break
-            vector, weight = self.panes[pane].on(self.layout), 1 << rates.get(pane, 0)
-            events = self.layout.events(vector)
-            if not events:  # a pane whose rows all went elsewhere is none, as it is after a restore
-                continue
-            total += weight * vector
-            rows += count(vector)
-            weights, squares = weights + weight * events, squares + weight * weight * events
-            from_ms = min(from_ms, pane)
-        return Judged(from_ms, total, squares / weights if weights else 1.0)
+            held = self.weigh(self.panes[pane], rates.get(pane, 0), found)
+            if self.layout.events(held):  # a pane whose rows all went elsewhere is none, as it is after a restore
+                rows, from_ms = rows + count(held), min(from_ms, pane)
+        return Judged(from_ms, found.vector, found.weights)
+
+    def weigh(self, pane: Packed, rate: int, into: Weighed) -> Vector:
+        """Add a pane's rows as what they stand for; its rows, each counted once."""
+        vectors = pane.on(self._size).reshape(len(self.reliefs), -1)
+        for relief, vector in zip(self.reliefs, vectors, strict=True):
+            into.add(vector, 1 << max(rate - relief, 0))
+        held: Vector = vectors.sum(axis=0)
+        return held
+
+    @property
+    def _size(self) -> int:
+        return len(self.reliefs) * self.layout.size
 
     def _forget(self, watermark_ms: int) -> None:
         """Panes, and windows, that may not be told of again. Windows of which one pane is left are looked at with it."""

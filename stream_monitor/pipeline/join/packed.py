@@ -1,6 +1,7 @@
 """A pane's outcome as it is held, and what it says of how long labels take."""
 
 from collections.abc import Iterable
+from itertools import product
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -26,17 +27,25 @@ class Packed(NamedTuple):
         at = np.flatnonzero(vector)
         return cls(at.astype(np.int32), vector[at])
 
-    def on(self, layout: OutcomeLayout) -> Vector:
-        """The whole vector, a new one."""
-        vector = layout.empty()
+    def on(self, size: int) -> Vector:
+        """The whole vector, a new one. size: its length."""
+        vector = np.zeros(size, dtype=np.int64)
         vector[self.at] = self.by
         return vector
 
 
-def patience_ms(layout: OutcomeLayout, panes: Iterable[Packed]) -> int:
-    """How long labels are given to come, in ms, as these panes' first labels say, by their `time`; 0 without any."""
-    start, counts = layout.starts["delay"], np.zeros(DELAY_BINS, dtype=np.int64)
-    for pane in panes:
+NOTHING: Final = Packed(np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.int64))
+"""A vector of zeros."""
+
+
+def patience_ms(layout: OutcomeLayout, panes: Iterable[Packed], vectors: int = 1) -> int:
+    """How long labels are given to come, in ms, as these panes' first labels say, by their `time`; 0 without any.
+
+    vectors: how many a pane has, one behind another.
+    """
+    counts = np.zeros(DELAY_BINS, dtype=np.int64)
+    starts = [layout.starts["delay"] + place * layout.size for place in range(vectors)]
+    for pane, start in product(panes, starts):
         first, end = np.searchsorted(pane.at, (start, start + DELAY_BINS))
         counts[pane.at[first:end] - start] += pane.by[first:end]
     running = np.cumsum(counts)

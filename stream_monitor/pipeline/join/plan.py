@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +29,8 @@ class JoinPlan:
     baseline has any: what their combinations of features' bins are, which are no groups that anybody is compared by.
 
     baselines: the model's streams, in order, each with its baseline's id; segmentations: by stream; all streams have the outcomes' one
-    layout. rows_max: rows held before the join narrows to a sample.
+    layout. rows_max: rows held before the join narrows to a sample; relief: of each of `layout.groups`, so many zero bits fewer are
+    asked of its events then, see `sample`; empty: of none.
     """
 
     model: str
@@ -41,6 +43,7 @@ class JoinPlan:
     label_lateness_ms: int
     rows_max: int
     answers: Mapping[StreamKey, Answers] = field(default_factory=dict)
+    relief: tuple[int, ...] = ()
 
     def check(self, record: JoinRecord) -> None:
         """Codes beyond the layout would be counted wherever they point to. Errors: CodecError."""
@@ -68,6 +71,22 @@ class JoinPlan:
     def segment_columns(self) -> int:
         """S: how many segmentations the stream with the most of them has."""
         return max((len(each) for each in self.segmentations.values()), default=0)
+
+    @cached_property
+    def reliefs(self) -> tuple[int, ...]:
+        """All that there are, rising, from 0 on."""
+        return tuple(sorted({0, *self.relief}))
+
+    @cached_property
+    def _relief_places(self) -> NDArray[np.int64]:
+        return np.searchsorted(self.reliefs, self.relief)
+
+    def relief_place(self, groups: NDArray[np.uint16]) -> NDArray[np.int64]:
+        """int64[n]: the place in `reliefs` of each event: of its most relieved group. groups: uint16[n, F]."""
+        if len(self.reliefs) == 1:
+            return np.zeros(len(groups), dtype=np.int64)
+        found: NDArray[np.int64] = self._relief_places[groups[:, : len(self.facets)]].max(axis=1)
+        return found
 
     def units(self, stream: StreamKey) -> list[list[Segment]]:
         """For each of the stream's segmentations its segments, by place."""
@@ -125,7 +144,10 @@ def _below(codes: NDArray[np.uint16], limit: int) -> bool:
     return int(codes.max(initial=0)) < max(limit, 1)
 
 
-def layout_id(layout: OutcomeLayout, main: Baseline, segments: Sequence[str], segment_columns: int, spec: WindowSpec) -> str:
+def layout_id(
+    layout: OutcomeLayout, relief: Sequence[int], main: Baseline, segments: Sequence[str], segment_columns: int, spec: WindowSpec
+) -> str:
     """16 hex digits that differ where rows of all streams mean something else, or have another shape. main: the model's own baseline."""
-    parts = repr((layout, main.id, list(segments), segment_columns, spec, *([layout.cells] if layout.cells else [])))
+    more = [layout.cells] if layout.cells else []
+    parts = repr((layout, tuple(relief), main.id, list(segments), segment_columns, spec, *more))
     return hashlib.sha256(parts.encode()).hexdigest()[:16]

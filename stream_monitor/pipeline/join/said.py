@@ -19,7 +19,9 @@ BLOCK: Final = 256
 
 
 class Change(NamedTuple):
-    """What rows changed in one pane of one unit: add `by`, int64[m], at the places `at` of its vector, int64[m], each there once.
+    """What rows changed in one pane of one unit: add `by`, int64[m], at the places `at` of its vectors, int64[m], each there once.
+
+    A pane has one vector for each of `JoinPlan.reliefs`, one behind another, for their rows stand for unequal numbers of events.
 
     touched: rows that changed.
     """
@@ -87,7 +89,7 @@ def losses(plan: JoinPlan, rows: Rows, watermark_ms: int | None) -> Iterator[Los
 
 def _by_unit(plan: JoinPlan, stream: StreamKey, rows: Rows, signs: NDArray[np.int64], number: NDArray[np.int64]) -> Iterator[Change]:
     """number: the same for what a row was and what it is: it counts once as touched."""
-    panes, outcome = plan.pane_of(rows["time_ms"]), outcome_rows(rows)
+    panes, outcome, relief = plan.pane_of(rows["time_ms"]), outcome_rows(rows), plan.relief_place(rows["groups"])
     for segments, places in _cuts(plan, stream, rows):
         units, row = len(segments), np.flatnonzero(places < len(segments))
         keys, place = np.unique(panes[row] * units + places[row], return_inverse=True)
@@ -96,17 +98,19 @@ def _by_unit(plan: JoinPlan, stream: StreamKey, rows: Rows, signs: NDArray[np.in
         for start in range(0, len(keys), BLOCK):
             part = slice(*np.searchsorted(place, (start, start + BLOCK)))
             block = part_of(outcome, row[part])
-            out = _added(plan, block, place[part] - start, signs[row[part]], min(BLOCK, len(keys) - start))
+            of_vector = (place[part] - start) * len(plan.reliefs) + relief[row[part]]
+            out = _added(plan, block, of_vector, signs[row[part]], min(BLOCK, len(keys) - start))
             for key, vector, n in zip(keys[start:].tolist(), out, touched[start:].tolist(), strict=False):
                 at = np.flatnonzero(vector)
                 yield Change(stream, segments[key % units], key // units, at, vector[at], n)
 
 
 def _added(plan: JoinPlan, rows: OutcomeRows, place: NDArray[np.int64], signs: NDArray[np.int64], n: int) -> NDArray[np.int64]:
-    out = np.zeros((n, plan.layout.size), dtype=np.int64)
+    """int64[n, R * N]: the vectors of n panes. place: int64[m], of each row's vector among all of them."""
+    out = np.zeros((n * len(plan.reliefs), plan.layout.size), dtype=np.int64)
     for sign in (-1, 1):
         add_outcomes(plan.layout, rows, np.where(signs == sign, place, -1), sign, out)
-    return out
+    return out.reshape(n, -1)
 
 
 def _cuts(plan: JoinPlan, stream: StreamKey, rows: Rows) -> Iterator[tuple[list[Segment], NDArray[np.int64]]]:
