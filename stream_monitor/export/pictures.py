@@ -15,7 +15,7 @@ POINTS_MAX: Final = 360
 SPARK_POINTS_MAX: Final = 120
 _LEFT, _RIGHT, _TOP = 44, 10, 10
 _LANE: Final = 22
-_LANE_LABEL: Final = 190
+_LANE_LABEL: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +134,9 @@ def truth_and_estimate(truth: Sequence[Point], estimate: Sequence[Point], label:
 def spark(points: Sequence[Point], label: str) -> str:
     """A score and its threshold by window, without axes, for a row of a table; at least one point."""
     width, height, points = 240, 36, thinned(points, SPARK_POINTS_MAX)
-    axis = Axis(points[0].end_ms, max(points[-1].end_ms, points[0].end_ms + 1), 2, width - 2)
+    axis = Axis(points[0].end_ms, max(points[-1].end_ms, points[0].end_ms + 1), 3, width - 3)
     values = [value for point in points for value in (point.score, point.threshold) if value is not None]
-    y, xs = Scale(max([*values, 1e-9]) * 1.05, 2, height - 2), [axis.x(point.end_ms) for point in points]
+    y, xs = Scale(max([*values, 1e-9]) * 1.05, 3, height - 3), [axis.x(point.end_ms) for point in points]
     lines = [_line("threshold", xs, [point.threshold for point in points], y), _line("score", xs, [point.score for point in points], y)]
     return _svg(height, label, lines, width)
 
@@ -165,7 +165,7 @@ def lanes(found: Sequence[Lane], axis_ms: tuple[int, int]) -> str:
     for row, each in enumerate(found):
         top = row * _LANE + 4
         began, ended = axis.x(each.began_ms), axis.x(each.ended_ms)
-        text = escape(_short(each.label, 28))
+        text = escape(_short(each.label, 40))
         parts.append(f'<text class="label" x="{_LANE_LABEL - 8}" y="{top + 12}" text-anchor="end">{text}</text>')
         bar = f'class="{escape(each.kind, quote=True)}" x="{began}" y="{top}" width="{max(ended - began, 3):.1f}" height="14" rx="3"'
         link = escape(each.link, quote=True)
@@ -204,8 +204,9 @@ def _line(kind: str, xs: Sequence[float], values: Sequence[float | None], y: Sca
 def _time_axis(axis: Axis, floor: float) -> list[str]:
     parts = [f'<line class="axis" x1="{axis.left}" x2="{axis.right}" y1="{floor}" y2="{floor}"/>']
     for x, text in axis.ticks():
+        anchor = "end" if x > axis.right - 20 else "middle"
         parts.append(f'<line class="grid" x1="{x}" x2="{x}" y1="0" y2="{floor}"/>')
-        parts.append(f'<text class="tick" x="{x}" y="{floor + 14}" text-anchor="middle">{text}</text>')
+        parts.append(f'<text class="tick" x="{x}" y="{floor + 14}" text-anchor="{anchor}">{text}</text>')
     return parts
 
 

@@ -14,3 +14,8 @@ def number(value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:,.0f}" if 1_000 <= abs(value) < 1e12 else f"{value:.3g}"
+
+
+def moment(text: str | None) -> str:
+    """A time in UTC, to the second; a dash for none."""
+    return "-" if text is None else text[:19].replace("T", " ")

@@ -5,7 +5,7 @@ import re
 from base64 import b64encode
 from collections.abc import Iterator
 from functools import cache
-from html import unescape
+from html import escape, unescape
 from http import HTTPStatus
 from http.client import HTTPConnection
 from pathlib import Path
@@ -32,6 +32,7 @@ from stream_monitor.export.board import board as boards
 from stream_monitor.export.board import history as histories
 from stream_monitor.export.board.board import ALERTS_MAX
 from stream_monitor.export.board.history import History
+from stream_monitor.export.board.pages import link
 from stream_monitor.export.board.views import ALERTS_SHOWN, FEATURES_MAX
 from stream_monitor.export.http import MetricsServer
 from stream_monitor.export.pictures import Point
@@ -207,12 +208,24 @@ def test_no_page_loads_anything_or_runs_a_script() -> None:
 def test_names_are_only_text() -> None:
     evil = '"><script>alert(1)</script>/../?&'
     board = Board()
-    alert = msgspec.structs.replace(played().alerts[0], model=evil, feature=evil)
+    alert = played().alerts[0]
+    alert = msgspec.structs.replace(alert, model=evil, annotations=msgspec.structs.replace(alert.annotations, summary=evil))
     board.committed(Outputs(alerts=[alert]), [])
     status, page = get("/", Site(board))
     assert status == HTTPStatus.OK
     assert "<script" not in page
-    assert quote(evil, safe="") in page
+    assert evil in unescape(page)
+    assert link("models", evil) == f"/models/{quote(evil, safe='')}"
+
+
+def test_an_alert_leads_to_its_feature_where_the_model_is_here() -> None:
+    """One that was removed, as the version before, has no page any more."""
+    alert = next(alert for alert in played().alerts if alert.feature)
+    path = escape(link("models", alert.model, "features", alert.feature or "", version=alert.version))
+    assert path in get("/")[1]
+    board = Board()
+    board.committed(Outputs(alerts=[alert]), [])
+    assert path not in get("/", Site(board))[1]
 
 
 @pytest.mark.parametrize("target", ["/models/nobody", "/models/loan/features/nothing", "/api/v1/nothing", "/models/loan/x/y", "/models"])

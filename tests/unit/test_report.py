@@ -45,6 +45,16 @@ def test_a_figure_of_all_events_has_its_name_and_is_under_its_threshold_where_it
     page = render(story(fell, called().windows), "A run")
     assert "Estimated accuracy: 0.7 under 0.9" in page
     assert "loan: estimated accuracy" in page
+    assert ">log_loss</text>" not in render(story(called().alerts, called().windows), "A run"), "nor at its bars"
+
+
+def test_on_the_line_of_time_alerts_of_several_models_have_their_models_names() -> None:
+    rows, alert = called().windows, next(alert for alert in called().alerts if alert.feature == "income" and not alert.segment)
+    assert ">income</text>" in render(story([alert], rows), "A run")
+    other = msgspec.structs.replace(alert, alert_id="other", version="2")
+    page = render(story([alert, other], [*rows, *(row.replace(b'"version":null', b'"version":"2"') for row in rows)]), "A run")
+    assert ">loan: income</text>" in page
+    assert ">loan@2: income</text>" in page
 
 
 def test_what_is_worse_when_it_falls_is_near_its_threshold_from_above() -> None:

@@ -12,7 +12,7 @@ from stream_monitor.detect.report import ms_of
 from stream_monitor.export.board.views import Tree
 from stream_monitor.export.pictures import Point, Share, score_over_time, shares, spark, truth_and_estimate
 from stream_monitor.export.report.story import segment_text
-from stream_monitor.export.templating import number, templates
+from stream_monitor.export.templating import moment, number, templates
 
 _SUFFIXES: Final = (("_ms", "ms"), ("_bytes", "bytes"), ("_per_s", "a second"), ("idle_capacity", "hours"))
 _UNITS: Final = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
@@ -55,15 +55,10 @@ def link(*steps: str, **query: object) -> str:
 @cache
 def _environment() -> Environment:
     environment = templates()
-    environment.filters |= {"number": number, "moment": _moment, "duration": _duration, "runs": _runs, "unit": _unit}
+    environment.filters |= {"number": number, "moment": moment, "duration": _duration, "runs": _runs, "unit": _unit}
     environment.globals |= {"link": link, "segment_text": segment_text, "score_over_time": _score_over_time, "shares": _shares}
     environment.globals |= {"spark": _spark, "truth_and_estimate": _truth_and_estimate}
     return environment
-
-
-def _moment(text: str | None) -> str:
-    """A time in UTC, to the second; a dash for none."""
-    return "-" if text is None else text[:19].replace("T", " ")
 
 
 def _duration(seconds: float | None) -> str:

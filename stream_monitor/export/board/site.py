@@ -121,7 +121,8 @@ class Site:
         return None if tree is None else self._html(page, tree, query)
 
     def _html(self, render: Callable[..., str], tree: views.Tree, query: Mapping[str, str]) -> Answer:
-        more = {"refresh": query.get("refresh") == "10", "search": query.get("search", ""), "has_crew": self._crew is not None}
+        more: views.Tree = {"refresh": query.get("refresh") == "10", "search": query.get("search", ""), "has_crew": self._crew is not None}
+        more["own"] = self._board.whole().own
         return Answer(HTTPStatus.OK, HTML, render(tree, **more).encode(), SAFE)
 
 

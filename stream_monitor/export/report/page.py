@@ -14,7 +14,7 @@ from stream_monitor.errors import InputError
 from stream_monitor.export.pictures import Lane, Share, lanes, score_over_time, shares, spark, truth_and_estimate
 from stream_monitor.export.report.figures import ModelFigures, Told
 from stream_monitor.export.report.story import Case, Story, segment_text
-from stream_monitor.export.templating import number, templates
+from stream_monitor.export.templating import moment, number, templates
 
 _NAMES: Final = {
     "psi": "population stability index",
@@ -59,6 +59,7 @@ def _template() -> Template:
         "when": when,
         "sure": sure,
         "number": number,
+        "moment": moment,
         "lasting": lasting,
         "affected": affected,
         "subject": subject,
@@ -72,7 +73,7 @@ def _template() -> Template:
 def _lanes(story: Story) -> Markup:
     found = [
         Lane(
-            _about(case) + (f" ({segment_text(case.first.segment)})" if case.first.segment else ""),
+            subject(case) if len(story.models) > 1 else about(case),
             case.peak.severity,
             case.began_ms,
             case.ended_ms or story.end_ms,
@@ -92,7 +93,10 @@ def _score_over_time(story: Story, case: Case) -> Markup:
 
 
 def _shares(alert: Alert) -> Markup:
-    return Markup(shares([Share(moved.bin, moved.baseline, moved.window) for moved in alert.evidence.moved]))
+    """A figure of all events is called what it is called elsewhere on the page."""
+    is_figure = alert.feature is None
+    named = [title_of(moved.bin) if is_figure and moved.bin == alert.detector else moved.bin for moved in alert.evidence.moved]
+    return Markup(shares([Share(name, moved.baseline, moved.window) for name, moved in zip(named, alert.evidence.moved, strict=True)]))
 
 
 def _spark(told: Told) -> Markup:
@@ -140,17 +144,17 @@ def affected(each: Affected) -> str:
 
 
 def subject(case: Case) -> str:
-    """`loan: income, region=south`."""
+    """`loan@2: income, region=south`."""
     version = f"@{case.first.version}" if case.first.version else ""
+    return f"{case.first.model}{version}: {about(case)}"
+
+
+def about(case: Case) -> str:
+    """Its feature, or which figure of all traffic, and the segment."""
     segment = f", {segment_text(case.first.segment)}" if case.first.segment else ""
-    return f"{case.first.model}{version}: {_about(case)}{segment}"
+    return (case.first.feature or title_of(case.first.detector)) + segment
 
 
 def beyond(alert: Alert | Agreeing) -> str:
     """Where a score is that is bad: `under` or `over` its threshold."""
     return "under" if alert.score is not None and alert.threshold is not None and alert.score < alert.threshold else "over"
-
-
-def _about(case: Case) -> str:
-    """Its feature, or which figure of all traffic."""
-    return case.first.feature or title_of(case.first.detector)
