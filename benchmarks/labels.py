@@ -6,7 +6,10 @@ event time the watermark passes, windows are told, and what changed is saved as 
 resident memory, rows held, events/s (events and their labels, all of the join), bytes per row, bytes of a snapshot, and the time that
 `advance` took.
 
-    python benchmarks/labels.py [--events 10000000] [--rate 20] [--rows-max 2000000] [--json]
+With `--rare 0.02` events are of two groups of a facet, of which one is so rare, and its events are thinned less; also printed is which part
+of the rows is of it. With `--rare 0.02 --no-relief` they are thinned as all are.
+
+    python benchmarks/labels.py [--events 10000000] [--rate 20] [--rows-max 2000000] [--rare 0.02] [--json]
 """
 
 import argparse
@@ -15,6 +18,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,7 +30,8 @@ from stream_monitor.pipeline.join.outcomes import Outcomes
 from stream_monitor.pipeline.join.plan import JoinPlan
 from stream_monitor.pipeline.join.record import Captured, CaptureRows, JoinRecord, LabelRows
 from stream_monitor.pipeline.join.rows import row_type
-from stream_monitor.profile.outcome import OutcomeLayout
+from stream_monitor.pipeline.join.sample import reliefs_of
+from stream_monitor.profile.outcome import Group, OutcomeLayout
 from stream_monitor.window.spec import WindowSpec
 
 STREAM = StreamKey("loan", None)
@@ -63,12 +68,15 @@ class Spent:
         return found
 
 
-def plan_of(rows_max: int, pane_ms: int) -> JoinPlan:
+def plan_of(rows_max: int, pane_ms: int, rare: float, *, relieved: bool) -> JoinPlan:
     spec = WindowSpec(pane_ms, pane_ms, 5_000, MINUTE_MS, 200, 24 * 60 * MINUTE_MS)
-    return JoinPlan("loan", LAYOUT, "layout", (), {STREAM: "baseline"}, {STREAM: ()}, spec, LATENESS_MS, rows_max)
+    layout = replace(LAYOUT, groups=(Group("gender", "f"), Group("gender", "m"))) if rare else LAYOUT
+    relief = reliefs_of([[round(10_000 * rare), round(10_000 * (1 - rare))]]) if rare and relieved else ()
+    facets: tuple[Any, ...] = (None,) if rare else ()  # only their number is asked for
+    return JoinPlan("loan", layout, "layout", facets, {STREAM: "baseline"}, {STREAM: ()}, spec, LATENESS_MS, rows_max, relief=relief)
 
 
-def batches(events: int, rate: float) -> Iterator[JoinRecord]:
+def batches(events: int, rate: float, rare: float) -> Iterator[JoinRecord]:
     """Events in order of their time, and with each batch the labels that are due by then."""
     random = np.random.default_rng(7)
     waiting = Waiting(np.zeros(0, np.uint64), np.zeros(0, np.int64), np.zeros(0, np.uint16))
@@ -83,8 +91,8 @@ def batches(events: int, rate: float) -> Iterator[JoinRecord]:
         waiting = Waiting(*(np.concatenate(both) for both in zip(waiting, came, strict=True)))
         is_due = waiting.time_ms <= time_ms[-1]
         due, waiting = Waiting(*(part[is_due] for part in waiting)), Waiting(*(part[~is_due] for part in waiting))
-        none = np.zeros((0, BATCH), np.uint16)
-        rows = CaptureRows(ids, time_ms, predicted, score, np.full(BATCH, np.nan), none, none)
+        groups = (random.random((1, BATCH)) >= rare).astype(np.uint16)[: int(rare > 0)]
+        rows = CaptureRows(ids, time_ms, predicted, score, np.full(BATCH, np.nan), groups, np.zeros((0, BATCH), np.uint16))
         labels = LabelRows(due.ids, due.time_ms, due.label, np.full(len(due.ids), np.nan))
         yield JoinRecord("loan", 1, "layout", (Captured(STREAM, "baseline", rows),), labels)
 
@@ -94,12 +102,13 @@ def resident_mb() -> float:
     return pages * 4096 / 2**20
 
 
-def run(events: int, rate: float, rows_max: int, pane_ms: int, *, quiet: bool) -> dict[str, float]:
-    join, spent = Join(plan_of(rows_max, pane_ms)), Spent()
-    outcomes = Outcomes(LAYOUT, join.plan.spec, LATENESS_MS)
+def run(options: argparse.Namespace) -> dict[str, float]:
+    events, rate, quiet = options.events, options.rate, options.json
+    join, spent = Join(plan_of(options.rows_max, options.pane * 1000, options.rare, relieved=options.relief)), Spent()
+    outcomes = Outcomes(join.plan.layout, join.plan.spec, LATENESS_MS, join.plan.reliefs)
     step, told, saved, snapshots, labels = events // 10, 0, 0, 0, 0
     minute, peak_mb, half_mb, done = 0, 0.0, 0.0, 0
-    for record in batches(events, rate):
+    for record in batches(events, rate, options.rare):
         assert record.labels is not None
         now_ms = int(record.captures[0].rows.time_ms[-1])
         answer = spent("apply", lambda record=record, now_ms=now_ms: join.apply(record, now_ms))
@@ -134,10 +143,20 @@ def run(events: int, rate: float, rows_max: int, pane_ms: int, *, quiet: bool) -
         "peak_mb": peak_mb,
         "peak_mb_first_half": half_mb,
         "rows": len(join),
+        "rare_rows": rare_part(join),
         "row_bytes": float(row_type(0, 0).itemsize),
         "snapshot_mb": saved / max(snapshots, 1) / 2**20,
         "advance_ms": spent.by_part["advance"] / max(spent.calls["advance"], 1) * 1000,
     }
+
+
+def rare_part(join: Join) -> float:
+    """Of the captured rows; 0 without a facet."""
+    if not join.plan.facets:
+        return 0.0
+    rows = join._live
+    seen = rows["time_ms"] >= 0
+    return float((rows["groups"][seen, 0] == 0).mean()) if seen.any() else 0.0
 
 
 def save(join: Join) -> int:
@@ -153,10 +172,11 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=20.0, help="events per second of event time")
     parser.add_argument("--rows-max", type=int, default=2_000_000)
     parser.add_argument("--pane", type=int, default=600, help="seconds")
+    parser.add_argument("--rare", type=float, default=0.0, help="the share of a facet's rare group; 0: no facet")
+    parser.add_argument("--no-relief", dest="relief", action="store_false", help="thin the rare group as all are")
     parser.add_argument("--json", action="store_true", help="the figures alone, as JSON")
     options = parser.parse_args()
-    found = run(options.events, options.rate, options.rows_max, options.pane * 1000, quiet=options.json)
-    print(json.dumps(found))
+    print(json.dumps(run(options)))
 
 
 if __name__ == "__main__":
