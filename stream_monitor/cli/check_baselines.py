@@ -117,7 +117,7 @@ def _of_answers(stream: StreamPlan, model: Model, path: str) -> Iterator[str]:
     asked = [name for name in ANSWERED if model.detectors is None or name in model.detectors]
     if model.task is not None and asked and stream.labels[()].judge.usual is None:
         yield (
-            f"{path} does not say how like inputs were answered, so {' and '.join(asked)} see nothing: no feature tells of the "
+            f"{path} does not say how like inputs were answered, so nothing is said of {' and '.join(asked)}: no feature tells of the "
             "predictions, or it was built before there were such; then build it again"
         )
 

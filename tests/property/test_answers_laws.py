@@ -1,5 +1,6 @@
 """Which features a baseline tells answers by: those that tell most, cut where answers change, counted as live events are."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -20,7 +21,8 @@ from stream_monitor.baseline.store import dump, load_baseline, sign
 from stream_monitor.capture.columns import INVALID, Columns
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.config import parse_config
-from stream_monitor.errors import BaselineError
+from stream_monitor.errors import BaselineError, CodecError
+from stream_monitor.pipeline.join.record import Captured, JoinRecord
 from stream_monitor.pipeline.plan import compile_plan
 
 Body = dict[str, Any]
@@ -156,6 +158,13 @@ def test_an_older_file_is_read_and_says_nothing_of_answers(tmp_path: Path) -> No
     joins = [plan.joins["m"] for plan in plans]
     assert [join.group_columns for join in joins] == [1, 0]
     assert [join.layout.cells for join in joins] == [CELLS, 0]
+    rows = joins[0].capture_rows(as_columns(new, data), np.arange(1, 101, dtype=np.uint64), np.arange(100))
+    assert sorted(set(rows.groups[0].tolist())) == sorted({0, 1})
+    for place, fits in ((CELLS, True), (CELLS + 1, False)):
+        rows.groups[0, 0] = place
+        record = JoinRecord("m", 1, joins[0].layout_id, (Captured(StreamKey("m", None), new.id, rows),), None)
+        with nullcontext() if fits else pytest.raises(CodecError, match="do not fit the layout"):
+            joins[0].check(record)
     assert [plan.streams[StreamKey("m", None)].labels[()].judge.usual is None for plan in plans] == [False, True]
     spec = joins[1].spec
     layout = "OutcomeLayout(task='binary', classes=('n', 'y'), positive=1, scored=False, groups=(), center=0.0, scale=1.0, edges=())"

@@ -7,6 +7,7 @@ from unittest.mock import patch
 import msgspec
 import numpy as np
 
+from stream_monitor.baseline.answers import Answers
 from stream_monitor.capture.labels import Labels
 from stream_monitor.pipeline.join import join as join_module
 from stream_monitor.pipeline.join.join import Join, JoinState
@@ -63,6 +64,17 @@ def withdrawal_ignored() -> Iterator[None]:
         return label_rows
 
     with instead(JoinPlan, "label_rows", make):
+        yield
+
+
+@mutation
+def lacking_input_is_in_the_first_bin() -> Iterator[None]:
+    """Of the features by which answers are told."""
+
+    def make(original: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda answers, columns: original(answers, columns) % len(answers.features[-1].values)
+
+    with instead(Answers, "cells", make):
         yield
 
 

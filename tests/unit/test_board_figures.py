@@ -140,8 +140,9 @@ def test_a_loss_that_changed_is_told_where_labels_are() -> None:
     found = {each["detector"]: each for each in figures(board=called(4).board)["concept"]["detectors"]}
     assert found["adwin"]["changes"] > 0
     assert found["adwin"]["value"] > found["adwin"]["threshold"]
-    (entropy, *_) = figures()["concept"]["figures"]
+    (entropy, *others) = figures()["concept"]["figures"]
     assert entropy["metric"] == "conditional_entropy"
+    assert {each["metric"] for each in others} >= {*ANSWERED}
 
 
 def test_that_there_are_no_labels_yet_is_said() -> None:

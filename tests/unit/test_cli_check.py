@@ -84,6 +84,17 @@ def with_truth(baseline: Baseline) -> Baseline:
     return replace(baseline, segments=(), truth=Truth(layout, vector))
 
 
+def test_a_task_whose_baseline_does_not_say_what_was_answered_is_told_what_it_misses(config: Path) -> None:
+    said = "fraud does not say how like inputs were answered, so nothing is said of prediction_entropy and prediction_js: no feature tells"
+    assert said not in check(config), "no task, no such figures"
+    changed(config, task="binary", positive_class="a")
+    assert said in check(config)
+    changed(config, detectors=["psi", "prediction_js"])
+    assert "so nothing is said of prediction_js" in check(config)
+    changed(config, detectors=["psi"])
+    assert "nothing is said" not in check(config)
+
+
 def test_a_task_without_labels_of_training_is_said(config: Path) -> None:
     changed(config, task="binary", positive_class="a")
     assert "warning: models.fraud: task: fraud holds no labels of training rows, so quality is judged against absolute thresholds" in check(
