@@ -5,7 +5,7 @@ Every event of the capture stream is in it from the moment it is known, first wi
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 from typing import Final, Literal, NamedTuple
@@ -81,7 +81,7 @@ class OutcomeLayout:
     center: float = 0.0
     scale: float = 1.0
     edges: tuple[float, ...] = ()
-    cells: int = field(default=0, repr=False)  # what ids of layouts without any are made of stays as it was
+    cells: int = 0
 
     @cached_property
     def shapes(self) -> Mapping[str, tuple[int, ...]]:

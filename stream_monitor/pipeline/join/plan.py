@@ -148,6 +148,5 @@ def layout_id(
     layout: OutcomeLayout, relief: Sequence[int], main: Baseline, segments: Sequence[str], segment_columns: int, spec: WindowSpec
 ) -> str:
     """16 hex digits that differ where rows of all streams mean something else, or have another shape. main: the model's own baseline."""
-    more = [layout.cells] if layout.cells else []
-    parts = repr((layout, tuple(relief), main.id, list(segments), segment_columns, spec, *more))
+    parts = repr((layout, tuple(relief), main.id, list(segments), segment_columns, spec))
     return hashlib.sha256(parts.encode()).hexdigest()[:16]
