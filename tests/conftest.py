@@ -8,7 +8,7 @@ import pytest
 import structlog
 from hypothesis import settings
 
-pytest_plugins = ["tests.kafka.fixtures"]
+pytest_plugins = ["tests.kafka.fixtures", "tests.order"]
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a job in the background: whatever it starts would ignore Ctrl-C, too
     signal.signal(signal.SIGINT, signal.default_int_handler)

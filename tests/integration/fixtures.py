@@ -1,5 +1,7 @@
 """Stacks for the tests of this folder and of `tests/crash`."""
 
+import fcntl
+import os
 import shutil
 import subprocess
 import sys
@@ -16,8 +18,17 @@ MakeStack = Callable[..., Stack]
 
 @pytest.fixture(scope="session")
 def baselines(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with `MODEL.baseline.json` of quiet traffic and `MODEL.shifted.json` of traffic in a shifted phase."""
-    folder = tmp_path_factory.mktemp("baselines")
+    """A folder with `MODEL.baseline.json` of quiet traffic and `MODEL.shifted.json` of traffic in a shifted phase, for all processes."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "baselines"
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            _build(tmp_path_factory.mktemp("baselines")).rename(folder)
+    return folder
+
+
+def _build(folder: Path) -> Path:
     for kind, ratio in (("baseline", 0.0), ("shifted", 0.25)):
         data = folder / f"{kind}.jsonl"
         data.write_bytes(b"".join(line + b"\n" for line in training(1, 20_000, shifted_ratio=ratio)))

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -27,7 +28,7 @@ class Deployment:
 
     def __init__(self) -> None:
         self.stage = Stage(Traffic.seeded(3, 1_000))
-        for _ in self.stage.play():
+        for _ in islice(self.stage.play(), 30):
             pass
         self.broker: MemoryBroker = self.stage.broker
         self.board = Board(self.stage.config, self.stage.clock)

@@ -1,0 +1,48 @@
+"""In which order tests are run, and by which process, so that the cores are busy to the end."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
+
+TOGETHER: Final = {
+    "tests/integration/test_action_aws.py",
+    "tests/integration/test_pages.py",
+    "tests/unit/test_cli_demo.py",
+    "tests/unit/test_cli_sample.py",
+}
+"""Files whose tests share something that takes seconds to make: one process has them all."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow ones first, so that none is left alone at the end; everywhere those that wait for a broker among those that work.
+
+    A test on Kafka works for less than half of its time: so three processes keep two cores busy.
+    """
+    parts: dict[tuple[bool, bool], list[pytest.Item]] = {}
+    for item in items:
+        is_slow, waits = (item.get_closest_marker(name) is not None for name in ("slow", "kafka"))
+        parts.setdefault((is_slow, waits), []).append(item)
+    items[:] = [item for slow in (True, False) for item in spread(parts.get((slow, True), []), parts.get((slow, False), []))]
+
+
+def spread(*kinds: Sequence[pytest.Item]) -> list[pytest.Item]:
+    """All of them, each kind in its order and evenly over the whole."""
+    places = [((number + 0.5) / len(kind), item) for kind in kinds for number, item in enumerate(kind)]
+    return [item for _, item in sorted(places, key=lambda place: place[0])]
+
+
+class Queue(LoadScopeScheduling):  # type: ignore[misc]  # without types
+    """One queue that all processes take from, a test at a time or a file of `TOGETHER`; those files first."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return file if file in TOGETHER else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Queue:
+    """Of pytest-xdist, whose marks for groups pytest 9.2 does not heed."""
+    return Queue(config, log)
