@@ -30,6 +30,17 @@ ONLY = {
     "current_version_read_after_it_went_on": Kind.COMPARED,
 }
 """Mistakes that cannot matter unless this is in the script: seeds without it are not run."""
+FOUND_BY = {
+    "dead_owners_idle_flag_believed": 20,
+    "event_time_kept_over_an_abort": 22,
+    "panes_merge_across_baselines": 44,
+    "rows_of_a_replaced_version_kept": 93,
+    "state_kept_after_an_abort": 30,
+    "unannounced_not_saved": 19,
+    "unreported_partition_ignored": 55,
+    "what_was_told_not_saved": 39,
+}
+"""The seed that caught it the last time, of those that took long: tried first, the others after it."""
 
 
 @pytest.mark.slow
@@ -53,7 +64,7 @@ def test_a_kind_that_never_came_fails_the_run() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(MUTATIONS))
 def test_a_bug_on_purpose_is_caught(name: str) -> None:
-    for seed in range(RARE.get(name, CAUGHT_WITHIN)):
+    for seed in sorted(range(RARE.get(name, CAUGHT_WITHIN)), key=lambda seed: seed != FOUND_BY.get(name)):
         if name in ONLY and ONLY[name] not in script(seed).seen:
             continue
         _, problem = run_seed(seed, name)
