@@ -17,6 +17,7 @@ setup: $(READY) ## .venv with the locked dependencies and this package
 demo: $(READY) ## the whole pipeline in one process, with drifting traffic: a live view, or plain lines
 	$(BIN)/stream-monitor demo
 
+test: export PYTHONDONTWRITEBYTECODE =# of the hundreds of processes that tests start none need compile the package again
 test: $(READY) ## every test; those on a real Kafka are skipped where none can be had
 	$(BIN)/python -m pytest -n $(JOBS)
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from stream_monitor.errors import CodecError
 
 _WIDTHS: Final = {"u": ("<u1", "<u2", "<u4", "<i8"), "i": ("<i1", "<i2", "<i4", "<i8")}
+_RANGES: Final = {dtype: (int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)) for dtypes in _WIDTHS.values() for dtype in dtypes}
 
 
 class Packed(msgspec.Struct, array_like=True, frozen=True):
@@ -54,13 +55,13 @@ def unpack(packed: Packed, size: int) -> NDArray[np.int64]:
 def _narrow(array: NDArray[np.int64]) -> tuple[str, NDArray[np.int64]]:
     low, high = (int(array.min()), int(array.max())) if array.size else (0, 0)
     for dtype in _WIDTHS["u" if low >= 0 else "i"]:
-        limits = np.iinfo(dtype)
-        if limits.min <= low and high <= limits.max:
+        lowest, highest = _RANGES[dtype]
+        if lowest <= low and high <= highest:
             return dtype, array.astype(dtype)
     raise AssertionError("an int64 fits into an int64")
 
 
 def _checked(dtype: str) -> str:
-    if dtype not in _WIDTHS["u"] and dtype not in _WIDTHS["i"]:
+    if dtype not in _RANGES:
         raise CodecError(f"unknown array type {dtype!r}")
     return dtype
