@@ -4,6 +4,7 @@ import gc
 import logging
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 import structlog
@@ -24,12 +25,25 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-@pytest.fixture(autouse=True)
+@contextmanager
 def own_logs() -> Iterator[None]:
-    """What a test configures of logging ends with it: its stream is closed by then."""
+    """What is configured of logging meanwhile ends with it: its stream is closed by then."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
     structlog.reset_defaults()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def logs_of_a_module() -> Iterator[None]:
+    """What fixtures of a module configure."""
+    with own_logs():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def logs_of_a_test() -> Iterator[None]:
+    with own_logs():
+        yield
