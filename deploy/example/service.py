@@ -53,9 +53,9 @@ async def predict(request: Request) -> Response:
         return JSONResponse({"error": f"an application has gender, {', '.join(FEATURES)}"}, status_code=422)
     gender = application.pop("gender")  # the model does not see it, the monitor does: how else would bias be found?
     draft.features, draft.metadata = application, {"gender": gender}
-    draft.prediction = model.predict(application, gender)
+    draft.prediction = prediction = model.predict(application, gender)
     draft.resources = usage.read()
-    return JSONResponse({"id": draft.event_id, **draft.prediction})
+    return JSONResponse({"id": draft.event_id, **prediction})
 
 
 async def label(request: Request) -> Response:

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from stream_monitor.cli.demo_acts import ACTS, AS_TRAINED, END_MS, SPAN_MS, START_MS, Act, World
+from stream_monitor.client.event import Prediction
 
 TRAINING_ROWS: Final = 5_000
 """And as many again that the model did not see, for its baseline."""
@@ -88,7 +89,7 @@ class Service:
             model.learn_one(loan.features, loan.repaid)
         return cls(model)
 
-    def predict(self, features: Features, gender: str, malus: float = 0.0) -> dict[str, str | float]:
+    def predict(self, features: Features, gender: str, malus: float = 0.0) -> Prediction:
         """The answer. malus: what is taken off the log-odds of women."""
         score = float(self.model.predict_proba_one(features).get(True, 0.0))
         if malus and gender == "female":
