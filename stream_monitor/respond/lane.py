@@ -41,11 +41,14 @@ class Job:
     result: ActionResult
     tenure: threading.Event
     """Set at its end."""
+    due_s: float = field(default_factory=monotonic)
+    """On the monotonic clock: not before."""
 
 
 @dataclass(slots=True)
 class Lane:
     """Runs an action's jobs in order, `concurrency` at a time; where it opens something, those of one thread one after the other.
+    One that asks to be called again later makes room for others meanwhile.
 
     record: puts a step on record; waits until it is, and may raise.
     """
@@ -64,7 +67,8 @@ class Lane:
     _busy: set[str] = field(default_factory=set)
     """Threads of which a job runs."""
     _runners: int = 0
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _lock: threading.Condition = field(default_factory=threading.Condition)
+    """Notified of jobs that come, and of tenures that end."""
     _breaker: Breaker = field(init=False)
     _slots: threading.BoundedSemaphore = field(init=False)
     _secrets: tuple[str, ...] = field(init=False)
@@ -79,49 +83,67 @@ class Lane:
         with self._lock:
             self._waiting.append(job)
             self._show()
+            self._lock.notify_all()
             if self._runners < self.action.options.concurrency:
                 self._runners += 1
                 threading.Thread(target=self._run, name=f"respond-{self.action.name}", daemon=True).start()
 
+    def wake(self) -> None:
+        """A tenure has ended: nobody waits for its jobs' time any more."""
+        with self._lock:
+            self._lock.notify_all()
+
     def _run(self) -> None:
         """One of the lane's threads, until nothing waits."""
         while (job := self._next()) is not None:
+            later: Job | None = None
             try:
-                self._do(job)
+                later = self._do(job)
             except Exception as error:  # noqa: BLE001 - the top of this thread: the responder leaves, and its supervisor decides
                 self.failed(error)
             finally:
                 with self._lock:
                     self._busy.discard(self._thread(job) or "")
-                self.left(job)
+                if later is None:
+                    self.left(job)
+                else:
+                    self.put(later)
 
     def _next(self) -> Job | None:
-        """The first whose thread is not at work; the runner of that one comes back for the others of its thread."""
+        """The first that is due and whose thread is not at work; the runner of that one comes back for the others of its thread."""
         with self._lock:
-            job = next((job for job in self._waiting if self._thread(job) not in self._busy), None)
-            if job is None:
-                self._runners -= 1
-            else:
-                self._waiting.remove(job)
-                self._busy.update(filter(None, [self._thread(job)]))
-            self._show()
-            return job
+            while jobs := [job for job in self._waiting if self._thread(job) not in self._busy]:
+                job = min(jobs, key=lambda job: 0.0 if job.tenure.is_set() else job.due_s)
+                early_s = job.due_s - monotonic()
+                if early_s <= 0.0 or job.tenure.is_set():
+                    self._waiting.remove(job)
+                    self._busy.update(filter(None, [self._thread(job)]))
+                    self._show()
+                    return job
+                self._lock.wait(early_s)
+            self._runners -= 1
+            return None
 
     def _thread(self, job: Job) -> str | None:
         return job.result.thread if self.action.has_end else None
 
-    def _do(self, job: Job) -> None:
-        """Attempts until one succeeds or none is left. A tenure that ends leaves the record as it is: open, for the next responder."""
+    def _do(self, job: Job) -> Job | None:
+        """Attempts until one succeeds or none is left; what to do later, where that is asked for.
+
+        A tenure that ends leaves the record as it is: open, for the next responder.
+        """
         last, failures = job.result, 0
         while not job.tenure.is_set():
             try:
                 options = self._options(last)
             except Refused as error:  # of a record that this module cannot read
-                return self._end(job, replace(last, error=self._text(error)), ActionReason.REFUSED)
+                self._end(job, replace(last, error=self._text(error)), ActionReason.REFUSED)
+                return None
             if is_worn_out(options, last.attempt):
                 last = replace(last, error=last.error or "its responder died during every attempt")
                 if (on := self._given_up(last)) is None:
-                    return self._end(job, last, ActionReason.INTERRUPTED)
+                    self._end(job, last, ActionReason.INTERRUPTED)
+                    return None
                 last, failures = on, 0
             with self._lock:
                 admitted = self._breaker.admit(monotonic())
@@ -130,7 +152,8 @@ class Lane:
                 continue
             if not admitted:
                 last = replace(last, error=last.error or "the breaker is open after other alerts' failures")
-                return self._end(job, last, ActionReason.BREAKER_OPEN)
+                self._end(job, last, ActionReason.BREAKER_OPEN)
+                return None
             last = self._started(last)
             self.record(last)
             began = monotonic()
@@ -145,15 +168,20 @@ class Lane:
                 _log.warning("attempt_failed", **told, at=_place(error), again_in_s=pause_s)
                 if pause_s is None:
                     if (on := self._given_up(last)) is None:
-                        return self._end(job, self._ended(last, monotonic() - began), _reason(error))
+                        self._end(job, self._ended(last, monotonic() - began), _reason(error))
+                        return None
                     last, failures = on, 0
                 job.tenure.wait(pause_s or 0.0)
             else:
                 self._after(began, failed=False)
                 if not isinstance(result, Continue):
-                    return self._succeeded(last, result, monotonic() - began)
+                    self._succeeded(last, result, monotonic() - began)
+                    return None
                 last, failures = replace(last, progress=self._shown(result.progress), attempt=0, error=None), 0
+                if result.after_s > 0.0 and self._thread(job) is None:
+                    return Job(last, job.tenure, monotonic() + result.after_s)
                 job.tenure.wait(result.after_s)
+        return None
 
     def _started(self, last: ActionResult) -> ActionResult:
         now = utc(self.clock_ms())

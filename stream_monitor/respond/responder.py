@@ -107,6 +107,8 @@ class Responder:
                 self._tenure.set()
             self._tenure = None
             self._state.notify_all()
+        for lane in self._lanes.values():
+            lane.wake()
 
     def take_in(self, messages: Sequence[Incoming]) -> bool:
         """Put on record what is to be done, and begin it; False: they are not ours (any more), and must not be committed.

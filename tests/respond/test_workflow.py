@@ -164,6 +164,24 @@ def test_a_step_may_answer_later_for_so_long() -> None:
     assert "not done within 10 s" in (lab.last()["loop/a"].error or "")
 
 
+def test_a_step_that_waits_makes_room_for_other_alerts() -> None:
+    """Also where one call at a time is allowed; the responder's end waits for none of them."""
+    loop, calls = Workflow("loop"), Counter[str]()
+
+    @loop.step()
+    def verify(run: Run) -> Later | None:
+        calls[run.alert.alert_id] += 1
+        return {"waits": Later(1e6), "again": Later(0.01) if calls["again"] < 3 else None}.get(run.alert.alert_id)
+
+    lab = Lab([on(concurrency=1)(loop)], memory_broker())
+    lab.tell(alert("waits"), alert("again"), alert("other"))
+    wait_until(lambda: lab.responder.pending == 1, "the end of the others")
+    assert calls == {"waits": 1, "again": 3, "other": 1}
+    assert [lab.last()[f"loop/{name}"].status for name in ("again", "other")] == [ActionStatus.SUCCEEDED] * 2
+    assert lab.last()["loop/waits"].status is ActionStatus.STARTED
+    assert lab.responder.close(10.0)
+
+
 def test_did_it_help_is_seen_from_the_alerts_own_end() -> None:
     loop = Workflow("loop")
     loop.step(name="act")(lambda run: None)
