@@ -23,7 +23,7 @@ from stream_monitor.pipeline.pairing import Pairing, PairingState
 from stream_monitor.pipeline.plan import StreamPlan, compile_plan
 from stream_monitor.window.spec import WindowSpec
 from tests.property.test_join_laws import BINARY, Capture, Label, cut, plan_of, record_of, spread
-from tests.simulation.labels import graded
+from tests.simulation.tasks import graded, graded_name
 
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 LATENESS_MS = 8 * HOUR_MS
@@ -36,7 +36,7 @@ Arrivals = list[tuple[int, Capture | Label]]
 def judged_by() -> StreamPlan:
     """A small model's; a tenth of labels without an event is too many."""
     model = {"baseline": "graded", "task": "binary", "positive_class": "b", "thresholds": {"unpaired_labels": 0.1}}
-    config, baseline = parse_config({"models": {"loan": model}}, "test"), load_baseline(graded()["graded"], "graded")
+    config, baseline = parse_config({"models": {"loan": model}}, "test"), load_baseline(graded()[graded_name("loan", "binary")], "graded")
     return compile_plan(config, config.shared({"graded": baseline.id}), {"graded": baseline}).streams[StreamKey("loan", None)]
 
 

@@ -14,7 +14,8 @@ from stream_monitor.runtime.broker import Member, Message, TopicPartition
 from stream_monitor.runtime.config_log import ConfigLog
 from stream_monitor.runtime.detect_worker import DetectWorker
 from stream_monitor.runtime.profile_worker import ProfileWorker
-from tests.simulation.labels import ROWS_SCALE, graded
+from tests.simulation.labels import ROWS_SCALE
+from tests.simulation.tasks import graded
 
 NEWER = frame.VERSION + 1
 """The record version that members of the newer software write; they read the older too."""

@@ -153,7 +153,7 @@ def check_said(run: Simulation, said: Said) -> None:
         row = msgspec.json.decode(message.value() or b"", type=WindowScore)
         key, family = row_key(row), family_of(row)
         known, window = found.rows.get(key), (*key[:-2], family)
-        newest = revisions.get(window, row.revision if family == "bias" else 0)  # a group may be compared from now on
+        newest = revisions.get(window, row.revision if family == "groups" else 0)  # a group may be compared from now on
         if (known is not None and row.revision <= known.revision) or row.revision not in (newest, newest + 1):
             raise Violation(f"said twice, or not at all: {row} after {known}, where {newest} is the window's newest revision")
         revisions[window] = row.revision

@@ -14,9 +14,9 @@ import structlog
 from tests.simulation.checks import check
 from tests.simulation.kinds import Kind
 from tests.simulation.label_mutations import MUTATIONS
-from tests.simulation.labels import graded
 from tests.simulation.script import script
 from tests.simulation.simulation import Simulation
+from tests.simulation.tasks import graded
 
 CHUNK = 25
 ENOUGH = 250

@@ -1,14 +1,18 @@
 """Bugs on purpose in what becomes of labels; see `mutations`."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
 import msgspec
 import numpy as np
 
+from stream_monitor.baseline import segments
 from stream_monitor.baseline.answers import Answers
+from stream_monitor.baseline.segments import Segmentation
 from stream_monitor.capture.labels import Labels
+from stream_monitor.detect.versions import Versus
 from stream_monitor.pipeline.join import join as join_module
 from stream_monitor.pipeline.join.join import Join, JoinState
 from stream_monitor.pipeline.join.labelled import Labelled, LabelledState
@@ -255,6 +259,47 @@ def missed_rows_not_read_again() -> Iterator[None]:
         return read_again
 
     with instead(detect_worker, "read_again", make):
+        yield
+
+
+# ---- tasks and groups
+
+
+@mutation
+def classes_beyond_the_second_are_one() -> Iterator[None]:
+    """Labels of a model of several classes are read as those of one of two."""
+
+    def make(original: Callable[..., Any]) -> Callable[..., Any]:
+        def label_rows(plan: JoinPlan, labels: Labels, ids: Any) -> LabelRows:
+            rows: LabelRows = original(plan, labels, ids)
+            return rows._replace(label=np.minimum(rows.label, 2)) if plan.layout.task == "multiclass" else rows
+
+        return label_rows
+
+    with instead(JoinPlan, "label_rows", make):
+        yield
+
+
+@mutation
+def edge_belongs_to_the_band_below() -> Iterator[None]:
+    """A number that is an edge itself is counted with those below."""
+    with instead(Segmentation, "band", lambda original: lambda facet, values: original(facet, np.nextafter(values, -np.inf))):
+        yield
+
+
+@mutation
+def features_of_an_intersection_swapped() -> Iterator[None]:
+    """The groups of a facet of several features are numbered as if these stood in another order."""
+    swapped = lambda original: lambda facet, columns: original(replace(facet, parts=facet.parts[::-1]), columns)  # noqa: E731
+    with instead(segments, "cells_in", swapped):
+        yield
+
+
+@mutation
+def errors_of_a_version_shared_out_among_the_others() -> Iterator[None]:
+    """The sum of a version's errors is divided by how many events the current one has."""
+    shared = lambda original: lambda versus, mine, current, *more: original(versus, mine._replace(n=current.n), current, *more)  # noqa: E731
+    with instead(Versus, "_errors", shared):
         yield
 
 

@@ -3,22 +3,18 @@
 Drawn from a random stream of their own, so that the rest of a script is what it would be without.
 """
 
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
-from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import orjson
 
-from stream_monitor.baseline.build import build
-from stream_monitor.baseline.options import BuildOptions
-from stream_monitor.baseline.store import dump
-from tests.property.pipeline_world import START_MS, Event, baselines, capture
+from stream_monitor.baseline.options import Task
+from tests.property.pipeline_world import START_MS, Event
 from tests.simulation.kinds import Kind
+from tests.simulation.tasks import EDGES, FACETS, TASKS, answered, graded_name, truth_of
 
 if TYPE_CHECKING:
     from tests.simulation.script import Arrival, Script
@@ -27,8 +23,6 @@ SHARE = 0.4
 """Of all seeds, one model has a task."""
 ROWS_SCALE = 100
 """A simulated join holds so many times fewer rows than the config says: its least, 1,000, are more than ever come here."""
-GRADED = {"loan": "graded", "loan2": "graded2", "other": "graded3", "fraud": "amounts"}
-"""A baseline, and its like that knows the truth."""
 ROWS_MAX = (1_000, 2_500, 2_000_000)
 UNPAIRED_MAX = 0.005
 """Of labels without an event: two in one span are found."""
@@ -49,43 +43,6 @@ class Label:
     label: Any = None
 
 
-@cache
-def graded() -> dict[str, bytes]:
-    """Baseline files by name: all of the world's, and those that know the truth."""
-    made = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for seed, (name, version) in enumerate({"graded": None, "graded2": "2", "graded3": None, "amounts": None}.items()):
-            random, path, options = Random(f"graded {seed}"), Path(folder) / f"{name}.jsonl", BuildOptions()
-            if name != "amounts":
-                options = BuildOptions(task="binary", positive_class="b")
-            lines = (_training(random, number, version, is_number=name == "amounts") for number in range(600))
-            path.write_bytes(b"\n".join(map(orjson.dumps, lines)))
-            made[name] = dump(build([path], options).baseline)
-    return baselines() | made
-
-
-def _training(random: Random, number: int, version: str | None, *, is_number: bool) -> dict[str, Any]:
-    body = dict(capture(random, number, "loan", version, START_MS, False).body)
-    is_dear = isinstance(body["features"]["amount"], float) and body["features"]["amount"] > 20_000
-    if is_number:
-        body["prediction"] = _number(random, 15 if body["features"]["region"] == "north" else 10)
-    else:
-        body["prediction"] = {"label": random.choices("ab", (2, 8) if is_dear else (6, 4))[0], "score": body["prediction"]["score"]}
-    return body | {"label": _truth(random, body, 0.85)}
-
-
-def _number(random: Random, mean: float) -> dict[str, Any]:
-    return {"label": round(random.gauss(mean, 3), 2), "score": None}
-
-
-def _truth(random: Random, body: Mapping[str, Any], accuracy: float) -> Any:
-    """What a label says of an event. accuracy: the chance that it is what was predicted, or near it."""
-    predicted, is_right = body["prediction"]["label"], random.random() < accuracy
-    if isinstance(predicted, float):
-        return round(predicted + random.gauss(0, 1 if is_right else 6), 2)
-    return predicted if is_right else "c" if random.random() < 0.1 else {"a": "b", "b": "a"}[predicted]
-
-
 class LabelWriter:
     """Draws the labels of one script."""
 
@@ -95,6 +52,9 @@ class LabelWriter:
         self.is_in = self.random.random() < SHARE
         present = {arrival.event.model for arrival in script.arrivals if arrival.accepted}
         self.model = "fraud" if "loan" not in present or ("fraud" in present and self.random.random() < 0.3) else "loan"
+        drawn = Random(f"task {script.seed}")
+        self.task: Task = "regression" if self.model == "fraud" else drawn.choices(tuple(TASKS), tuple(TASKS.values()))[0]
+        self.edges = drawn
         self.labels: list[Label] = []
         self.seen: set[Kind] = set()
 
@@ -105,6 +65,8 @@ class LabelWriter:
         configs = tuple(self._configs())
         arrivals = sorted(self._arrivals(), key=lambda arrival: arrival.at_ms)
         labels = tuple(sorted(self.labels, key=lambda label: label.at_ms))
+        if self.model == "loan" and self.task == "regression" and Kind.COMPARED in self.script.seen:
+            self._note(Kind.ERRORS_COMPARED)
         seen = self.script.seen | self.seen
         return replace(
             self.script, arrivals=tuple(arrivals), configs=configs, labels=labels, label_partitions=self.partitions, seen=frozenset(seen)
@@ -135,13 +97,18 @@ class LabelWriter:
         random = self.random
         window = {"label_lateness": random.choice(("8s", "15s", "30s")), "label_coverage_min": 0.3}
         more = {"window": window, "engine": {"label_join_rows_max": random.choice(ROWS_MAX)}}
-        if self.model == "fraud":
-            return {"task": "regression", "thresholds": {"mae": 2.0, "unpaired_labels": UNPAIRED_MAX}, **more}
         thresholds = {"accuracy": 0.9, "unpaired_labels": UNPAIRED_MAX}
+        if self.task == "regression":
+            return {"task": "regression", "thresholds": {"mae": 2.0, "unpaired_labels": UNPAIRED_MAX}, **more}
+        if self.task == "multiclass":
+            self._note(Kind.MULTICLASS)
+            return {"task": "multiclass", "thresholds": thresholds, **more}
         return {"task": "binary", "positive_class": "b", "facets": self._facets(), "thresholds": thresholds, **more}
 
-    def _facets(self) -> dict[str, Any]:
-        return self.random.choice(({}, {"region": {"privileged": "north"}}, {"region": {}}))
+    def _facets(self) -> Mapping[str, Any]:
+        facets = self.random.choice(FACETS)
+        self.seen |= {Kind.CROSSED if "*" in name else Kind.BANDS for name in facets if name != "region"}
+        return facets
 
     def _changed(self, task: dict[str, Any]) -> dict[str, Any]:
         random = self.random
@@ -163,10 +130,10 @@ class LabelWriter:
         model = tree["models"].get(self.model)
         if model is None:
             return tree
-        model["baseline"] = GRADED[model["baseline"]]
+        model["baseline"] = graded_name(model["baseline"], self.task)
         for version in model.get("versions", {}).values():
             if "baseline" in version:
-                version["baseline"] = GRADED[version["baseline"]]
+                version["baseline"] = graded_name(version["baseline"], self.task)
         model["window"] |= task.get("window", {})
         model["thresholds"] = model.get("thresholds", {}) | task.get("thresholds", {})
         tree["engine"] |= task.get("engine", {})
@@ -192,9 +159,10 @@ class LabelWriter:
     def _labelled(self, arrival: "Arrival") -> Event:
         """An event as it is sent, and its labels on their topic."""
         random, event, body = self.random, arrival.event, dict(arrival.event.body)
-        if self.model == "fraud":
-            body["prediction"] = _number(random, 10)
-        truth = _truth(random, body, 0.85 if arrival.event.time_ms < START_MS + 25_000 else 0.3)
+        body |= answered(random, body, self.task)
+        if self.task == "binary" and self.edges.random() < 0.1:
+            body["features"] = {**body["features"], "amount": self.edges.choice(EDGES)}
+        truth = self._truth(body, 0.85 if arrival.event.time_ms < START_MS + 25_000 else 0.3)
         chance = random.random()
         if chance < 0.15:
             body["label"] = truth
@@ -222,7 +190,7 @@ class LabelWriter:
         if random.random() < 0.25:
             is_withdrawn, later_ms = random.random() < 0.4, given_ms + random.randrange(1, 8_000)
             self._note(Kind.LABEL_WITHDRAWN if is_withdrawn else Kind.LABEL_CORRECTED)
-            changed = None if is_withdrawn else _truth(random, body, 0.3)
+            changed = None if is_withdrawn else self._truth(body, 0.3)
             self._send(later_ms + random.randrange(-8_000, 4_000), body, changed, later_ms)
 
     def _send(self, at_ms: int, body: Mapping[str, Any], label: Any, given_ms: int) -> None:
@@ -238,7 +206,7 @@ class LabelWriter:
         if random.random() < 0.5:
             self.labels.append(Label(at_ms, place, random.choice(BROKEN)))
             return
-        good = {"event_id": body["event_id"], "model": body["model"], "time": at_ms, "label": "a" if self.model == "loan" else 1.0}
+        good = {"event_id": body["event_id"], "model": body["model"], "time": at_ms, "label": 1.0 if self.task == "regression" else "a"}
         broken = random.choice(({"label": {"is": 1}}, {"event_id": None}, {"event_id": 7}, {"time": "soon"}, {"time": at_ms + 3_600_000}))
         self.labels.append(Label(at_ms, place, orjson.dumps(good | broken), body["model"]))
 
@@ -248,6 +216,9 @@ class LabelWriter:
         later_ms = self.random.randrange(500, 12_000)
         again = _event(event, {**event.body, "time": event.time_ms + later_ms}, event.time_ms + later_ms)
         return replace(arrival, at_ms=arrival.at_ms + later_ms, event=again)
+
+    def _truth(self, body: Mapping[str, Any], accuracy: float) -> Any:
+        return truth_of(self.random, body, self.task, accuracy)
 
     def _note(self, kind: Kind) -> None:
         self.seen.add(kind)

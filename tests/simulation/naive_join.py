@@ -21,6 +21,7 @@ from stream_monitor.profile.outcome import Group
 from stream_monitor.window.spec import WindowSpec
 from tests.property.pipeline_world import Event
 from tests.simulation.labels import Label
+from tests.simulation.tasks import group_of
 
 
 @dataclass(frozen=True)
@@ -191,7 +192,7 @@ class NaiveJoin:
         mine = [
             bits
             for group, bits in zip(groups, self.plan.relief, strict=True)
-            if event is None or group == Group(group.facet, group_of(groups, group.facet, event))
+            if event is None or group == Group(group.facet, group_of(groups, group.facet, event.body))
         ]
         return max(mine, default=0)
 
@@ -238,12 +239,6 @@ def spans_of(plan: JoinPlan) -> tuple[int, int, int]:
     span = max(spec.size_ms, min(hour, part) - min(hour, part) % spec.size_ms)
     reach = min(spec.window_max_ms, 2 * part)
     return span, min(max(hour, spec.lateness_ms), part), max(reach - reach % span, 3 * span)
-
-
-def group_of(groups: Sequence[Group], facet: str, event: Event) -> str:
-    """The event's group of a facet, by its value."""
-    value = event.body["features"][facet]
-    return value if Group(facet, value) in groups else "other"
 
 
 def ends_of(spec: WindowSpec, time_ms: int) -> list[int]:

@@ -28,9 +28,10 @@ from stream_monitor.profile.score import score_codes
 from stream_monitor.profile.slices import POSITION_SCALE, Slices
 from stream_monitor.profile.weights import Weights
 from stream_monitor.window.spec import WindowSpec
-from tests.simulation.naive_join import Change, NaiveJoin, Row, ends_of, group_of
-from tests.simulation.plain import Weighed, check_figures
+from tests.simulation.naive_join import Change, NaiveJoin, Row, ends_of
+from tests.simulation.plain import Weighed, check_difference, check_figures
 from tests.simulation.said import NOW, Said
+from tests.simulation.tasks import group_of
 
 Book = tuple[str, Segment]
 
@@ -206,7 +207,7 @@ class NaiveOutcomes:
         groups = self.plan.judge.layout.groups
         whole = kish([each for _, each in rows], 1.0)
         of_groups = [
-            kish([each for row, each in rows if row.event and group_of(groups, group.facet, row.event) == group.value], whole)
+            kish([each for row, each in rows if row.event and group_of(groups, group.facet, row.event.body) == group.value], whole)
             for group in groups
         ]
         return Weights(whole, np.array(of_groups) if groups else None)
@@ -220,6 +221,7 @@ class NaiveOutcomes:
         sides = [[(row, join.stands_for(row)) for row in window if row.stream == stream] for stream in (self.stream, current)]
         weights = [kish([each for _, each in side], 1.0) for side in sides]
         found = self.versus.judge_outcome(layout, self._counted(sides[0]), self._counted(sides[1]), (weights[0], weights[1]))
+        check_difference(layout, sides[0], sides[1], [score for score, _ in found])
         findings = (Finding(score, score.score or 0.0, 0.0, severity_of(score), ()) if is_finding(score) else None for score, _ in found)
         return [OutcomeScore(score, (), finding, measure) for (score, measure), finding in zip(found, findings, strict=True)]
 
@@ -230,7 +232,7 @@ class NaiveOutcomes:
         """What the loss did in the last part of the window."""
         found, spec = [], self.plan.concept
         names = ("adwin", "page_hinkley", "ddm", "eddm")
-        for name in names if self.plan.judge.layout.task == "binary" else names[:2]:
+        for name in names if self.plan.judge.layout.task != "regression" else names[:2]:
             mine = [each for each in self.shifts if each.detector == name and end - self.spec.every_ms < each.detected_ms <= end]
             largest = max(mine, key=lambda shift: shift.size, default=None)
             key, least = Key(FindingKind.CONCEPT_DRIFT, None, name), float(spec.min_shift[0])
@@ -321,8 +323,7 @@ def _groups(layout: OutcomeLayout, bodies: list[Mapping[str, Any]]) -> NDArray[n
     places = {(group.facet, group.value): place for place, group in enumerate(layout.groups)}
     found = np.zeros((len(facets), len(bodies)), dtype=np.uint16)
     for number, facet in enumerate(facets):
-        for row, body in enumerate(bodies):
-            found[number, row] = places.get((facet, body["features"][facet]), places[facet, "other"])
+        found[number] = [places[facet, group_of(layout.groups, facet, body)] for body in bodies]
     return found
 
 

@@ -32,15 +32,15 @@ class Said:
 
 
 def family_of(row: WindowScore) -> str:
-    """Rows of one family are told together: data, what labels say, whether they find events, and groups of a facet, which bear a segment's
-    name.
+    """Rows of one family are told together: data, what labels say, whether they find events, and groups of a facet or classes, which bear a
+    segment's name.
     """
-    if row.detector in BIAS:
-        return "bias"
+    if row.detector in BIAS or "class" in row.segment:
+        return "groups"
     if row.detector in PAIRS:
         return "pairs"
     return "labels" if row.feature is None and row.detector in BY_LABELS else "data"
 
 
 def row_key(row: WindowScore) -> RowKey:
-    return (row.model, row.version, *row.segment.items(), row.window.end, row.feature, row.detector)
+    return (row.model, row.version, *sorted(row.segment.items()), row.window.end, row.feature, row.detector)

@@ -23,8 +23,9 @@ from tests.property.pipeline_world import START_MS, Crash, Numbers, sent_ms
 from tests.simulation.actors import NEWER, Actor, Reader, SharedLog, software
 from tests.simulation.cluster import SimBroker, Transaction
 from tests.simulation.kinds import Kind
-from tests.simulation.labels import Label, graded
+from tests.simulation.labels import Label
 from tests.simulation.script import Arrival, Script
+from tests.simulation.tasks import graded
 from tests.simulation.trace import Trace
 from tests.simulation.trouble import SESSION_MS, TRANSACTION_MS, Trouble
 from tests.simulation.violation import Violation

@@ -25,6 +25,10 @@ RARE = {
     "current_version_read_after_it_went_on": 400,
 }
 ONLY = {
+    "classes_beyond_the_second_are_one": Kind.MULTICLASS,
+    "edge_belongs_to_the_band_below": Kind.BANDS,
+    "features_of_an_intersection_swapped": Kind.CROSSED,
+    "errors_of_a_version_shared_out_among_the_others": Kind.ERRORS_COMPARED,
     "panes_merge_across_baselines": Kind.BASELINE_APPLIED,
     "rows_of_a_replaced_version_kept": Kind.BASELINE_APPLIED,
     "current_version_read_after_it_went_on": Kind.COMPARED,

@@ -96,14 +96,26 @@ class Trouble:
             self._note(Kind.TWIN, old)
 
     def _retain(self) -> None:
-        """Kafka drops the profiles that the newest snapshots cover."""
+        """Kafka drops the profiles that the newest snapshots cover, but for those of transactions whose progress is yet to be read."""
         own = self.run.config.topics.own
         for number in range(self.run.config.engine.profiles_partitions):
             saved = [message.value() for message in self.run.read(STATE, number) if message.key() == b"manifest"]
             if saved and saved[-1] is not None:
                 self._note(Kind.RETENTION)
                 with software(NEWER):
-                    self.run.broker.delete_before(TopicPartition(own(PROFILES), number), decode_manifest(saved[-1]).next_offset)
+                    next_offset = self._announced(number, decode_manifest(saved[-1]).next_offset)
+                self.run.broker.delete_before(TopicPartition(own(PROFILES), number), next_offset)
+
+    def _announced(self, number: int, next_offset: int) -> int:
+        """How far before this all records are of transactions whose progress came: one of the others may have been passed over."""
+        begun: dict[object, int] = {}
+        for message in self.run.read(PROFILES, number):
+            headers = message.headers() or ()
+            if message.offset() < next_offset and headers:
+                begun.setdefault(headers[0], message.offset())
+                if (message.value() or b"")[:3] == b"SMG":
+                    del begun[headers[0]]
+        return min([next_offset, *begun.values()])
 
     def _publish_foreign(self) -> None:
         self._note(Kind.FOREIGN)
