@@ -8,12 +8,18 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 TOGETHER: Final = {
-    "tests/integration/test_action_aws.py",
-    "tests/integration/test_pages.py",
-    "tests/unit/test_cli_demo.py",
-    "tests/unit/test_cli_sample.py",
+    "tests/integration/test_action_aws.py": "a server like AWS",
+    "tests/integration/test_pages.py": "a demonstration played",
+    "tests/property/test_pipeline_faults.py": "undisturbed runs",
+    "tests/property/test_pipeline_invariance.py": "what windows should hold",
+    "tests/unit/test_board.py": "a demonstration played",
+    "tests/unit/test_board_figures.py": "a demonstration played",
+    "tests/unit/test_cli_demo.py": "a demonstration told",
+    "tests/unit/test_cli_sample.py": "a sample",
+    "tests/unit/test_demo_frame.py": "a demonstration played",
+    "tests/unit/test_report.py": "a demonstration played",
 }
-"""Files whose tests share something that takes seconds to make: one process has them all."""
+"""Files whose tests share something that takes seconds to make, and what: one process has them all."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -35,11 +41,10 @@ def spread(*kinds: Sequence[pytest.Item]) -> list[pytest.Item]:
 
 
 class Queue(LoadScopeScheduling):  # type: ignore[misc]  # without types
-    """One queue that all processes take from, a test at a time or a file of `TOGETHER`; those files first."""
+    """One queue that all processes take from, a test at a time or what is `TOGETHER`; the latter first."""
 
     def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        return file if file in TOGETHER else nodeid
+        return TOGETHER.get(nodeid.partition("::")[0], nodeid)
 
 
 @pytest.hookimpl(optionalhook=True)

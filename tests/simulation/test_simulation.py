@@ -37,6 +37,7 @@ ONLY = {
 FOUND_BY = {
     "dead_owners_idle_flag_believed": 20,
     "event_time_kept_over_an_abort": 22,
+    "labels_outside_of_the_sample_asked": 23,
     "panes_merge_across_baselines": 44,
     "rows_of_a_replaced_version_kept": 93,
     "state_kept_after_an_abort": 30,
