@@ -9,6 +9,7 @@ from rich.table import Table
 
 from stream_monitor.alert.alert import Alert, AlertStatus
 from stream_monitor.detect.finding import ScoreStatus, Severity
+from stream_monitor.detect.registry import PAIRS
 from stream_monitor.detect.report import WindowScore
 from stream_monitor.pipeline.replay import Chunk
 from stream_monitor.pipeline.state import Outputs
@@ -38,7 +39,7 @@ class Tally:
         for dropped in outputs.dropped:
             self.dropped[dropped.reason] += dropped.events
         for score in outputs.scores:
-            if score.revision == 1 and not score.segment:
+            if score.revision == 1 and not score.segment and score.detector not in PAIRS:  # its windows are of labels
                 self._window(score)
         for alert in outputs.alerts:
             if alert.status is AlertStatus.FIRING:

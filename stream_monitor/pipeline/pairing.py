@@ -15,7 +15,6 @@ from stream_monitor.detect.finding import Finding, Severity, is_finding
 from stream_monitor.detect.report import WindowRef, WindowScore, window_scores
 from stream_monitor.detect.unpaired import UNPAIRED, Judged, LabelWindow, UnpairedState, UnpairedWatch
 from stream_monitor.pipeline.join.join import Join
-from stream_monitor.pipeline.join.rows import UNSEEN
 from stream_monitor.pipeline.plan import StreamPlan
 
 
@@ -58,12 +57,12 @@ class Pairing:
         due_ms = join.spans.due_ms(watermark_ms)
         if self._looked_ms is not None and due_ms <= self._looked_ms:
             return
-        from_ms = None if self._looked_ms is None else self._looked_ms - join.spans.reach_ms
-        self._looked_ms, rows = due_ms, join.in_any_pane
-        if self._watch.since_ms is None and (seen := rows["time_ms"][rows["time_ms"] != UNSEEN]).size:
-            self._watch.begin(int(seen.min()))
-        known = [each for each in (from_ms, self._judged_ms, self._watch.since_ms) if each is not None]
-        for window in join.spans.windows(rows, max(known, default=0), due_ms):
+        from_ms = 0 if self._looked_ms is None else self._looked_ms - join.spans.reach_ms
+        self._looked_ms = due_ms
+        if self._watch.since_ms is None and (earliest_ms := join.earliest_ms) is not None:
+            self._watch.begin(earliest_ms)
+        from_ms = max(0, from_ms, self._judged_ms or 0, self._watch.since_ms or 0)
+        for window in join.spans.windows(join.first_labelled(from_ms, due_ms)):
             self._judged_ms = window.end_ms
             if plan.judge.detectors is None or UNPAIRED in plan.judge.detectors:
                 yield self._tell(window, plan, stamp)

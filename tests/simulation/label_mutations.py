@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
-from unittest.mock import patch
 
 import msgspec
 import numpy as np
@@ -21,6 +20,7 @@ from stream_monitor.pipeline.join.packed import Packed
 from stream_monitor.pipeline.join.plan import JoinPlan
 from stream_monitor.pipeline.join.record import LabelRows
 from stream_monitor.pipeline.join.said import Answer, differences
+from stream_monitor.pipeline.join.sample import Sample
 from stream_monitor.pipeline.saved import Manifest
 from stream_monitor.pipeline.state import State
 from stream_monitor.profile.frame import FrameKind, kind_of
@@ -191,7 +191,7 @@ def rows_swept_before_they_are_asked() -> Iterator[None]:
 @mutation
 def labels_outside_of_the_sample_asked() -> Iterator[None]:
     """A label whose event is not taken counts as one without an event."""
-    with patch.object(Join, "in_any_pane", property(lambda join: join._live)):
+    with instead(Sample, "takes_anywhere", lambda _: lambda sample, ids: np.ones(len(ids), dtype=np.bool_)):
         yield
 
 

@@ -46,7 +46,7 @@ class NaivePairing:
         first_ms, self.looked_ms = 0 if self.looked_ms is None else self.looked_ms - reach, due
         bits = max([join.rate, *join.rates.values()])
         rows = [row for event_id, row in join.rows.items() if zeros(event_id) >= bits]
-        seen = [row.event.time_ms for row in rows if row.event is not None]
+        seen = [row.event.time_ms for row in join.rows.values() if row.event is not None]
         if self.watch.since_ms is None and seen:
             self.watch.begin(min(seen))
         first_ms = max(first_ms, self.judged_ms, self.watch.since_ms or 0)

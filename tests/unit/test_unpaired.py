@@ -128,11 +128,9 @@ def test_spans_and_waits_are_an_hour_and_a_part_of_a_short_label_lateness() -> N
 
 def test_a_window_has_enough_labels_of_spans_that_are_near() -> None:
     spans, half = Spans.of(SPEC, WEEK_MS), list(range(0, 50 * MINUTE_MS, 2 * MINUTE_MS))
-    apart = [[time_ms + start * HOUR_MS for time_ms in half] for start in (0, 3, 30, 60)]
-    (window,) = spans.windows(rows_of([each for times in apart for each in times], unpaired=10), 0, 100 * HOUR_MS)
+    apart = [time_ms + start * HOUR_MS for start in (0, 3, 30, 60) for time_ms in half]
+    (window,) = spans.windows(rows_of(apart, unpaired=10))
     assert window == LabelWindow(0, 4 * HOUR_MS, 50, 10, 1_000)
-    assert list(spans.windows(rows_of(half), 0, HOUR_MS)) == []
-    assert list(spans.windows(rows_of([]), 0, HOUR_MS)) == []
-    (lonely,) = spans.windows(rows_of(half * 2, unpaired=50), -1, HOUR_MS)
+    assert list(spans.windows(rows_of(half))) == list(spans.windows(rows_of([]))) == []
+    (lonely,) = spans.windows(rows_of(half * 2, unpaired=50))
     assert lonely == LabelWindow(0, HOUR_MS, 50, 50, None)
-    assert list(spans.windows(rows_of(half * 2), HOUR_MS, 2 * HOUR_MS)) == list(spans.windows(rows_of([UNSEEN] * 90), -9, HOUR_MS)) == []

@@ -1,5 +1,6 @@
 """From events and labels to alerts: ids that never agree, ids that agree no more, and labels that were there before captures."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -11,6 +12,10 @@ from typer.testing import CliRunner
 
 from stream_monitor.alert.alert import Alert
 from stream_monitor.cli.app import app
+from stream_monitor.export.board.levels import others
+from stream_monitor.export.board.part import Seen
+from stream_monitor.export.pictures import Point
+from stream_monitor.export.report.story import Story
 
 START_MS = 1_767_225_600_000
 Id = Callable[[int], str | None]
@@ -30,15 +35,17 @@ def replay(folder: Path, label_id: Id, delay_ms: int, **model: Any) -> tuple[lis
     (folder / "monitor.yaml").write_bytes(orjson.dumps(tree))
     named = ("--config", folder / "monitor.yaml")
     run("baseline", folder / "events.jsonl", *named, "--model", "m", "--numeric", "x", "--out", folder / "m.json")
-    run("replay", *named, "--captures", folder / "events.jsonl", "--labels", folder / "labels.jsonl", "--out", folder / "out")
+    said = run("replay", *named, "--captures", folder / "events.jsonl", "--labels", folder / "labels.jsonl", "--out", folder / "out")
+    (folder / "said.txt").write_text(said)
     windows = map(orjson.loads, (folder / "out" / "windows.jsonl").read_bytes().splitlines())
     alerts = map(Alert.from_json, (folder / "out" / "alerts.jsonl").read_bytes().splitlines())
     return [row for row in windows if row["detector"] == "unpaired_labels"], [each for each in alerts if each.detector == "unpaired_labels"]
 
 
-def run(*arguments: object) -> None:
+def run(*arguments: object) -> str:
     result = CliRunner().invoke(app, [str(each) for each in arguments], catch_exceptions=False)
     assert result.exit_code == 0, result.output
+    return result.output
 
 
 def test_ids_that_agree_no_more_are_told_within_two_hours(tmp_path: Path) -> None:
@@ -57,6 +64,19 @@ def test_ids_that_agree_no_more_are_told_within_two_hours(tmp_path: Path) -> Non
     assert last.annotations.summary == (
         "m: the share of labels without an event is back to normal in the hour from 2026-01-01 20:00 UTC (0 %, limit 8.3 %)"
     )
+
+
+def test_metrics_and_the_count_of_windows_are_of_it_what_they_are_of_others(tmp_path: Path) -> None:
+    """Its windows are of labels, and no windows of events that nobody judged."""
+    replay(tmp_path, lambda n: f"e{n}" if n < 2_000 else None if n % 2 else f"E{n}", 120_000, window={"size": "5m", "every": "2m"})
+    metrics = (tmp_path / "out" / "metrics.prom").read_text().splitlines()
+    assert 'stream_monitor_drift_score{detector="unpaired_labels",feature="",model="m",segment=""} 1.0' in metrics
+    assert 'stream_monitor_alerts_firing{kind="capture_health",model="m",severity="warning"} 1.0' in metrics
+    rows = (tmp_path / "out" / "windows.jsonl").read_bytes().splitlines()
+    ends = {row["window"]["end"] for row in map(orjson.loads, rows) if row["feature"] is not None}
+    assert Story.of([], rows).windows == len(ends)
+    counts = re.findall(r"(\d+) (?:judged|too_few|empty|incomplete)", (tmp_path / "said.txt").read_text())
+    assert sum(map(int, counts)) == len(ends)
 
 
 def test_ids_that_never_agree_are_told_on_the_first_day_for_information(tmp_path: Path) -> None:
@@ -91,3 +111,9 @@ def test_it_can_be_off_or_without_a_limit(tmp_path: Path, off: dict[str, Any]) -
     rows, alerts = replay(tmp_path, lambda n: f"E{n}", 120_000, **off)
     assert bool(rows) is ("thresholds" in off)
     assert alerts == []
+
+
+def test_a_page_shows_the_last_that_is_known_though_newer_windows_of_events_closed() -> None:
+    series = {name: [Point(1, 0.5, 0.9), Point(2, None, None)] for name in ("unpaired_labels", "volume")}
+    shown = {each["detector"]: each for each in others(Seen(None, None, series, {}), {"unpaired_labels": "critical"})}
+    assert (shown["unpaired_labels"]["value"], shown["unpaired_labels"]["state"], shown["volume"]["value"]) == (0.5, "critical", None)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from stream_monitor.detect.registry import LOSS, OPERATIONS, OUTCOMES, SEQUENTIAL, cause_of, falls, title_of
+from stream_monitor.detect.registry import LOSS, OPERATIONS, OUTCOMES, PAIRS, SEQUENTIAL, cause_of, falls, title_of
 from stream_monitor.detect.report import utc
 from stream_monitor.export.board.part import Closed, Seen
 from stream_monitor.export.pictures import Point
@@ -46,7 +46,8 @@ def _point(point: Point) -> Tree:
 
 def _level(name: str, points: Sequence[Point], firing: Mapping[str, str]) -> Tree:
     known = [point for point in points if point.score is not None]
-    last = points[-1] if points else Point(0, None, None)  # nothing, where the newest window has none: the last known is not how it is now
+    told = known if name in PAIRS else points  # nothing, where the newest window has none: the last known is not how it is now
+    last = told[-1] if told else Point(0, None, None)
     return {
         "detector": name,
         "title": title_of(name),

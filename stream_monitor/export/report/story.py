@@ -9,7 +9,7 @@ import msgspec
 from stream_monitor.alert.alert import Alert, AlertStatus
 from stream_monitor.alert.notification import held_text
 from stream_monitor.detect.finding import Severity
-from stream_monitor.detect.registry import falls
+from stream_monitor.detect.registry import PAIRS, falls
 from stream_monitor.detect.report import WindowScore, ms_of
 from stream_monitor.export.pictures import Point
 from stream_monitor.export.report.figures import ModelFigures
@@ -141,7 +141,8 @@ class _Telling:
         if row.segment:
             return
         window = (row.model, row.version, row.window.end)
-        self.windows[window] = self.windows.get(window, False) or (is_judged and row.feature is not None)
+        if row.detector not in PAIRS:  # its windows are of labels
+            self.windows[window] = self.windows.get(window, False) or (is_judged and row.feature is not None)
         if is_judged and row.score and row.threshold:
             is_least = falls(row.detector) and row.threshold > 0
             self._compare(row, row.threshold / row.score if is_least else row.score / row.threshold)

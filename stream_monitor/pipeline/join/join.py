@@ -164,9 +164,18 @@ class Join:
         return Spans.of(self.plan.spec, self.plan.label_lateness_ms)
 
     @property
-    def in_any_pane(self) -> Rows:
-        """The rows of ids that are taken whatever the pane, so that those without an event are as thin as those with one."""
-        return self._live[self.sample.takes_anywhere(self._live["id"])]
+    def earliest_ms(self) -> int | None:
+        """The time of the earliest event that is held; None: none is."""
+        times = self._live["time_ms"][self._live["time_ms"] != UNSEEN]
+        return int(times.min()) if times.size else None
+
+    def first_labelled(self, from_ms: int, until_ms: int) -> Rows:
+        """The rows whose label was first given in [from_ms, until_ms), from_ms >= 0: of ids that are taken whatever the pane, so that those
+        without an event are as thin as those with one.
+        """
+        first = self._live["first_label_ms"]
+        rows = self._live[(first >= from_ms) & (first < until_ms)]
+        return rows[self.sample.takes_anywhere(rows["id"])]
 
     @property
     def _live(self) -> Rows:

@@ -51,9 +51,8 @@ class Spans:
         """Labels first given from then on may still be asked for."""
         return self.due_ms(watermark_ms) - self.reach_ms
 
-    def windows(self, rows: Rows, from_ms: int, due_ms: int) -> Iterator[LabelWindow]:
-        """Those with enough labels, of rows whose label was first given in [from_ms, due_ms); each row is in one at most."""
-        rows = rows[(rows["first_label_ms"] >= max(from_ms, 0)) & (rows["first_label_ms"] < due_ms)]
+    def windows(self, rows: Rows) -> Iterator[LabelWindow]:
+        """Those with enough labels, of rows that have one, in order; each row is in one at most."""
         spans, place = np.unique(rows["first_label_ms"] // self.span_ms, return_inverse=True)
         counts, first = np.bincount(place, minlength=len(spans)), 0
         for last, span in enumerate(spans.tolist()):
