@@ -22,7 +22,7 @@ from stream_monitor.pipeline.join.join import Join
 from stream_monitor.pipeline.pairing import Pairing, PairingState
 from stream_monitor.pipeline.plan import StreamPlan, compile_plan
 from stream_monitor.window.spec import WindowSpec
-from tests.property.test_join_laws import BINARY, Capture, Label, cut, plan_of, record_of, spread
+from tests.property.test_join_laws import BINARY, Capture, Label, plan_of, record_of, spread
 from tests.simulation.tasks import graded, graded_name
 
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
@@ -61,7 +61,8 @@ def told(come: Arrivals, steps: Sequence[int], random: Random, *, often: bool = 
     for before_ms, step_ms in zip([0, *steps], steps, strict=False):
         items = [item for at_ms, item in come if before_ms <= at_ms < step_ms]
         random.shuffle(items)
-        for part in cut(items, random):
+        at = random.randrange(len(items) + 1)
+        for part in (items[:at], items[at:]):
             join.apply(record_of(part, BINARY), before_ms)
         for watermark_ms in [*(range(before_ms, step_ms, 7 * MINUTE_MS) if often else ()), step_ms]:
             for said in pairing.advance(join, watermark_ms, judged_by(), Stamp(0, "")):
@@ -72,7 +73,7 @@ def told(come: Arrivals, steps: Sequence[int], random: Random, *, often: bool = 
     return found
 
 
-@settings(max_examples=8, phases=(Phase.explicit, Phase.generate))  # a case is too large to be made smaller in a minute
+@settings(max_examples=20, phases=(Phase.explicit, Phase.generate))  # a case is too large to be made smaller in a minute
 @given(seed=st.integers(0, 2**32), share=st.sampled_from([0.0, 0.3, 1.0]))
 def test_cuts_order_watermarks_on_the_way_and_restarts_change_nothing(seed: int, share: float) -> None:
     random = Random(seed)
