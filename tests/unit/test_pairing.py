@@ -29,7 +29,7 @@ DELAY_MS = 30 * MINUTE_MS
 @cache
 def plan(revision: int) -> Plan:
     """1: one baseline, 2: another, 3: the first and no task, 4: no such model."""
-    model = {"baseline": "graded3" if revision == 2 else "graded", "window": {"size": "5m", "events_min": 40, "watermark_delay": "0s"}}
+    model = {"baseline": "graded3" if revision == 2 else "graded", "window": {"size": "1h", "events_min": 40, "watermark_delay": "0s"}}
     model |= {"task": "binary", "positive_class": "b"} if revision < 3 else {}
     loaded = {name: load_baseline(graded()[name], name) for name in ("graded", "graded3", "amounts")}
     models = {"loan": model} if revision < 4 else {"other": {"baseline": "amounts"}}
