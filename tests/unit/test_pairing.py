@@ -19,7 +19,7 @@ from stream_monitor.pipeline.state import Outputs, State
 from stream_monitor.pipeline.step import step
 from stream_monitor.window.progress import Progress, SourceProgress
 from tests.property.test_join_laws import Capture, Label, record_of, spread
-from tests.simulation.labels import graded
+from tests.simulation.tasks import graded, graded_name
 
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 KEY = StreamKey("loan", None)
@@ -29,10 +29,10 @@ DELAY_MS = 30 * MINUTE_MS
 @cache
 def plan(revision: int) -> Plan:
     """1: one baseline, 2: another, 3: the first and no task, 4: no such model."""
-    model = {"baseline": "graded3" if revision == 2 else "graded", "window": {"size": "1h", "events_min": 40, "watermark_delay": "0s"}}
+    model = {"baseline": "other" if revision == 2 else "loan", "window": {"size": "1h", "events_min": 40, "watermark_delay": "0s"}}
     model |= {"task": "binary", "positive_class": "b"} if revision < 3 else {}
-    loaded = {name: load_baseline(graded()[name], name) for name in ("graded", "graded3", "amounts")}
-    models = {"loan": model} if revision < 4 else {"other": {"baseline": "amounts"}}
+    loaded = {name: load_baseline(graded()[graded_name(name, "binary")], name) for name in ("loan", "other")}
+    models = {"loan": model} if revision < 4 else {"fraud": {"baseline": "other"}}
     config = parse_config({"revision": revision, "topics": {"captures": ["c"], "labels": ["l"]}, "models": models}, "test")
     used = {name: loaded[name] for name in config.baseline_paths()}
     return compile_plan(config, config.shared({name: each.id for name, each in used.items()}), used)
