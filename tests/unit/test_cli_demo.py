@@ -17,6 +17,9 @@ from stream_monitor.cli.demo_stage import Stage
 from stream_monitor.cli.demo_traffic import LABEL_AFTER_MS, Loan, Service, Traffic, apply
 from stream_monitor.errors import InputError, RunError
 from stream_monitor.respond import ActionStatus
+from tests.integration.page import blocks, pattern
+
+PAGES = [Path(__file__).parents[2] / name for name in ("README.md", "docs/demo.md")]
 
 
 def demo(out: Path, *more: str) -> str:
@@ -63,9 +66,13 @@ def test_every_act_is_told_and_found_out(told: tuple[str, Path]) -> None:
 
 @pytest.mark.parametrize("seed", ["7", "1"])
 def test_at_its_usual_length_no_act_is_missed(seed: str) -> None:
-    """What `make demo` does, and another seed."""
+    """What `make demo` does, and another seed. The first is what the pages show of it."""
     result = CliRunner().invoke(app, ["demo", "--headless", "--seed", seed], catch_exceptions=False)
     assert result.exit_code == 0, result.output
+    if seed == "7":
+        shown = [block.text for page in PAGES for block in blocks(page) if block.text.startswith("What the monitor found")]
+        assert len(shown) == len(PAGES)
+        assert all(pattern(text.strip()).search(result.stdout) for text in shown), result.stdout
 
 
 def test_nothing_is_estimated_from_labels(told: tuple[str, Path]) -> None:
