@@ -8,14 +8,15 @@ from contextlib import contextmanager
 
 import pytest
 import structlog
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["tests.kafka.fixtures", "tests.order"]
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a job in the background: whatever it starts would ignore Ctrl-C, too
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-settings.register_profile("house", deadline=None)  # how long one example takes is the machine's affair, and the machine is often busy
+# How long an example takes is the machine's affair, and the machine is often busy.
+settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("house")
 
 

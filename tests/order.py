@@ -1,5 +1,6 @@
 """In which order tests are run, and by which process, so that the cores are busy to the end."""
 
+import os
 from collections.abc import Sequence
 from typing import Final
 
@@ -25,8 +26,10 @@ TOGETHER: Final = {
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Slow ones first, so that none is left alone at the end; everywhere those that wait for a broker among those that work.
 
-    A test on Kafka works for less than half of its time: so three processes keep two cores busy.
+    A test on Kafka works for less than half of its time: so three processes keep two cores busy. One process alone goes file by file.
     """
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return
     parts: dict[tuple[bool, bool], list[pytest.Item]] = {}
     for item in items:
         is_slow, waits = (item.get_closest_marker(name) is not None for name in ("slow", "kafka"))
