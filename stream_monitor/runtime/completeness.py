@@ -1,8 +1,8 @@
 """Whether phase 2 reads every profile that phase 1 wrote: the progress that ends a transaction tells how many came before it.
 
-After a broker had restarted twice within seconds a window once missed a batch whose other half was there; that the client passed over a
-committed record would explain it. Without this count its events would be gone and nobody would know; with it they are read again, before
-the watermark passes them: no event time of a transaction is told but by its progress.
+Were a committed record passed over by the client, its events would be gone and nobody would know; with this count they are read again,
+before the watermark passes them: no event time of a transaction is told but by its progress. What never reached the log, together with
+its progress, is not found by it (see `kafka.sink.Sink.abort`).
 """
 
 from collections.abc import Iterator, Mapping

@@ -45,12 +45,14 @@ def sasl_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[server.Kaf
 
 
 @contextmanager
-def own_server(tmp_path_factory: pytest.TempPathFactory, password: str | None = None) -> Iterator[server.KafkaServer]:
+def own_server(
+    tmp_path_factory: pytest.TempPathFactory, password: str | None = None, advertised: str | None = None
+) -> Iterator[server.KafkaServer]:
     """A node started from Apache Kafka's jars."""
     if missing := server.missing_programs():
         _do_without(f"no {' and no '.join(missing)}")
     server.resolve_jars()
-    node = server.KafkaServer(tmp_path_factory.mktemp("kafka"), password)
+    node = server.KafkaServer(tmp_path_factory.mktemp("kafka"), password, advertised)
     node.start()
     try:
         yield node

@@ -70,9 +70,10 @@ class KafkaServer:
     """A node that can be stopped, killed and started again over the same data and ports.
 
     password: that of the one user `me` of a second listener, `sasl_servers`, by SASL PLAIN; None: there is none.
+    advertised: the address that clients are told, where it is not the node's own.
     """
 
-    def __init__(self, folder: Path, password: str | None = None) -> None:
+    def __init__(self, folder: Path, password: str | None = None, advertised: str | None = None) -> None:
         self.folder = folder
         self.log_file = folder / "server.log"
         self._guard: subprocess.Popen[bytes] | None = None
@@ -82,7 +83,7 @@ class KafkaServer:
         self._properties = folder / "server.properties"
         settings = SETTINGS | {
             "listeners": f"PLAINTEXT://{self.bootstrap_servers},CONTROLLER://127.0.0.1:{controller_port}",
-            "advertised.listeners": f"PLAINTEXT://{self.bootstrap_servers}",
+            "advertised.listeners": f"PLAINTEXT://{advertised or self.bootstrap_servers}",
             "controller.quorum.voters": f"1@127.0.0.1:{controller_port}",
             "log.dirs": str(folder / "data"),
         }
