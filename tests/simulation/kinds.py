@@ -43,6 +43,8 @@ class Kind(StrEnum):
     FOREIGN = "foreign record on the profiles topic"
     BASELINE_APPLIED = "baseline replaced while running"
     CONFIG_APPLIED = "config applied while running"
+    STALE = "config applied while a transaction is open"
+    """Others go over to it; then its member writes what it made of the config before."""
     COMPARED = "version beside the current one"
     CURRENT_CHANGED = "another current version while running"
     LABELS_APPLIED = "other task, facets or label bounds while running"

@@ -31,6 +31,8 @@ from tests.simulation.trouble import SESSION_MS, TRANSACTION_MS, Trouble
 from tests.simulation.violation import Violation
 
 TURNS_MAX = 1_000
+PATIENCE_MS = 6_000
+"""Half of the configs wait so long for a transaction that is open; its member writes what it made of the config before."""
 
 
 @dataclass
@@ -61,6 +63,8 @@ class Simulation:
         self._readers: dict[TopicPartition, ProfileWorker] = {}
         self._waiting: list[Arrival | Label] = sorted([*script.arrivals, *script.labels], key=lambda each: each.at_ms)
         self._configs = list(script.configs)
+        self._changes = Random(f"changes {script.seed}")
+        self._patience_ms = self._changes.choice((0, PATIENCE_MS))
         self.config = _parsed(self._configs.pop(0)[1])
         self._set_up()
         self.actors = [Actor(f"{role}/{n}", role, str(n)) for role, count in script.workers.items() for n in range(count)]
@@ -145,11 +149,21 @@ class Simulation:
             return
         while self._waiting and self._waiting[0].at_ms <= self.now_ms:
             self._publish(self._waiting.pop(0))
-        while self._configs and self._configs[0][0] <= self.now_ms:
-            config = _parsed(self._configs.pop(0)[1])
-            self.say("config revision {} is applied", config.revision)
-            self.quietly(lambda config=config: self._apply(config))  # type: ignore[misc]
-            self.others(3)  # some have looked at the config just now, some do so at once
+        while self._configs and self._configs[0][0] + self._patience_ms <= self.now_ms:
+            self.apply_next(3)
+
+    @property
+    def is_config_due(self) -> bool:
+        """Whether a config waits for a transaction to be open."""
+        return bool(self._configs) and self._configs[0][0] <= self.now_ms
+
+    def apply_next(self, turns: int) -> None:
+        """The next config. turns: of others, of whom some have looked at the config just now, and some do so at once."""
+        config = _parsed(self._configs.pop(0)[1])
+        self._patience_ms = self._changes.choice((0, PATIENCE_MS))
+        self.say("config revision {} is applied", config.revision)
+        self.quietly(lambda: self._apply(config))
+        self.others(turns)
 
     def _publish(self, arrival: Arrival | Label) -> None:
         if isinstance(arrival, Label):

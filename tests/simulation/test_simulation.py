@@ -20,7 +20,7 @@ RARE = {
     "gone_unit_left_in_the_snapshot": 200,
     "snapshot_taken_before_the_commit": 200,
     "relief_forgotten_in_figures": 400,
-    "panes_merge_across_baselines": 1_500,
+    "panes_merge_across_baselines": 300,
     "rows_of_a_replaced_version_kept": 500,
     "current_version_read_after_it_went_on": 400,
 }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from stream_monitor.errors import Abortable, BrokerError, Fenced, Retriable
 from stream_monitor.pipeline.saved import decode_manifest
 from stream_monitor.runtime.broker import Message, Record, TopicPartition
+from stream_monitor.runtime.profile_worker import CONFIG_POLL_MS
 from stream_monitor.runtime.topics import CONFIG, PROFILES, STATE
 from tests.property.pipeline_world import Crash
 from tests.simulation.actors import NEWER, Actor, software
@@ -140,10 +141,19 @@ class Trouble:
             self.run.watch(self.run.stack[-1])
         if self.run.now_ms < self.down_until_ms:
             self._answer_nothing(operation)
+        if self.now and self.run.is_config_due and operation == "produce":
+            self._make_stale(self.run.stack[-1])
         if self.now and operation not in ("abort", "ensure_topics"):
             for kind, chance in self.run.script.troubles.items():
                 if self.random.random() < chance:
                     self._strike(kind, operation)
+
+    def _make_stale(self, actor: Actor) -> None:
+        """Others go over to a newer config, and then this one writes what it made of the older."""
+        if actor.role == "profile" and len(self.run.stack) < DEPTH_MAX:
+            self._note(Kind.STALE, actor)
+            self.run.now_ms += CONFIG_POLL_MS
+            self.run.apply_next(12)
 
     def _answer_nothing(self, operation: str) -> None:
         """The broker is away: calls time out, as the Kafka member says it."""
