@@ -98,7 +98,7 @@ class Simulation:
         self.trouble.now, self.trouble.down_until_ms = False, 0
         self.say("---- no more trouble")
         if self.script.upgrade_ms is not None:
-            for actor in self.actors:
+            for actor in list(self.actors):  # one whose instance was taken over is gone with it
                 self.upgrade(actor)
         self._until(self._has_closed_all, 9_000 if self.script.strict else 3_000)
         for actor in [actor for actor in self.actors if actor.role == "profile"]:
