@@ -12,8 +12,8 @@ from stream_monitor.pipeline.unit import UnitKey, labelled_of
 
 def adopt(state: State, plan: Plan, outputs: Outputs) -> None:
     """Go over to a newer config: what it removes or changes the ground of is resolved and begins anew."""
-    relabelled = {model for model, join in state.joins.items() if _layout_of(plan, model) != join.plan.layout_id}
     old, state.plan = state.plan, plan
+    relabelled = {model for model in old.joins if _layout_of(plan, model) != _layout_of(old, model)}  # whether rows came by then or not
     for model, pairing in sorted(state.pairings.items()):
         _adopt_pairing(state, model, pairing, old, outputs)
     state.joins = {model: join for model, join in state.joins.items() if model not in relabelled}

@@ -8,16 +8,24 @@ import pytest
 
 from stream_monitor.alert.alert import Alert
 from stream_monitor.alert.publication import Stamp
+from stream_monitor.baseline.store import load_baseline
 from stream_monitor.capture.schema import StreamKey
+from stream_monitor.config import parse_config
 from stream_monitor.detect.outcomes.judge import OutcomeJudge
 from stream_monitor.detect.sequential.dispersion import Clustering
 from stream_monitor.detect.sequential.shift import Series, Shift
 from stream_monitor.detect.sequential.watch import SequentialSpec
+from stream_monitor.pipeline.adopt import adopt
+from stream_monitor.pipeline.join.join import Join
 from stream_monitor.pipeline.join.labelled import Labelled, LabelPlan
 from stream_monitor.pipeline.join.outcomes import Outcomes
 from stream_monitor.pipeline.join.said import Change
+from stream_monitor.pipeline.plan import Plan, compile_plan
+from stream_monitor.pipeline.state import Outputs, State
+from stream_monitor.pipeline.unit import Unit
 from stream_monitor.profile.outcome import OutcomeLayout, delay_bin
 from stream_monitor.window.spec import WindowSpec
+from tests.simulation.tasks import graded, graded_name
 
 LAYOUT = OutcomeLayout("binary", ("no", "yes"), 1)
 SPEC = WindowSpec(60_000, 60_000, 0, 0, 1, 60_000)
@@ -117,3 +125,25 @@ def test_a_window_that_is_told_again_still_says_what_the_loss_did_in_it(monkeypa
     assert told_by(one, 1_500_000, "adwin") == told_by(again, 1_500_000, "adwin") == {end: 0.3}
     list(one.advance(1_680_000, {}, Stamp(1_680_000, "config"), []))
     assert one.shifts == []
+
+
+def plan_where(positive: str, revision: int) -> Plan:
+    """A small model's, of which one class or the other is the positive one."""
+    baseline = load_baseline(graded()[graded_name("loan", "binary")], "graded")
+    model = {"baseline": "graded", "task": "binary", "positive_class": positive}
+    config = parse_config({"revision": revision, "models": {"loan": model}}, "test")
+    return compile_plan(config, config.shared({"graded": baseline.id}), {"graded": baseline})
+
+
+def test_two_configs_in_a_row_that_read_labels_another_way_leave_outcomes_of_the_last() -> None:
+    """No row came between them, so that there is no join to tell by."""
+    stream, first = StreamKey("loan", None), plan_where("a", 1)
+    state = State.empty(first)
+    state.insert((stream, ()), Unit.new((stream, ()), first.streams[stream], None))
+    state.joins["loan"] = Join(first.joins["loan"])
+    for revision, positive in ((2, "b"), (3, "a")):
+        plan = plan_where(positive, revision)
+        adopt(state, plan, Outputs())
+        told = state.units[stream, ()].labelled
+        assert told is not None
+        assert told.outcomes.layout == plan.joins["loan"].layout
