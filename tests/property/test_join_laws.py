@@ -289,6 +289,14 @@ def test_labels_that_waited_for_a_relieved_group_in_vain_make_room() -> None:
     assert len(restored) == len(join)
 
 
+def test_events_of_long_ago_leave_nothing_behind_in_a_join_that_holds_a_sample() -> None:
+    join = Join(plan_of(BINARY, label_lateness_ms=60_000), JoinState(rate=1))
+    events = [Capture(number, number * PANE_MS, 2, 9, math.nan, 0) for number in range(1, 1_001)]
+    answer = join.apply(record_of(events, BINARY), 1_000 * PANE_MS)
+    assert (answer.late, len(join)) == (993, 7)
+    assert len(join.to_state().rates) == 7
+
+
 @given(facets=st.lists(st.lists(st.integers(0, 10**6), min_size=1, max_size=8), min_size=1, max_size=4))
 def test_relieved_rows_are_half_an_even_share_and_cost_the_others_half_at_most(facets: list[list[int]]) -> None:
     relief = reliefs_of(facets)

@@ -104,9 +104,9 @@ class NaiveJoin:
         before: dict[str, Row] = {}
         for _, segments, event in (each for each in arrived.captures if each[0] == stream):
             event_id, pane = event.body["event_id"], self.pane_of(event.time_ms)
-            if self.rate or self.rates:
+            if (self.rate or self.rates) and not self.is_past(event.time_ms):
                 self.rates.setdefault(pane, self.rate)
-            if zeros(event_id) < self.rates.get(pane, 0) - self.relief(event):
+            if zeros(event_id) < self.rates.get(pane, self.rate) - self.relief(event):
                 continue
             if self.is_past(event.time_ms):
                 self.counted["late"] += 1

@@ -187,8 +187,10 @@ class Join:
 
     def _captured(self, stream: int, captures: CaptureRows, answer: Answer) -> None:
         panes = self.plan.pane_of(captures.time_ms)
+        past = self._is_past(panes)
+        self.sample.begin(panes[~past])  # of the past there is no end
         wanted = self.sample.takes(captures.ids, panes, self._relief_of(captures.groups.T))
-        late = self._is_past(panes) & wanted
+        late = past & wanted
         answer.late += int(late.sum())
         taken = np.flatnonzero(wanted & ~late)
         places = self._places(captures.ids[taken])

@@ -28,29 +28,38 @@ def reliefs_of(facets: Iterable[Sequence[int]]) -> tuple[int, ...]:
 
 
 class Sample:
-    """rate: k, of 2^k ids one is taken in panes that begin now; rates: pane -> its own k, at least `rate`, without those of 0."""
+    """rate: k, of 2^k ids one is taken in panes that begin now; rates: pane -> its own k, at least `rate`; none: it is 0."""
 
     def __init__(self, rate: int = 0, rates: Mapping[int, int] | None = None) -> None:
         self.rate = rate
         self.rates = dict(rates or {})
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether every id is taken."""
+        return not self.rate and not self.rates
+
+    def begin(self, panes: NDArray[np.int64]) -> None:
+        """Those that are new have the rate of now, and keep it when there are fewer rows again. panes: int64[n]."""
+        if not self.is_whole:
+            for pane in np.unique(panes).tolist():
+                self.rates.setdefault(pane, self.rate)
+
     def takes(self, ids: NDArray[np.uint64], panes: NDArray[np.int64], relief: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """bool[n]: whether each capture is in its pane's sample; a pane that begins now has the rate of now. panes, relief: int64[n]."""
-        if not self.rate and not self.rates:
+        """bool[n]: whether each capture is in its pane's sample. panes, relief: int64[n]."""
+        if self.is_whole:
             return np.ones(len(ids), dtype=np.bool_)
         found, place = np.unique(panes, return_inverse=True)
-        for pane in found.tolist():
-            self.rates.setdefault(pane, self.rate)
-        rates = np.array([self.rates[pane] for pane in found.tolist()], dtype=np.int64)[place.reshape(-1)]
+        rates = np.array([self.rates.get(pane, self.rate) for pane in found.tolist()], dtype=np.int64)[place.reshape(-1)]
         return _begins_with_zeros(ids, rates - relief)
 
     def holds(self, ids: NDArray[np.uint64], relief: NDArray[np.int64] | int) -> NDArray[np.bool_]:
         """bool[n]: whether each id may be in some pane's sample. relief: int64[n], or one for all."""
-        return _begins_with_zeros(ids, np.broadcast_to(np.asarray(self.rate - relief), ids.shape))
+        return _begins_with_zeros(ids, np.asarray(self.rate - relief))
 
     def takes_anywhere(self, ids: NDArray[np.uint64]) -> NDArray[np.bool_]:
         """bool[n]: whether each id is in the sample of every pane and group."""
-        return _begins_with_zeros(ids, np.full(len(ids), max([self.rate, *self.rates.values()]), dtype=np.int64))
+        return _begins_with_zeros(ids, np.asarray(max([self.rate, *self.rates.values()])))
 
     def narrow(self, ids: NDArray[np.uint64], relief: NDArray[np.int64], rows_max: int) -> NDArray[np.bool_]:
         """Ask one more bit of all until no more than `rows_max` stay; which do, bool[n]."""
@@ -71,6 +80,7 @@ class Sample:
 
 
 def _begins_with_zeros(ids: NDArray[np.uint64], bits: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """bits: int64[n], or int64[] for all: a sweep looks through millions of ids."""
     shift = (64 - np.clip(bits, 1, 63)).astype(np.uint64)
     found: NDArray[np.bool_] = (bits <= 0) | ((ids >> shift) == 0)
     return found
