@@ -64,7 +64,7 @@ class UnpairedState(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Judged(NamedTuple):
-    """is_new: no label found its event yet, so that all may be of events from before captures began."""
+    """is_new: labels may still be of events from before captures began."""
 
     score: Score
     is_new: bool

@@ -69,6 +69,14 @@ def test_what_is_named_in_passing_is_there(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_rows_stand_in_a_table(page: Path) -> None:
+    """One that stands alone is shown as it is written, bars and all."""
+    plain = re.sub(r"^ *```.*?^ *```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    for block in re.findall(r"(?:^\| .*\n)(?:^\|.*\n?)*", plain, re.MULTILINE):
+        assert re.match(r".*\n\|[ :|-]+\|$", block, re.MULTILINE), block
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_to_a_page_and_a_heading(page: Path) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
         if re.match(r"https?:", target):

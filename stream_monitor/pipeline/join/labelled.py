@@ -162,7 +162,7 @@ class Labelled:
         return LabelledState(dict(of.told), of.looked_ms, of.final_ms, self.concept.encode(), self.shifts, self.known_ms, books)
 
     def load(self, state: LabelledState) -> None:
-        """Back from `to_state`; outcomes come with `add`, before this. Errors: CodecError."""
+        """Back from `to_state`; panes come with `Outcomes.restore`, after this. Errors: CodecError."""
         self.outcomes.resume(state.told, state.looked_ms, state.final_ms)
         self.concept, self.shifts = Sequential.decode(self.plan.concept, state.concept), list(state.shifts)
         self.known_ms = state.known_ms
