@@ -89,5 +89,6 @@ def _furthest(alerts: list[Alert]) -> str:
     judged = [(alert.score, alert.threshold, alert) for alert in fired if alert.score is not None and alert.threshold is not None]
     if not judged:
         return ""
-    score, threshold, alert = max(judged, key=lambda each: abs(each[0] - each[1]))
+    is_over = judged[0][0] > judged[0][1]  # as it was when it began to fire: it fires on for some windows that are good again
+    score, threshold, alert = max(judged, key=lambda each: each[0] - each[1] if is_over else each[1] - each[0])
     return f"{alert.detector + ' ' if alert.feature else ''}{score:.2f} {'over' if score > threshold else 'under'} {threshold:.2f}"
