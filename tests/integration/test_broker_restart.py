@@ -10,7 +10,7 @@ from tests.integration.stack import CLOSING_MS, settings
 from tests.integration.waiting import FIGURES, pause
 from tests.kafka.server import KafkaServer
 
-pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.soak]  # Kafka 4.3 tears transactions (docs/failure_modes.md)
+pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.soak]
 
 
 def test_workers_survive_the_restart_of_the_broker(make_stack: MakeStack, kafka_server: KafkaServer) -> None:
