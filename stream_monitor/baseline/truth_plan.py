@@ -12,7 +12,8 @@ from stream_monitor.baseline.truth import Truth
 from stream_monitor.capture.columns import Columns
 from stream_monitor.capture.convert import numbers, texts
 from stream_monitor.capture.schema import PREDICTION, SCORE
-from stream_monitor.profile.outcome import Group, OutcomeLayout, OutcomeRows, Vector, add_outcomes
+from stream_monitor.profile.outcome import Group, OutcomeLayout, Vector
+from stream_monitor.profile.outcome_rows import OutcomeRows, add_outcomes
 from stream_monitor.profile.score import score_codes
 
 

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_monitor.detect.outcomes.measure import Measure, Segment
-from stream_monitor.profile.outcome import Group, OutcomeLayout, OutcomeRows, Vector, add_outcomes
+from stream_monitor.profile.outcome import Group, OutcomeLayout, Vector
+from stream_monitor.profile.outcome_rows import OutcomeRows, add_outcomes
 from stream_monitor.profile.score import score_codes
 
 Floats = NDArray[np.float64]

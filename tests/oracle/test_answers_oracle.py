@@ -18,7 +18,8 @@ from stream_monitor.detect.finding import FindingKind
 from stream_monitor.detect.outcomes.answers import ROWS_MIN, Usual
 from stream_monitor.detect.outcomes.intervals import quantile
 from stream_monitor.detect.outcomes.judge import OutcomeJudge, OutcomeScore
-from stream_monitor.profile.outcome import OutcomeLayout, OutcomeRows, Vector
+from stream_monitor.profile.outcome import OutcomeLayout, Vector
+from stream_monitor.profile.outcome_rows import OutcomeRows
 from stream_monitor.profile.weights import EVENTS, Weights
 from tests.oracle.outcome_rows import EDGES, GROUPS, vector
 

@@ -26,7 +26,8 @@ from stream_monitor.detect.outcomes.quality import quality
 from stream_monitor.detect.outcomes.relation import joint_js, joint_kl
 from stream_monitor.detect.outcomes.scores import ECE_BINS, MIDDLES, by_label, pr_errors, roc_area, roc_error
 from stream_monitor.detect.outcomes.verdict import judge
-from stream_monitor.profile.outcome import OutcomeLayout, delay_bin, delay_of
+from stream_monitor.profile.delay import delay_bin, delay_of
+from stream_monitor.profile.outcome import OutcomeLayout
 from stream_monitor.profile.score import SCORE_BINS
 from stream_monitor.profile.weights import EVENTS
 from tests.oracle.outcome_rows import (

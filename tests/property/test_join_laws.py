@@ -19,7 +19,9 @@ from stream_monitor.pipeline.join.plan import JoinPlan
 from stream_monitor.pipeline.join.record import Captured, CaptureRows, JoinRecord, LabelRows, decode, encode
 from stream_monitor.pipeline.join.said import Answer
 from stream_monitor.pipeline.join.sample import RELIEF_MAX, reliefs_of
-from stream_monitor.profile.outcome import Group, OutcomeLayout, OutcomeRows, add_outcomes, delay_bin
+from stream_monitor.profile.delay import delay_bin
+from stream_monitor.profile.outcome import Group, OutcomeLayout
+from stream_monitor.profile.outcome_rows import OutcomeRows, add_outcomes
 from stream_monitor.window.spec import WindowSpec
 
 KEY: Final = StreamKey("loan", None)

@@ -27,7 +27,8 @@ from stream_monitor.capture.decode import Decoder
 from stream_monitor.capture.labels import Labels
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.pipeline.join.plan import JoinPlan
-from stream_monitor.profile.outcome import ERRORS, Group, OutcomeLayout, OutcomeRows, add_outcomes
+from stream_monitor.profile.outcome import ERRORS, Group, OutcomeLayout
+from stream_monitor.profile.outcome_rows import OutcomeRows, add_outcomes
 from stream_monitor.window.spec import WindowSpec
 from tests.messages import Message
 

@@ -23,7 +23,9 @@ from stream_monitor.detect.sequential.watch import Sequential
 from stream_monitor.detect.versions import Versus
 from stream_monitor.pipeline.join.labelled import LabelPlan
 from stream_monitor.profile.codec import Segment
-from stream_monitor.profile.outcome import OutcomeLayout, OutcomeRows, Vector, add_outcomes, delay_bin
+from stream_monitor.profile.delay import delay_bin
+from stream_monitor.profile.outcome import OutcomeLayout, Vector
+from stream_monitor.profile.outcome_rows import OutcomeRows, add_outcomes
 from stream_monitor.profile.score import score_codes
 from stream_monitor.profile.slices import POSITION_SCALE, Slices
 from stream_monitor.profile.weights import Weights

@@ -23,7 +23,8 @@ from stream_monitor.pipeline.join.said import Change
 from stream_monitor.pipeline.plan import Plan, compile_plan
 from stream_monitor.pipeline.state import Outputs, State
 from stream_monitor.pipeline.unit import Unit
-from stream_monitor.profile.outcome import OutcomeLayout, delay_bin
+from stream_monitor.profile.delay import delay_bin
+from stream_monitor.profile.outcome import OutcomeLayout
 from stream_monitor.window.spec import WindowSpec
 from tests.simulation.tasks import graded, graded_name
 

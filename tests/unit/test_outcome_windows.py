@@ -10,7 +10,8 @@ import pytest
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.pipeline.join.outcomes import Outcomes, OutcomeWindow
 from stream_monitor.pipeline.join.said import Change
-from stream_monitor.profile.outcome import OutcomeLayout, delay_bin
+from stream_monitor.profile.delay import delay_bin
+from stream_monitor.profile.outcome import OutcomeLayout
 from stream_monitor.window.spec import WindowSpec
 
 LAYOUT = OutcomeLayout("binary", ("no", "yes"), 1)

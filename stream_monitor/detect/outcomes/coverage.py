@@ -7,7 +7,8 @@ import numpy as np
 
 from stream_monitor.detect.outcomes.intervals import share
 from stream_monitor.detect.outcomes.measure import NOTHING, Estimate, Measure, counts_of, measured
-from stream_monitor.profile.outcome import Group, OutcomeLayout, Vector, delay_of
+from stream_monitor.profile.delay import delay_of
+from stream_monitor.profile.outcome import Group, OutcomeLayout, Vector
 
 BALANCE: Final = 2.0
 """Labels are balanced while no kind of event has them more than this many times as often as another."""

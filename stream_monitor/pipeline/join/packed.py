@@ -7,7 +7,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_monitor.profile.outcome import DELAY_BINS, OutcomeLayout, Vector, delay_of
+from stream_monitor.profile.delay import DELAY_BINS, delay_of
+from stream_monitor.profile.outcome import OutcomeLayout, Vector
 
 MOST: Final = 0.9
 PATIENCE: Final = 1.25

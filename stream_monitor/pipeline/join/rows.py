@@ -6,7 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_monitor.pipeline.join.plan import JoinPlan
-from stream_monitor.profile.outcome import NO_CLASS, OutcomeRows, delay_bin
+from stream_monitor.profile.delay import delay_bin
+from stream_monitor.profile.outcome import NO_CLASS
+from stream_monitor.profile.outcome_rows import OutcomeRows
 from stream_monitor.profile.slices import POSITION_SCALE, Slices
 
 UNSEEN: Final = -1

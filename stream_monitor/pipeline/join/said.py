@@ -11,7 +11,7 @@ from stream_monitor.capture.schema import StreamKey
 from stream_monitor.pipeline.join.plan import JoinPlan
 from stream_monitor.pipeline.join.rows import UNSEEN, Rows, loss_of, loss_slices, outcome_rows, part_of
 from stream_monitor.profile.codec import Segment
-from stream_monitor.profile.outcome import OutcomeRows, add_outcomes
+from stream_monitor.profile.outcome_rows import OutcomeRows, add_outcomes
 from stream_monitor.profile.slices import POSITION_SCALE, SLICE_MS, Slices
 
 BLOCK: Final = 256
