@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from math import log2, sqrt
 
 import numpy as np
@@ -20,7 +21,7 @@ from stream_monitor.detect.outcomes.intervals import quantile
 from stream_monitor.detect.outcomes.judge import OutcomeJudge, OutcomeScore
 from stream_monitor.profile.outcome import OutcomeLayout, Vector
 from stream_monitor.profile.outcome_rows import OutcomeRows
-from stream_monitor.profile.weights import EVENTS, Weights
+from stream_monitor.profile.weights import EVENTS, Weighed, Weights
 from tests.oracle.outcome_rows import EDGES, GROUPS, vector
 
 CELLS = 12
@@ -165,6 +166,27 @@ def test_inputs_that_come_otherwise_are_no_change_of_the_model(sureness: float, 
         counts = draw(generator, shares, generator.dirichlet(np.full(CELLS, 0.3)), int(10 ** generator.uniform(1, 3.7)))
         alarms += bool(bad(judged(counts, rows, weight, {"prediction_js_drop": 0.0, "prediction_entropy_drop": 0.0})))
     assert alarms <= 1
+
+
+@pytest.mark.parametrize("part", [0.1, 0.5, 0.9])
+def test_rows_that_stand_for_unequal_numbers_of_events_are_no_change_of_the_model(part: float) -> None:
+    """A group that is not thinned has half of the combinations, and such a part of all events; of the rest one in 16 is held."""
+    generator, layout, cells = np.random.default_rng(round(100 * part)), replace(CLASSES, cells=125), 125
+    alarms = 0
+    for _ in range(200):
+        shares, mix = generator.dirichlet(np.full(4, 0.5), cells), generator.dirichlet(np.ones(cells))
+        rows, sample = draw(generator, shares, np.ones(cells), 40_000), Weighed(layout)
+        for weight, events, mine in ((1, part, np.arange(cells) % 2 == 0), (16, 1 - part, np.arange(cells) % 2 == 1)):
+            held = draw(generator, shares, mix * mine, int(40_000 * events / weight))
+            one = layout.empty()
+            layout.part(one, "answers")[:, 1:], layout.part(one, "joint")[0, 1:] = held, held.sum(axis=0)
+            sample.add(one, weight)
+        bits, apart = usual(rows).compare(layout, sample.vector, quantile(0.999), sample.weights)
+        assert apart.measure.low is not None
+        assert bits.measure.low is not None
+        assert bits.before.high is not None
+        alarms += apart.measure.low > 0 or bits.measure.low > bits.before.high
+    assert alarms <= 2
 
 
 def test_another_model_is_found_whatever_inputs_do() -> None:

@@ -212,7 +212,16 @@ class NaiveOutcomes:
             kish([each for row, each in rows if row.event and group_of(groups, group.facet, row.event.body) == group.value], whole)
             for group in groups
         ]
-        return Weights(whole, np.array(of_groups) if groups else None)
+        return Weights(whole, np.array(of_groups) if groups else None, self._cell_weights(rows, whole))
+
+    def _cell_weights(self, rows: list[Weighed], whole: float) -> NDArray[np.float64] | None:
+        layout, usual = self.plan.judge.layout, self.plan.judge.usual
+        if usual is None:
+            return None
+        cells = _cells(layout, usual.answers, [row.event.body for row, _ in rows if row.event])[0] - len(layout.groups)
+        return np.array(
+            [kish([each for (_, each), mine in zip(rows, cells, strict=True) if mine == n], whole) for n in range(layout.cells)]
+        )
 
     def _beside(self, end: int, join: NaiveJoin) -> list[OutcomeScore]:
         """How many more the current version gets right of the same window."""

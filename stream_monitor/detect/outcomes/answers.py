@@ -25,6 +25,7 @@ from stream_monitor.detect.outcomes.metrics import ANSWERED
 from stream_monitor.detect.outcomes.relation import conditional
 from stream_monitor.profile.layout import FIRST_VALUE
 from stream_monitor.profile.outcome import NO_CLASS, OutcomeLayout, Vector
+from stream_monitor.profile.weights import EVENTS, Weights
 
 ROWS_MIN: Final = 20
 """Training rows with an answer in a combination; what is answered to inputs that training hardly knew is not compared."""
@@ -70,12 +71,12 @@ class Usual:
             baseline.answers, tuple(bins) or (*layout.classes, "another class"), rows * (rows.sum(axis=1, keepdims=True) >= ROWS_MIN)
         )
 
-    def compare(self, layout: OutcomeLayout, vector: Vector, z: float, inflation: float = 1.0) -> list[Held]:
-        """Those of `metrics.ANSWERED`; nothing where no event can be compared. z, inflation: as in `conditional_entropy`."""
+    def compare(self, layout: OutcomeLayout, vector: Vector, z: float, weights: Weights = EVENTS) -> list[Held]:
+        """Those of `metrics.ANSWERED`; nothing where no event can be compared. z: see `quantile`; weights: of the sample counted."""
         seen, rows = self._sides(layout, vector)
-        n = float(seen.sum())
-        usual = _usual_entropy(seen if n else rows, rows, z / sqrt(inflation))
-        entropy, distance = (_entropy(seen, z, inflation), _distance(seen, rows, z, inflation)) if n else (NOTHING, NOTHING)
+        n, cells = float(seen.sum()), np.full(len(seen), weights.whole) if weights.cells is None else weights.cells
+        usual = _usual_entropy(seen if n else rows, rows, z)
+        entropy, distance = (_entropy(seen, z, cells), _distance(seen, rows, z, cells)) if n else (NOTHING, NOTHING)
         return [
             Held(measured(_ENTROPY, entropy, n), measured(_ENTROPY, usual, rows.sum())),
             Held(measured(_DISTANCE, distance, n), measured(_DISTANCE, Estimate(0.0, 0.0, 0.0), rows.sum())),
@@ -129,27 +130,28 @@ def _divergence(seen: Floats, rows: Floats) -> Floats:
     return found
 
 
-def _distance(seen: Floats, rows: Floats, z: float, inflation: float) -> Estimate:
+def _distance(seen: Floats, rows: Floats, z: float, weights: Floats) -> Estimate:
     """The root of the mean over events of the Jensen-Shannon divergence, base 2, of the answers in their combination, less what chance
     alone makes of it. In [0, 1]. Interval: delta method on the counts of both sides, and the tail of the chi-square that chance makes
-    (Laurent & Massart 2000, Adaptive Estimation of a Quadratic Functional by Model Selection, lemma 1).
+    (Laurent & Massart 2000, Adaptive Estimation of a Quadratic Functional by Model Selection, lemma 1). weights: float64[cells], for how
+    many events a row of each combination stands.
     """
     n, held, before = float(seen.sum()), np.maximum(rows.sum(axis=1), 1), _shares(rows)
-    weight, (by_event, by_row) = seen.sum(axis=1) / n, _apart(seen, rows)
+    share, (by_event, by_row) = seen.sum(axis=1) / n, _apart(seen, rows)
     of_rows = (before * by_row).sum(axis=1)
     by_event += of_rows[:, None]
     mean = float((seen * by_event).sum()) / n
-    variance = (float((seen * by_event**2).sum()) / n - mean**2) / n
-    variance += float(weight**2 @ (((before * by_row**2).sum(axis=1) - of_rows**2) / held)) / inflation
-    chance = _by_chance(seen, rows, inflation)
-    half = z * (sqrt(max(variance, 0.0)) + sqrt(chance / (4 * n))) + z * z / (8 * n)
+    variance = float(weights @ (seen * (by_event - mean) ** 2).sum(axis=1)) / n**2
+    variance += float(share**2 @ (((before * by_row**2).sum(axis=1) - of_rows**2) / held))
+    chance, independent = _by_chance(seen, rows, weights), n / float(weights @ share)
+    half = z * (sqrt(max(variance, 0.0)) + sqrt(chance / (4 * independent))) + z * z / (8 * independent)
     return Estimate(*(sqrt(min(max(value / log(2), 0.0), 1.0)) for value in (mean - chance, mean - chance - half, mean - chance + half)))
 
 
-def _by_chance(seen: Floats, rows: Floats, inflation: float) -> float:
+def _by_chance(seen: Floats, rows: Floats, weights: Floats) -> float:
     """The mean that the divergence of like sides has, in nats: of the window's counts as Poisson draws, of training's as of many rows."""
-    n, events, before = seen.sum(), seen.sum(axis=1, keepdims=True), _shares(rows)
-    of_window = inflation * _poisson_mean(events * before / inflation) / n
+    n, events, before, worth = seen.sum(), seen.sum(axis=1, keepdims=True), _shares(rows), weights[:, None]
+    of_window = worth * _poisson_mean(events * before / worth) / n
     of_rows = events / np.maximum(rows.sum(axis=1, keepdims=True), 1) / (8 * n)
     return float(((of_window + of_rows * (before > 0)) * (1 - before)).sum())
 
@@ -168,13 +170,15 @@ def _poisson_means() -> tuple[Floats, Floats]:
     return e[:, 0], (chance * (xlogy(k, k / middle) + xlogy(e, e / middle))).sum(axis=1) / 2
 
 
-def _entropy(seen: Floats, z: float, inflation: float) -> Estimate:
+def _entropy(seen: Floats, z: float, weights: Floats) -> Estimate:
     """H(answer | combination) in bits, corrected for few events as training's is; its interval as that of `conditional_entropy`."""
-    n = float(seen.sum())
-    plain = conditional(seen.T, z, inflation / 2)
+    events = seen.sum(axis=1)
+    n = float(events.sum())
+    whole = float(weights @ events) / n
+    plain = conditional(seen.T, z * sqrt(whole), whole / 2)
     assert plain.low is not None
     assert plain.high is not None
-    value = float(seen.sum(axis=1) @ _open(seen, inflation)) / n
+    value = float(events @ _open(seen, weights)) / n
     return Estimate(value, min(plain.low, value), max(plain.high, value))
 
 
@@ -184,15 +188,15 @@ def _usual_entropy(seen: Floats, rows: Floats, z: float) -> Estimate:
     bits = -np.log2(np.where(shares > 0, shares, 1))
     variance = (shares * bits**2).sum(axis=1) - (shares * bits).sum(axis=1) ** 2
     half = z * sqrt(max(float(weight**2 @ (variance / np.maximum(rows.sum(axis=1), 1))), 0.0))
-    value = float(weight @ _open(rows, 1.0))
+    value = float(weight @ _open(rows, np.ones(len(rows))))
     return Estimate(value, max(value - half, 0.0), value + half)
 
 
-def _open(counts: Floats, inflation: float) -> Floats:
+def _open(counts: Floats, weights: Floats) -> Floats:
     """float64[cells]: the entropy of the answers in bits, with as much more as few events have too little (Miller 1955, Note on the Bias of
     Information Estimates).
     """
     shares, events = _shares(counts), np.maximum(counts.sum(axis=1), 1)
-    lacking = inflation * np.maximum((counts > 0).sum(axis=1) - 1, 0) / (2 * events)
+    lacking = weights * np.maximum((counts > 0).sum(axis=1) - 1, 0) / (2 * events)
     found: Floats = np.minimum(lacking - xlogy(shares, shares).sum(axis=1), log(max(counts.shape[1], 1))) / log(2)
     return found

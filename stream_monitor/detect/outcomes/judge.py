@@ -83,7 +83,7 @@ class OutcomeJudge:
         status = ScoreStatus.JUDGED if events >= self.events_min else ScoreStatus.TOO_FEW
         found = [self._estimate(each, status) for each in self._estimated(vector, weights)]
         found += [self._bias(each, status) for each in self._bias_of(vector, weights) if each.name in UNLABELLED_BIAS]
-        found += self._answers(vector, weights.whole, status)
+        found += self._answers(vector, weights, status)
         seen = coverage(self.layout, vector)
         return [*found, *self._told({"label_coverage": seen.label_coverage, "label_delay_p50_s": seen.label_delay_p50_s})]
 
@@ -160,11 +160,11 @@ class OutcomeJudge:
     def _estimate(self, measure: Measure, status: ScoreStatus) -> OutcomeScore:
         return self._scored(FindingKind.ESTIMATED_QUALITY, measure, status)
 
-    def _answers(self, vector: Vector, weight: float, status: ScoreStatus) -> Iterator[OutcomeScore]:
+    def _answers(self, vector: Vector, weights: Weights, status: ScoreStatus) -> Iterator[OutcomeScore]:
         """Whether like inputs are answered as they were, and where that changed most."""
         if self.usual is None:
             return
-        for measure, before in self.usual.compare(self.layout, vector, quantile(1 - self.alpha, weight), weight):
+        for measure, before in self.usual.compare(self.layout, vector, quantile(1 - self.alpha), weights):
             if self._is_on(measure.name):
                 found = self._held(FindingKind.CONCEPT_DRIFT, measure, status, before)
                 if found.finding is not None:
