@@ -1,6 +1,7 @@
 """One sentence on how an alert goes on or ends when there is no finding."""
 
 from collections.abc import Mapping
+from math import isinf
 from typing import Final
 
 from stream_monitor.alert.wording import amount, is_share, percent, what, when, who
@@ -43,9 +44,9 @@ def closed(stream: StreamKey, segment: Mapping[str, str], key: Key, reason: str)
 
 
 def _now(score: Score) -> str:
-    """` (PSI 0.03, threshold 0.20)`; nothing for what is or is not, such as silence."""
+    """` (PSI 0.03, threshold 0.20)`; nothing for what is or is not, such as silence, or has no limit any more."""
     name, value = score.key.detector, score.score
-    if value is None or name in _YES_OR_NO:
+    if value is None or isinf(score.threshold) or name in _YES_OR_NO:
         return ""
     if name in OPERATIONS or name in CAPTURE or name in PAIRS:
         return f" ({amount(name, value)}, limit {amount(name, score.threshold)})"

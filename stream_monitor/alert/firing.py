@@ -1,5 +1,6 @@
 """An alert that fires, and what a window is to it: a finding, close to one, or quiet."""
 
+from math import isnan
 from typing import Final
 
 import msgspec
@@ -81,6 +82,7 @@ class Firing(msgspec.Struct, frozen=True):
 
 
 def _is_clear(score: Score, clear: float) -> bool:
-    if score.score is None or (score.p_value is not None and score.p_value >= CLEAR_P):
+    """Without anything to be held against any more, allowance NaN, it is: others of its cause say whether it is over."""
+    if score.score is None or isnan(score.allowance) or (score.p_value is not None and score.p_value >= CLEAR_P):
         return True
     return score.excess <= clear * score.allowance

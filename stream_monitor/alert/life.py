@@ -32,8 +32,8 @@ from stream_monitor.alert.publication import Publisher, Raised, Reason, Stamp, s
 from stream_monitor.alert.rules import Facts
 from stream_monitor.alert.telling import Telling, TellingState
 from stream_monitor.capture.schema import StreamKey
-from stream_monitor.detect.finding import Score, Severity
-from stream_monitor.detect.registry import is_sequential
+from stream_monitor.detect.finding import Judging, Score, Severity
+from stream_monitor.detect.registry import cause_of, is_sequential
 from stream_monitor.detect.report import WindowRef
 
 
@@ -113,6 +113,22 @@ class AlertBook:
         """End all alerts (of one feature, or of these causes, where they are named) for another reason than recovery. at_ms: event time."""
         ending = [cause for cause in self._firing if feature is None or cause.feature == feature]
         ending = [cause for cause in ending if causes is None or cause.name in causes]
+        return self._close(ending, reason, at_ms, stamp)
+
+    def resolve_unjudged(self, detectors: Set[Judging], at_ms: int, stamp: Stamp) -> list[Alert]:
+        """End all alerts that a newer config leaves without a detector that could: a change needs any, a level one that is not sequential.
+
+        detectors: all that judge from now on. at_ms: event time.
+        """
+        judged = {(feature, cause_of(name), is_sequential(name)) for feature, name in detectors}
+        ending = [
+            cause
+            for cause, known in self._firing.items()
+            if (cause.feature, cause.name, False) not in judged and not (known.is_change and (cause.feature, cause.name, True) in judged)
+        ]
+        return self._close(ending, Reason.DETECTOR_REMOVED, at_ms, stamp)
+
+    def _close(self, ending: Sequence[Cause], reason: Reason, at_ms: int, stamp: Stamp) -> list[Alert]:
         closed = [self._publisher.closed(self._end(cause).last, reason, at_ms, stamp) for cause in ending]
         return self._telling.tell(at_ms, closed, stamp)
 

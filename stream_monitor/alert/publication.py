@@ -30,6 +30,8 @@ class Reason(StrEnum):
     """The config no longer has the model, or the version."""
     FEATURE_REMOVED = "feature_removed"
     """The config no longer judges the feature."""
+    DETECTOR_REMOVED = "detector_removed"
+    """The config has no detector left that could tell when it is over."""
     SEGMENT_REMOVED = "segment_removed"
     """The config no longer names the segment."""
     LABELS_CHANGED = "labels_changed"

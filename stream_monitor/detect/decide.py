@@ -11,13 +11,13 @@ from stream_monitor.baseline.column import NATURAL_FACTOR
 from stream_monitor.capture.schema import Column, Role, Schema
 from stream_monitor.detect.anomalies import ANOMALIES
 from stream_monitor.detect.attributions import NDCG, Rankings
-from stream_monitor.detect.finding import Finding, FindingKind, Key, Score, ScoreStatus, Severity
+from stream_monitor.detect.finding import Finding, FindingKind, Judging, Key, Score, ScoreStatus, Severity
 from stream_monitor.detect.finding import is_finding as is_finding
 from stream_monitor.detect.operations import IDLE, Operating
 from stream_monitor.detect.pair import Floats, Pair
 from stream_monitor.detect.producers import SILENT, Producers
 from stream_monitor.detect.reference import Reference
-from stream_monitor.detect.registry import BY_COLUMN, CAPTURE, DISTRIBUTION, OPERATIONS, SEQUENTIAL, VOLUME
+from stream_monitor.detect.registry import BY_COLUMN, CAPTURE, DISTRIBUTION, NAMES, OPERATIONS, SEQUENTIAL, VERSIONS, VOLUME
 from stream_monitor.detect.registry import cause_of as cause_of
 from stream_monitor.detect.registry import title_of as title_of
 from stream_monitor.detect.rollout import Together
@@ -104,6 +104,13 @@ class Judge:
     def nothing(self) -> Profile:
         """The profile of no events."""
         return Profile.empty(self._reference.layout)
+
+    @property
+    def judging(self) -> Set[Judging]:
+        """All that may have a score in a window, those beside another version too; of the whole some names more."""
+        by_column = {(row.key.feature, row.key.detector) for rows in self._rows for row in rows}
+        beside = {(name, detector) for name in self.judged for detector in VERSIONS if self._is_on(detector)}
+        return by_column | beside | {(None, name) for name in NAMES if self._is_on(name)}
 
     @property
     def min_shift(self) -> Floats:

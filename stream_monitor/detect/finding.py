@@ -62,6 +62,10 @@ class Key(NamedTuple):
     detector: str
 
 
+Judging = tuple[str | None, str]
+"""A detector that is on: the feature that it judges, None for the traffic as a whole, and its name."""
+
+
 class Shown(NamedTuple):
     """What moved, where it has no code of a column: its name, and its value in the baseline and in the window (None: has none)."""
 

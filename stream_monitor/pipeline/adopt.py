@@ -33,6 +33,7 @@ def adopt(state: State, plan: Plan, outputs: Outputs) -> None:
             if key[0].model in relabelled or (unit.labelled is None) != (key[1] not in new.labels):
                 outputs.alerts.extend(unit.labelled.resolve(Reason.LABELS_CHANGED, at_ms, state.stamp(unit)) if unit.labelled else [])
                 unit.labelled = labelled_of(key, new, unit.labelled)
+            outputs.alerts.extend(unit.resolve_unjudged(new, key[1], at_ms, state.stamp(unit)))
             unit.adopt(new)
         elif reason is not None:
             outputs.alerts.extend(unit.resolve(reason, at_ms, state.stamp(unit)))
@@ -52,9 +53,11 @@ def _adopt_pairing(state: State, model: str, pairing: Pairing, old: Plan, output
     reason = _ended(stream, new, (key, ()))
     if reason is None and (after is None or after.layout_id != before.layout_id):
         reason = Reason.LABELS_CHANGED
+    at_ms, stamp = reached_ms or state.tracker.clock_ms, Stamp(state.tracker.clock_ms, state.plan.config_id, stream.rules)
     if reason is not None:
-        stamp = Stamp(state.tracker.clock_ms, state.plan.config_id, stream.rules)
-        outputs.alerts.extend(pairing.resolve(reason, reached_ms or state.tracker.clock_ms, stamp))
+        outputs.alerts.extend(pairing.resolve(reason, at_ms, stamp))
+    elif new is not None:
+        outputs.alerts.extend(pairing.resolve_unjudged(new, at_ms, stamp))
     if after is None or new is None:
         del state.pairings[model]
     elif reason is not None:

@@ -80,6 +80,10 @@ class Pairing:
         """End all alerts for another reason than recovery."""
         return self._book.resolve(reason, at_ms, stamp)
 
+    def resolve_unjudged(self, plan: StreamPlan, at_ms: int, stamp: Stamp) -> list[Alert]:
+        """End its alert where a newer config switches its detector off."""
+        return self._book.resolve_unjudged(plan.judge.judging, at_ms, stamp)
+
     def _tell(self, window: LabelWindow, plan: StreamPlan, stamp: Stamp) -> Told:
         labels, limit = plan.labels[()], plan.judge.threshold(None, UNPAIRED)
         judged = self._watch.judge(window, labels.judge.alpha, limit, labels.label_lateness_ms)

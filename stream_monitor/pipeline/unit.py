@@ -105,6 +105,11 @@ class Unit:
         told = self.labelled.resolve(reason, at_ms, stamp, causes) if self.labelled else []
         return self.book.resolve(reason, at_ms, stamp, causes=causes) + told
 
+    def resolve_unjudged(self, plan: StreamPlan, segment: Segment, at_ms: int, stamp: Stamp) -> list[Alert]:
+        """End all alerts that a newer config, adopted next, leaves without a detector."""
+        told = self.labelled.resolve_unjudged(plan.labels[segment], at_ms, stamp) if self.labelled else []
+        return self.book.resolve_unjudged(plan.judges[segment].judging, at_ms, stamp) + told
+
     def shifts_of(self, end_ms: int) -> list[Shift]:
         """The shifts found in the part of a window that no earlier window held."""
         start_ms = end_ms - self.plan.spec.every_ms

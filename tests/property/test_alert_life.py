@@ -763,6 +763,17 @@ def test_ending_one_feature_leaves_the_others_and_the_traffic_alone() -> None:
     assert [alert.feature for alert in book.book.firing()] == ["prediction", None]
 
 
+@pytest.mark.parametrize("left", [ADWIN, PAGE_HINKLEY, KSWIN, PSI, JS, MISSING, PREDICTION], ids="{0.feature} {0.detector}".format)
+def test_of_detectors_switched_off_a_change_is_over_by_any_that_is_left_and_a_level_by_those_of_levels(left: Key) -> None:
+    """Of one column: another column's psi judges that one alone."""
+    page, change = Book(), Book()
+    page.window(at(0.3))
+    change.window({ADWIN: level(ADWIN, 0.3)})
+    ends = [bool(each.book.resolve_unjudged({(left.feature, left.detector)}, each.end, stamp())) for each in (page, change)]
+    assert ends == [left not in (PSI, JS), left in (MISSING, PREDICTION)]
+    assert [not each.book.firing() for each in (page, change)] == ends
+
+
 def test_windows_out_of_order_are_a_bug_of_the_caller() -> None:
     book = Book()
     book.window({})

@@ -11,20 +11,22 @@ from stream_monitor.alert.publication import Stamp
 from stream_monitor.baseline.store import load_baseline
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.config import parse_config
+from stream_monitor.detect.outcomes.estimators import fit_estimator
 from stream_monitor.detect.outcomes.judge import OutcomeJudge
 from stream_monitor.detect.sequential.dispersion import Clustering
 from stream_monitor.detect.sequential.shift import Series, Shift
 from stream_monitor.detect.sequential.watch import SequentialSpec
 from stream_monitor.pipeline.adopt import adopt
 from stream_monitor.pipeline.join.join import Join
-from stream_monitor.pipeline.join.labelled import Labelled, LabelPlan
+from stream_monitor.pipeline.join.labelled import AT_CLOSE, AT_LAST, LABELLED, Labelled, LabelPlan
 from stream_monitor.pipeline.join.outcomes import Outcomes
 from stream_monitor.pipeline.join.said import Change
 from stream_monitor.pipeline.plan import Plan, compile_plan
 from stream_monitor.pipeline.state import Outputs, State
 from stream_monitor.pipeline.unit import Unit
 from stream_monitor.profile.delay import delay_bin
-from stream_monitor.profile.outcome import OutcomeLayout
+from stream_monitor.profile.outcome import Group, OutcomeLayout
+from stream_monitor.profile.weights import EVENTS
 from stream_monitor.window.spec import WindowSpec
 from tests.simulation.tasks import graded, graded_name
 
@@ -56,10 +58,10 @@ def test_a_change_that_is_known_is_not_told_again(
     assert one.known_ms == (detected_ms if changed_ms >= 1_000_000 else 1_000_000)
 
 
-def minute(number: int, events: int, labels: int, delay_s: int) -> Change:
-    """The events of one minute, and labels for some of them."""
+def minute(number: int, events: int, labels: int, delay_s: int, answer: str = "no") -> Change:
+    """The events of one minute, all answered alike, and labels for some of them: all are `no`."""
     vector = LAYOUT.empty()
-    LAYOUT.part(vector, "joint")[:2, 1] = events - labels, labels
+    LAYOUT.part(vector, "joint")[:2, 1 + LAYOUT.classes.index(answer)] = events - labels, labels
     LAYOUT.part(vector, "delay")[delay_bin(np.array([1_000 * delay_s]))] = labels
     at = np.flatnonzero(vector)
     return Change(StreamKey("loan", None), (), 60_000 * number, at, vector[at], events)
@@ -93,6 +95,78 @@ def test_labels_that_stay_away_or_come_late_are_told_where_there_is_a_limit(
     assert summary in told[0][2]
     assert told[0][2].endswith("no more labels are waited for")
     assert watched.plan.judge.tests() == plain.plan.judge.tests() + 1
+
+
+@pytest.mark.parametrize(
+    ("limits", "detectors", "still"),
+    [
+        ({"label_coverage": 0.9, "accuracy": 0.5}, None, {"label_coverage", "accuracy", "adwin"}),
+        ({"label_coverage": 0.9, "f1": 0.9}, {"label_coverage", "f1"}, {"label_coverage", "accuracy", "adwin"}),
+        ({"label_coverage": 0.9}, {"label_coverage", "accuracy", "f1"}, {"label_coverage", "adwin"}),
+        ({"label_delay_p50_s": 90, "mae": 1}, {"label_delay_p50_s", "mae"}, {"label_coverage", "adwin"}),
+        ({}, {"label_coverage", "conditional_entropy"}, {"adwin"}),
+    ],
+    ids=["other limits", "others of the cause", "nothing to hold it against", "of another task", "no limit, another cause"],
+)
+def test_alerts_of_labels_end_where_no_detector_judges_them_any_more(
+    monkeypatch: pytest.MonkeyPatch, limits: dict[str, float], detectors: set[str] | None, still: set[str]
+) -> None:
+    """The loss is watched whatever the config names."""
+    one = labelled({"label_coverage": 0.8, "accuracy": 0.8})
+    one.add(minute(16, 300, 200, 20, "yes"))
+    monkeypatch.setattr(one.concept, "advance", lambda _: [FIRST])
+    alerts_of(one, 1_020_000)
+    monkeypatch.undo()
+    alerts_of(one, 1_680_000)
+    assert {alert.detector for alert in one.firing()} == {"label_coverage", "accuracy", "adwin"}
+    judge = replace(one.plan.judge, limits=limits, detectors=None if detectors is None else frozenset(detectors))
+    ended = one.resolve_unjudged(replace(one.plan, judge=judge), 1_700_000, Stamp(1_700_000, "config"))
+    assert {alert.detector for alert in one.firing()} == still
+    assert {(alert.detector, alert.reason) for alert in ended} == {
+        (name, "detector_removed") for name in {"label_coverage", "accuracy", "adwin"} - still
+    }
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [
+        OutcomeLayout("binary", ("no", "yes"), 1, True, tuple(Group("sex", value) for value in ("f", "m", "x"))),
+        OutcomeLayout("multiclass", ("a", "b", "c"), scored=True),
+        OutcomeLayout("regression", center=1.0, scale=2.0, edges=(0.0, 1.0, 2.0)),
+    ],
+    ids=lambda layout: layout.task,
+)
+@pytest.mark.parametrize("has_truth", [False, True])
+def test_what_may_judge_hangs_on_no_window(layout: OutcomeLayout, has_truth: bool) -> None:
+    """Of any counts no figure has something to be held against that is not among those told by the plan alone."""
+    random = np.random.default_rng(1)
+    truth, window = (random.integers(0, 500, layout.size) for _ in range(2))
+    limits = {"label_coverage": 0.8, "f1": 0.9, "mae": 1.0, "macro_f1": 0.5, "estimated_accuracy": 0.9}
+    estimator = fit_estimator(layout, truth) if has_truth else None
+    judge = OutcomeJudge(layout, 1e-6, 1, 0.0, truth if has_truth else None, estimator, limits, {"sex": "m"})
+    for clock, figures in ((AT_CLOSE, judge.at_close), (LABELLED, judge.labelled), (AT_LAST, judge.at_last)):
+        known = LabelPlan(judge, LOSS, 600_000).judging()
+        for each in figures(window, EVENTS):
+            if np.isfinite(each.score.threshold):
+                assert (None, each.score.key.detector) in known[clock, each.segment]
+
+
+def test_of_an_alert_whose_figure_has_no_limit_any_more_the_others_of_its_cause_say_when_it_is_over() -> None:
+    """Training had no labels, so that there is nothing else to hold it against."""
+    one, said = labelled({"accuracy": 0.8}), list[Alert]()
+    for number in range(12):
+        one.add(minute(number, 300, 290, 20, "yes" if number == 3 else "no"))
+    for at_ms in range(60_000, 780_000, 60_000):
+        if at_ms == 300_000:
+            judge = replace(one.plan.judge, limits={"specificity": 0.8})
+            assert one.resolve_unjudged(replace(one.plan, judge=judge), at_ms, Stamp(at_ms, "config")) == []
+            one.adopt(replace(one.plan, judge=judge))
+        said += alerts_of(one, at_ms)
+    assert [(alert.detector, alert.status, alert.reason) for alert in said] == [
+        ("accuracy", "firing", None),
+        ("accuracy", "resolved", "recovered"),
+    ]
+    assert said[1].annotations.summary == "loan: accuracy is back to normal in the minute from 1970-01-01 00:05 UTC"
 
 
 def test_a_window_of_few_events_or_chance_alone_is_no_alert() -> None:

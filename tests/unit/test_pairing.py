@@ -28,11 +28,12 @@ DELAY_MS = 30 * MINUTE_MS
 
 @cache
 def plan(revision: int) -> Plan:
-    """1: one baseline, 2: another, 3: the first and no task, 4: no such model."""
+    """1: one baseline, 2: another, 3: the first and no task, 4: no such model, 5: it is switched off, 6: others are."""
     model = {"baseline": "other" if revision == 2 else "loan", "window": {"size": "1h", "events_min": 40, "watermark_delay": "0s"}}
-    model |= {"task": "binary", "positive_class": "b"} if revision < 3 else {}
+    model |= {"task": "binary", "positive_class": "b"} if revision not in (3, 4) else {}
+    on = {5: ["psi"], 6: ["unpaired_labels"]}.get(revision)
     loaded = {name: load_baseline(graded()[graded_name(name, "binary")], name) for name in ("loan", "other")}
-    models = {"loan": model} if revision < 4 else {"fraud": {"baseline": "other"}}
+    models = {"loan": model | {"detectors": on}} if revision != 4 else {"fraud": {"baseline": "other"}}
     config = parse_config({"revision": revision, "topics": {"captures": ["c"], "labels": ["l"]}, "models": models}, "test")
     used = {name: loaded[name] for name in config.baseline_paths()}
     return compile_plan(config, config.shared({name: each.id for name, each in used.items()}), used)
@@ -92,6 +93,15 @@ def test_its_alert_is_closed_where_a_newer_config_changes_its_ground(revision: i
     assert [(alert.alert_id, alert.status, alert.reason) for alert in closed] == [(fires.alert_id, "resolved", reason)]
     assert told(state.firing()) == []
     assert ("loan" in state.pairings) is (revision == 2)
+
+
+@pytest.mark.parametrize(("revision", "ends"), [(5, True), (6, False)])
+def test_its_alert_is_closed_where_a_newer_config_switches_it_off(revision: int, ends: bool) -> None:
+    state = State.empty(plan(1))
+    (fires,) = told(hours(state, 0, 4, prefix=10**6).alerts)
+    closed = told(step(state, progress(revision, 4 * HOUR_MS), plan).alerts)
+    assert [(alert.alert_id, alert.reason) for alert in closed] == ([(fires.alert_id, "detector_removed")] if ends else [])
+    assert told(state.firing()) == ([] if ends else [fires])
 
 
 def test_a_snapshot_holds_it() -> None:

@@ -268,6 +268,28 @@ def test_a_removed_feature_resolves_its_own_alerts_alone() -> None:
     assert not any(score.feature == "amount" and score.model == "fraud" for score in log.time(120_000, revision=2).scores)
 
 
+@pytest.mark.parametrize(
+    ("detectors", "still"),
+    [
+        (["psi", "missing_ratio"], {("amount", "psi"), ("region", "psi"), ("amount", "missing_ratio")}),
+        (["tvd"], {("amount", "psi"), ("region", "psi")}),
+        (["ks"], {("amount", "psi")}),
+        (["adwin"], set()),
+        ([], set()),
+    ],
+    ids=["those that found them", "another of the cause", "another, for numbers alone", "a sequential one calls no level quiet", "none"],
+)
+def test_an_alert_that_no_detector_judges_any_more_ends_and_others_go_on(detectors: list[str], still: set[tuple[str, str]]) -> None:
+    log, _ = begun(plan(), plan(2, models__fraud__detectors=detectors))
+    book = log.state.units[FRAUD, ()].book
+    before = {(alert.feature, alert.detector) for alert in book.firing()}
+    assert {("amount", "psi"), ("region", "psi"), ("amount", "missing_ratio"), (None, "clock_skew_ms")} <= before
+    said = [alert for alert in log.time(87_000, revision=2).alerts if alert.model == "fraud"]
+    assert {(alert.feature, alert.detector) for alert in said} == before - still
+    assert {(alert.reason, alert.status, alert.config_id) for alert in said} == {("detector_removed", "resolved", log.plans[2].config_id)}
+    assert {(alert.feature, alert.detector) for alert in book.firing()} == still
+
+
 def test_other_changes_go_on_with_what_is_there() -> None:
     """Thresholds, budget, engine: no alert is resolved, no event dropped."""
     log, counts = begun(plan(), plan(2, models__fraud__thresholds={"psi": 5.0}, engine__idle_lease="7s"))

@@ -1,7 +1,9 @@
 """What labels add to a unit: its outcomes by pane, the loss as a series of its own, and the alerts on both."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
+from math import isfinite
 from typing import Final, NamedTuple
 
 import msgspec
@@ -12,11 +14,11 @@ from stream_monitor.alert.life import AlertBook, BookState
 from stream_monitor.alert.publication import Raised, Reason, Stamp
 from stream_monitor.capture.schema import StreamKey
 from stream_monitor.detect.decide import severity_of
-from stream_monitor.detect.finding import Finding, FindingKind, Key, Score, ScoreStatus, Severity, Shown, is_finding
+from stream_monitor.detect.finding import Finding, FindingKind, Judging, Key, Score, ScoreStatus, Severity, Shown, is_finding
 from stream_monitor.detect.outcomes.judge import OutcomeJudge, OutcomeScore, by_segment
 from stream_monitor.detect.outcomes.measure import Measure
 from stream_monitor.detect.outcomes.metrics import ANSWERED
-from stream_monitor.detect.registry import LOSS, SEQUENTIAL
+from stream_monitor.detect.registry import LOSS, SEQUENTIAL, VERSIONS
 from stream_monitor.detect.report import WindowRef, WindowScore, window_scores
 from stream_monitor.detect.sequential.shift import Shift
 from stream_monitor.detect.sequential.watch import Sequential, SequentialSpec
@@ -24,6 +26,7 @@ from stream_monitor.pipeline.join.newest import Newest
 from stream_monitor.pipeline.join.outcomes import Outcomes, OutcomeWindow, Told
 from stream_monitor.pipeline.join.said import Change, Losses
 from stream_monitor.profile.codec import Segment
+from stream_monitor.profile.weights import EVENTS
 
 AT_CLOSE: Final = "at_close"
 LABELLED: Final = "labelled"
@@ -52,6 +55,28 @@ class LabelPlan:
     concept: SequentialSpec
     label_lateness_ms: int
     reliefs: tuple[int, ...] = (0,)
+
+    @property
+    def of_loss(self) -> tuple[str, ...]:
+        """Detectors that read the loss."""
+        return (*SEQUENTIAL, *(LOSS if self.concept.errors else ()))
+
+    def judging(self) -> dict[tuple[str, Segment], set[Judging]]:
+        """All that have something to be held against, by clock and what they are about, as the books of alerts are."""
+        judge, nothing = self.judge, self.judge.layout.empty()
+        figures = {
+            AT_CLOSE: judge.at_close(nothing, EVENTS),
+            LABELLED: judge.labelled(nothing, EVENTS),
+            AT_LAST: judge.at_last(nothing, EVENTS),
+        }
+        found = defaultdict[tuple[str, Segment], set[Judging]](set)
+        for clock, scores in figures.items():
+            for each in scores:
+                if isfinite(each.score.threshold):
+                    found[clock, each.segment].add((None, each.score.key.detector))
+        found[AT_CLOSE, ()] |= {(None, name) for name in self.of_loss}
+        found[LABELLED, ()] |= {(None, name) for name in VERSIONS if judge.detectors is None or name in judge.detectors}
+        return found
 
 
 class LabelledState(msgspec.Struct, array_like=True, frozen=True):
@@ -148,6 +173,11 @@ class Labelled:
         """End all alerts (of these causes, where they are named) for another reason than recovery."""
         return [alert for book in self.books.values() for alert in book.resolve(reason, at_ms, stamp, causes=causes)]
 
+    def resolve_unjudged(self, plan: LabelPlan, at_ms: int, stamp: Stamp) -> list[Alert]:
+        """End all alerts that a newer config leaves without a detector."""
+        judging = plan.judging() if self.firing() else {}
+        return [alert for of, book in self.books.items() for alert in book.resolve_unjudged(judging.get(of, set()), at_ms, stamp)]
+
     def adopt(self, plan: LabelPlan) -> None:
         """Go on under other thresholds."""
         self.concept = Sequential.decode(plan.concept, self.concept.encode())
@@ -206,7 +236,7 @@ class Labelled:
     def _concept(self, end_ms: int, drifting: Sequence[str]) -> Iterator[OutcomeScore]:
         """What the loss did in the part of the window that no earlier one held."""
         start_ms = end_ms - self.outcomes.spec.every_ms
-        for name in (*SEQUENTIAL, *(LOSS if self.plan.concept.errors else ())):
+        for name in self.plan.of_loss:
             mine = [shift for shift in self.shifts if shift.detector == name and start_ms < shift.detected_ms <= end_ms]
             yield _concept_score(name, max(mine, key=lambda shift: shift.size, default=None), self.plan.concept, drifting)
 
