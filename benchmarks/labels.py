@@ -154,15 +154,15 @@ def rare_part(join: Join) -> float:
     """Of the captured rows; 0 without a facet."""
     if not join.plan.facets:
         return 0.0
-    rows = join._live
+    rows = join.store.rows
     seen = rows["time_ms"] >= 0
     return float((rows["groups"][seen, 0] == 0).mean()) if seen.any() else 0.0
 
 
 def save(join: Join) -> int:
-    pages = join.pages()
-    size = sum(len(join.save(page)) for page in sorted(join.changed & pages))
-    join.saved()
+    pages = join.store.pages()
+    size = sum(len(join.store.save(page)) for page in sorted(join.store.changed & pages))
+    join.store.saved()
     return size
 
 

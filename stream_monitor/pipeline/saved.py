@@ -112,12 +112,13 @@ Parts = dict[str, Callable[[], bytes]]
 def parts_of(state: State) -> Parts:
     """All that a snapshot of a state holds beside its manifest: name on the state topic -> its bytes, when they are asked for."""
     units: Parts = {unit_name(key): partial(save_unit, state, key) for key in state.units}
-    return units | {page_name(model, page): partial(_save_page, join, page) for model, join in state.joins.items() for page in join.pages()}
+    pages = [(model, join, page) for model, join in state.joins.items() for page in join.store.pages()]
+    return units | {page_name(model, page): partial(_save_page, join, page) for model, join, page in pages}
 
 
 def changed_parts(state: State) -> set[str]:
     """Names of those that changed since the last snapshot; some may be gone."""
-    pages = {page_name(model, page) for model, join in state.joins.items() for page in join.changed}
+    pages = {page_name(model, page) for model, join in state.joins.items() for page in join.store.changed}
     return {unit_name(key) for key in state.changed} | pages
 
 
@@ -125,7 +126,7 @@ def was_saved(state: State) -> None:
     """From now on what changes is new."""
     state.changed.clear()
     for join in state.joins.values():
-        join.saved()
+        join.store.saved()
 
 
 def load_parts(state: State, contents: Mapping[str, bytes]) -> None:
@@ -153,7 +154,7 @@ def page_name(model: str, page: int) -> str:
 
 
 def _save_page(join: Join, page: int) -> bytes:
-    wire = _PageWire(join.plan.model, join.plan.layout_id, join.save(page))
+    wire = _PageWire(join.plan.model, join.plan.layout_id, join.store.save(page))
     return seal(FrameKind.SNAPSHOT, msgspec.msgpack.encode(wire))
 
 

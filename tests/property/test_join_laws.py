@@ -204,11 +204,11 @@ def test_a_restored_join_goes_on_as_the_one_it_was_saved_from(seed: int) -> None
     for part in parts[: len(parts) // 2]:
         one.apply(record_of(part, BINARY), None)
         if random.random() < 0.5:
-            saved |= {page: one.save(page) for page in one.changed}
-            one.saved()
-    saved |= {page: one.save(page) for page in one.changed}
+            saved |= {page: one.store.save(page) for page in one.store.changed}
+            one.store.saved()
+    saved |= {page: one.store.save(page) for page in one.store.changed}
     other = Join(plan_of(BINARY), one.to_state())
-    other.load({page: saved[page] for page in one.pages()})
+    other.load({page: saved[page] for page in one.store.pages()})
     assert summed([Answer(other.outcomes(None))], BINARY) == summed([Answer(one.outcomes(None))], BINARY)
     for part in parts[len(parts) // 2 :]:
         record = record_of(part, BINARY)
@@ -278,16 +278,16 @@ def test_labels_that_waited_for_a_relieved_group_in_vain_make_room() -> None:
     labels = [Label(spread(number), 5_000, 1, math.nan) for number in range(1, 641)]
     join.apply(record_of([*labels, Capture(1, 5_000, 2, 9, math.nan, 0)], BINARY), 5_000)
     assert len(join) == 641
-    pages = {page: join.save(page) for page in join.changed}
-    join.saved()
+    pages = {page: join.store.save(page) for page in join.store.changed}
+    join.store.saved()
     assert join.advance(15_000) == Answer()
     assert join.advance(105_000) == Answer()
     others = {label.id for label in labels if zeros(label.id) >= 6}
     assert 0 < len(others) < 30
     assert len(join) == 1 + len(others)
-    pages |= {page: join.save(page) for page in join.changed}
+    pages |= {page: join.store.save(page) for page in join.store.changed}
     restored = Join(join.plan, join.to_state())
-    restored.load({page: pages[page] for page in join.pages()})
+    restored.load({page: pages[page] for page in join.store.pages()})
     assert len(restored) == len(join)
 
 
@@ -333,7 +333,7 @@ def test_what_no_window_can_ask_for_is_forgotten_and_orphans_are_told() -> None:
     join.apply(record_of([*captures, orphan], BINARY), 5_000)
     assert join.advance(60_000) == Answer()
     gone = join.advance(1_000_000)
-    assert (len(join), gone.orphans, join.pages()) == (0, 1, set())
+    assert (len(join), gone.orphans, join.store.pages()) == (0, 1, set())
     late = join.apply(record_of([Capture(spread(7), 7_000, 2, 9, math.nan, 0), Label(spread(8), 8_000, 1, math.nan)], BINARY), 1_000_000)
     assert (late.late, late.labels, len(join)) == (1, 1, 0)
 

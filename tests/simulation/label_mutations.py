@@ -13,6 +13,7 @@ from stream_monitor.baseline.segments import Segmentation
 from stream_monitor.capture.labels import Labels
 from stream_monitor.detect.versions import Versus
 from stream_monitor.pipeline.join import join as join_module
+from stream_monitor.pipeline.join.ages import Ages
 from stream_monitor.pipeline.join.join import Join, JoinState
 from stream_monitor.pipeline.join.labelled import Labelled, LabelledState
 from stream_monitor.pipeline.join.outcomes import Outcomes
@@ -94,7 +95,7 @@ def expired_rows_kept() -> Iterator[None]:
     """Rows that no window can ask for are never swept out."""
 
     def advance(join: Join, watermark_ms: int) -> Answer:
-        join._watermark_ms = watermark_ms
+        join.ages.watermark_ms = watermark_ms
         return Answer()
 
     with instead(Join, "advance", lambda _: advance):
@@ -104,7 +105,7 @@ def expired_rows_kept() -> Iterator[None]:
 @mutation
 def expired_events_counted() -> Iterator[None]:
     """An event that comes too late to be joined is joined."""
-    with instead(Join, "_is_past", lambda _: lambda join, panes: np.zeros(len(panes), dtype=np.bool_)):
+    with instead(Ages, "is_past", lambda _: lambda ages, panes: np.zeros(len(panes), dtype=np.bool_)):
         yield
 
 
@@ -116,7 +117,7 @@ def event_that_comes_twice_counts_twice() -> Iterator[None]:
         def replace(join: Join, place: Any, before: Any, after: Any, answer: Answer) -> None:
             twice = before[(before["time_ms"] == after["time_ms"]) & (before["label_ms"] == after["label_ms"])]
             original(join, place, before, after, answer)
-            answer.changes += differences(join.plan, twice[:0], twice, join._horizon_ms)
+            answer.changes += differences(join.plan, twice[:0], twice, join.ages.horizon_ms)
 
         return replace
 
@@ -130,7 +131,7 @@ def earlier_label_wins() -> Iterator[None]:
 
     def make(original: Callable[..., Any]) -> Callable[..., Any]:
         def labelled(join: Join, labels: LabelRows, answer: Answer) -> None:
-            join._rows["label_ms"][: len(join)] = np.minimum(join._rows["label_ms"][: len(join)], 0)
+            join.store.rows["label_ms"] = np.minimum(join.store.rows["label_ms"], 0)
             original(join, labels, answer)
 
         return labelled
@@ -177,14 +178,14 @@ def relief_forgotten_in_figures() -> Iterator[None]:
 @mutation
 def labels_not_held_for_relieved_groups() -> Iterator[None]:
     """A label that comes before its event is dropped where the sample of other groups would be without it."""
-    with instead(Join, "_may_be_early", lambda _: lambda join, label_ms, lapse_ms: np.zeros(len(label_ms), dtype=np.bool_)):
+    with instead(join_module, "may_be_early", lambda _: lambda label_ms, lapse_ms: np.zeros(len(label_ms), dtype=np.bool_)):
         yield
 
 
 @mutation
 def rows_swept_before_they_are_asked() -> Iterator[None]:
     """A row is forgotten with its windows, though it was not asked yet whether its label found an event."""
-    with instead(Join, "_swept_by", lambda _: Join._kept_by):
+    with instead(Ages, "swept_by", lambda _: Ages.kept_by):
         yield
 
 
@@ -332,7 +333,8 @@ def rows_of_a_replaced_version_kept() -> Iterator[None]:
     """Another config's streams are taken for those that the rows were of."""
 
     def adopt(join: Join, plan: JoinPlan) -> Answer:
-        join._looked_ms, join.plan = join._horizon_ms, plan
+        join.ages.look()
+        join.plan = join.ages.plan = plan
         return Answer()
 
     with instead(Join, "adopt", lambda _: adopt):

@@ -24,12 +24,12 @@ class Topic:
         self.written = 0
 
     def save(self, join: Join) -> None:
-        alive = join.pages()
-        changed = {page: join.save(page) for page in join.changed & alive}
+        alive = join.store.pages()
+        changed = {page: join.store.save(page) for page in join.store.changed & alive}
         self.written = sum(map(len, changed.values()))
         self.pages = {page: content for page, content in (self.pages | changed).items() if page in alive}
         assert self.pages.keys() == alive
-        join.saved()
+        join.store.saved()
 
     def restore(self, join: Join) -> Join:
         other = Join(join.plan, join.to_state())
