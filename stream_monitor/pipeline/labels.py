@@ -60,7 +60,8 @@ def label_plans(model: Model, join: JoinPlan, baseline: Baseline, segments: Sequ
         return found if segment else replace(found, usual=usual)
 
     is_wrong_or_right = layout.task != "regression"
-    concept = len(SERIES) * len((*SEQUENTIAL, *(LOSS if is_wrong_or_right else ())))
+    on = [name for name in (*SEQUENTIAL, *(LOSS if is_wrong_or_right else ())) if model.detectors is None or name in model.detectors]
+    concept = len(SERIES) * len(on)
     tests = len(PAIRS) + sum(judge(segment, 0.01).tests() + concept for segment in segments)
     level = alpha(budget, tests, window.every_ms)
     least = min(limits.get(name, meaning.default_threshold) for name, meaning in {**SEQUENTIAL, **LOSS}.items())

@@ -101,17 +101,16 @@ def test_labels_that_stay_away_or_come_late_are_told_where_there_is_a_limit(
     ("limits", "detectors", "still"),
     [
         ({"label_coverage": 0.9, "accuracy": 0.5}, None, {"label_coverage", "accuracy", "adwin"}),
-        ({"label_coverage": 0.9, "f1": 0.9}, {"label_coverage", "f1"}, {"label_coverage", "accuracy", "adwin"}),
-        ({"label_coverage": 0.9}, {"label_coverage", "accuracy", "f1"}, {"label_coverage", "adwin"}),
-        ({"label_delay_p50_s": 90, "mae": 1}, {"label_delay_p50_s", "mae"}, {"label_coverage", "adwin"}),
-        ({}, {"label_coverage", "conditional_entropy"}, {"adwin"}),
+        ({"label_coverage": 0.9, "f1": 0.9}, {"label_coverage", "f1", "eddm"}, {"label_coverage", "accuracy", "adwin"}),
+        ({"label_coverage": 0.9}, {"label_coverage", "accuracy", "f1"}, {"label_coverage"}),
+        ({"label_delay_p50_s": 90, "mae": 1}, {"label_delay_p50_s", "mae"}, {"label_coverage"}),
+        ({}, {"label_coverage", "conditional_entropy", "adwin"}, {"adwin"}),
     ],
     ids=["other limits", "others of the cause", "nothing to hold it against", "of another task", "no limit, another cause"],
 )
 def test_alerts_of_labels_end_where_no_detector_judges_them_any_more(
     monkeypatch: pytest.MonkeyPatch, limits: dict[str, float], detectors: set[str] | None, still: set[str]
 ) -> None:
-    """The loss is watched whatever the config names."""
     one = labelled({"label_coverage": 0.8, "accuracy": 0.8})
     one.add(minute(16, 300, 200, 20, "yes"))
     monkeypatch.setattr(one.concept, "advance", lambda _: [FIRST])
@@ -125,6 +124,17 @@ def test_alerts_of_labels_end_where_no_detector_judges_them_any_more(
     assert {(alert.detector, alert.reason) for alert in ended} == {
         (name, "detector_removed") for name in {"label_coverage", "accuracy", "adwin"} - still
     }
+
+
+def test_the_loss_is_watched_by_the_detectors_that_the_config_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change that another one finds is not heard, nor does it hide that of one that is on."""
+    one = labelled()
+    one.plan = replace(one.plan, judge=replace(one.plan.judge, detectors=frozenset({"eddm", "accuracy"})))
+    assert one.plan.of_loss == ("eddm",)
+    found = [FIRST, Shift(0, Series.POSITION, "eddm", 1_050_000, 905_000, 0.1, 0.4, 1e-9)]
+    monkeypatch.setattr(one.concept, "advance", lambda _: found)
+    assert list(one.advance(1_050_000, {}, Stamp(1_050_000, "config"), [])) == []
+    assert one.shifts == found[1:]
 
 
 @pytest.mark.parametrize(

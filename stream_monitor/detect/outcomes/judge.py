@@ -91,7 +91,7 @@ class OutcomeJudge:
         """What labels tell."""
         status = self._status(coverage(self.layout, vector))
         found = [
-            self._quality(each, status) for each in quality(self.layout, vector, 1 - self.alpha, weights.whole) if self._is_on(each.name)
+            self._quality(each, status) for each in quality(self.layout, vector, 1 - self.alpha, weights.whole) if self.is_on(each.name)
         ]
         found += [self._bias(each, status) for each in self._bias_of(vector, weights) if each.name not in UNLABELLED_BIAS]
         if self.baseline is not None and self.layout.task != "regression":
@@ -101,7 +101,7 @@ class OutcomeJudge:
     @property
     def awaited(self) -> list[str]:
         """Which of `AWAITED` have a limit."""
-        return [name for name in AWAITED if name in self.limits and self._is_on(name)]
+        return [name for name in AWAITED if name in self.limits and self.is_on(name)]
 
     def at_last(self, vector: Vector, weights: Weights) -> list[OutcomeScore]:
         """Whether labels came, and in time, where the config says what that means: no more of them are waited for."""
@@ -138,13 +138,14 @@ class OutcomeJudge:
 
     def _estimated(self, vector: Vector, weights: Weights) -> list[Measure]:
         found = [] if self.estimator is None else self.estimator(vector, 1 - self.alpha, weights.whole)
-        return [each for each in found if self._is_on(each.name)]
+        return [each for each in found if self.is_on(each.name)]
 
     def _bias_of(self, vector: Vector, weights: Weights) -> list[Measure]:
         found = bias(self.layout, vector, self.privileged, 1 - self.alpha, weights=weights, strata=self.strata)
-        return [each for each in found if self._is_on(each.name) and self.within.isdisjoint(facet for facet, _ in each.segment)]
+        return [each for each in found if self.is_on(each.name) and self.within.isdisjoint(facet for facet, _ in each.segment)]
 
-    def _is_on(self, name: str) -> bool:
+    def is_on(self, name: str) -> bool:
+        """Whether the config names this detector, or none."""
         return self.detectors is None or name in self.detectors
 
     def _status(self, found: Coverage) -> ScoreStatus:
@@ -165,7 +166,7 @@ class OutcomeJudge:
         if self.usual is None:
             return
         for measure, before in self.usual.compare(self.layout, vector, quantile(1 - self.alpha), weights):
-            if self._is_on(measure.name):
+            if self.is_on(measure.name):
                 found = self._held(FindingKind.CONCEPT_DRIFT, measure, status, before)
                 if found.finding is not None:
                     found = found._replace(finding=replace(found.finding, note=self.usual.most(self.layout, vector)))
@@ -221,7 +222,7 @@ class OutcomeJudge:
     def _told(self, figures: Mapping[str, float | None]) -> Iterator[OutcomeScore]:
         """See `told.TOLD`."""
         for name, value in figures.items():
-            if self._is_on(name):
+            if self.is_on(name):
                 score = Score(Key(FindingKind.CAPTURE_HEALTH, None, name), -1, value, float("inf"), None, ScoreStatus.TOO_FEW)
                 yield OutcomeScore(score)
 

@@ -58,8 +58,8 @@ class LabelPlan:
 
     @property
     def of_loss(self) -> tuple[str, ...]:
-        """Detectors that read the loss."""
-        return (*SEQUENTIAL, *(LOSS if self.concept.errors else ()))
+        """Detectors that read the loss and are on."""
+        return tuple(name for name in (*SEQUENTIAL, *(LOSS if self.concept.errors else ())) if self.judge.is_on(name))
 
     def judging(self) -> dict[tuple[str, Segment], set[Judging]]:
         """All that have something to be held against, by clock and what they are about, as the books of alerts are."""
@@ -75,7 +75,7 @@ class LabelPlan:
                 if isfinite(each.score.threshold):
                     found[clock, each.segment].add((None, each.score.key.detector))
         found[AT_CLOSE, ()] |= {(None, name) for name in self.of_loss}
-        found[LABELLED, ()] |= {(None, name) for name in VERSIONS if judge.detectors is None or name in judge.detectors}
+        found[LABELLED, ()] |= {(None, name) for name in VERSIONS if judge.is_on(name)}
         return found
 
 
@@ -136,7 +136,8 @@ class Labelled:
         compared: scores of [start_ms, end_ms) beside another version.
         """
         for shift in self.concept.advance(watermark_ms):
-            self._hear(shift)
+            if shift.detector in self.plan.of_loss:
+                self._hear(shift)
         for window in self.outcomes.advance(watermark_ms, rates):
             yield self._report(window, stamp, drifting, compared)
         self._forget()
