@@ -112,7 +112,7 @@ def _score(window: LabelWindow, usual: Sequence[Block], alpha: float, limit: flo
     """The share of labels without an event, in [0, 1].
 
     p: the chance of as many if the true share were the usual windows' together, by the exact two-sample test, with fewer labels counted
-    where these varied more than chance; over the limit, if it were that.
+    where these varied more than chance; over the limit, if it were that. Where both may be asked the smaller, twice (Bonferroni).
     """
     share, base, rise, p = window.unpaired / window.labels, None, inf, 1.0
     if len(usual) >= NEAR:
@@ -121,8 +121,8 @@ def _score(window: LabelWindow, usual: Sequence[Block], alpha: float, limit: flo
         base, rise = unpaired / labels, max(block.unpaired / block.labels for block in usual) + RISE
         now = np.array([[window.unpaired], [window.labels]])
         p = float(more_often(now[0], now[1], np.array([unpaired]), np.array([labels]), dispersion(table))[0])
-    if share > limit:
-        p = min(p, at_least(window.unpaired, window.labels, limit))
+    beyond = at_least(window.unpaired, window.labels, limit) if share > limit else 1.0
+    p = beyond if base is None else min(2 * min(p, beyond), 1.0)
     threshold, measured = min(limit, rise), (Shown(UNPAIRED, base, share),)
     below = base if base is not None and base < threshold else 0.0
     shown = (Shown("labels without an event", base, share),)

@@ -54,15 +54,15 @@ class Pairing:
 
     def advance(self, join: Join, watermark_ms: int, plan: StreamPlan, stamp: Stamp) -> Iterator[Told]:
         """Let time pass, before the join forgets: what each window that is due says."""
-        due_ms = join.spans.due_ms(watermark_ms)
+        due_ms = join.ages.spans.due_ms(watermark_ms)
         if self._looked_ms is not None and due_ms <= self._looked_ms:
             return
-        from_ms = 0 if self._looked_ms is None else self._looked_ms - join.spans.reach_ms
+        from_ms = 0 if self._looked_ms is None else self._looked_ms - join.ages.spans.reach_ms
         self._looked_ms = due_ms
         if self._watch.since_ms is None and (earliest_ms := join.earliest_ms) is not None:
             self._watch.begin(earliest_ms)
         from_ms = max(0, from_ms, self._judged_ms or 0, self._watch.since_ms or 0)
-        for window in join.spans.windows(join.first_labelled(from_ms, due_ms)):
+        for window in join.ages.spans.windows(join.first_labelled(from_ms, due_ms)):
             self._judged_ms = window.end_ms
             if plan.judge.detectors is None or UNPAIRED in plan.judge.detectors:
                 yield self._tell(window, plan, stamp)

@@ -38,6 +38,7 @@ def test_a_share_that_rises_beyond_the_usual_ones_is_found_and_a_usual_one_is_no
     assert (lost.score.base, lost.score.threshold) == pytest.approx((0.02, 0.02 + RISE))
     (back,) = hours(watch, [(400, 8)], NEAR + 2)
     assert not back.score.is_over
+    assert back.score.p_value == 1, "it is held against what is usual and against the limit: the smaller of both, twice"
 
 
 def test_a_share_over_the_limit_is_found_without_anything_usual() -> None:

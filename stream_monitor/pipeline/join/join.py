@@ -25,7 +25,6 @@ from stream_monitor.pipeline.join.rows import UNSEEN, Rows, bytes_of, is_labelle
 from stream_monitor.pipeline.join.said import Answer, Change, differences, losses
 from stream_monitor.pipeline.join.sample import Sample
 from stream_monitor.pipeline.join.store import Store
-from stream_monitor.pipeline.join.unpaired import Spans
 
 DEAD_PART: Final = 8
 """Expired rows are swept out when they are this part of all: each then costs a constant."""
@@ -126,14 +125,9 @@ class Join:
             self.store.load(contents)
         except ValueError:
             raise CodecError(f"saved rows of {self.plan.model} that have another shape") from None
-        if self.ages.swept_ms is not None:
-            rows, ages = self.store.rows, self.ages
-            self.store.keep((ages.swept_by(rows) >= self.ages.swept_ms) & ~self._is_lapsed(rows, ages.lapsed_ms))
-
-    @property
-    def spans(self) -> Spans:
-        """When labels are asked whether their event came."""
-        return self.ages.spans
+        rows, ages = self.store.rows, self.ages
+        if ages.swept_ms is not None:
+            self.store.keep((ages.swept_by(rows) >= ages.swept_ms) & ~self._is_lapsed(rows, ages.lapsed_ms))
 
     @property
     def earliest_ms(self) -> int | None:
